@@ -1,0 +1,239 @@
+/* lathe.h: the public face of Lathe, a language-model workshop in C.
+ *
+ * One head (struct lt_method) describes every method of every kind; command-line flags, recipe keys,
+ * help, completion and conformance tests are derived from its option rows.
+ *
+ * Conventions.  Fallible functions return 0 or -1, or a pointer or NULL; lt_error() then holds one
+ * sentence for this thread.  A pointer argument is borrowed.  Handles come from _open or _new and go
+ * with _close or _free.  The library never prints and never exits. */
+#ifndef LATHE_H
+#define LATHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LATHE_VERSION "0.1.0"
+
+/* ---- slices and errors ---- */
+struct lt_str { const char *p; size_t n; };
+int lt_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));    /* sets the sentence; always -1 */
+int lt_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* the same, and the caller's fault: exit 2 */
+const char *lt_error(void);                                                 /* never NULL */
+bool lt_error_is_misuse(void);
+
+/* ---- the head of every method ---- */
+enum lt_type {
+    LT_INT,         /* int64_t */
+    LT_REAL,        /* double */
+    LT_BOOL,        /* bool */
+    LT_STR,         /* const char *; NULL when absent and no default */
+    LT_LIST,        /* struct lt_list; repeatable flag, or comma-separated in one value, or a YAML list */
+    LT_METHOD,      /* struct lt_choice: one member of the kind in .text ("optim:adamw" = kind:default); its
+                     * own options are reached as key.option */
+    LT_METHODS,     /* struct lt_choices: a chain of members of the kind in .text; each member's name is itself
+                     * a key whose value is the member's first option (--top_k 40, --top_k.min_keep 2) */
+};
+enum {              /* lt_opt.flags */
+    LT_NEED = 1,    /* must be given */
+    LT_ARG = 2,     /* may be given without its key, in row order; a LIST takes all that remain */
+    LT_IN = 4,      /* names a file or folder read: hashed into the run record, watched by recipes */
+    LT_OUT = 8,     /* names a file or folder written: receives the run record */
+    LT_ENUM = 16,   /* STR: .text is "default|other|another"; anything else is refused with the list */
+    LT_FREE = 32,   /* does not change the result (progress, threads): left out of run records */
+};
+struct lt_list { const char **item; int count; };
+struct lt_choice { const struct lt_method *method; void *o; };              /* o: filled option struct, or NULL */
+struct lt_choices { struct lt_choice *item; int count; };
+
+struct lt_opt {     /* command-line flag = recipe key = script keyword */
+    const char *key, *help;
+    enum lt_type type;
+    size_t at;                  /* offsetof(struct options, field) */
+    double dflt, min, max;      /* INT, REAL, BOOL; a range of 0, 0 means unbounded */
+    const char *text;           /* STR default, ENUM values, METHOD kind */
+    const char *alias;          /* other accepted spellings, comma-separated; the canonical key is printed */
+    unsigned flags;
+};
+struct lt_method {              /* head of every method of every kind */
+    const char *name, *brief, *paper;   /* "adamw", one line for help, "arXiv:1711.05101" or NULL */
+    size_t size;                        /* sizeof the option struct */
+    const struct lt_opt *opts;          /* ends with a row whose key is NULL; NULL: no options */
+    const char *doc;                    /* equation and example, several lines, for `lathe help NAME`; may be NULL */
+};
+
+/* The registry: every kind, and the members of a kind sorted by name.  NULL-terminated arrays. */
+struct lt_kind { const char *name, *brief; const struct lt_method *const *member; };
+const struct lt_kind *lt_kinds(void);                                       /* ends with name == NULL */
+const struct lt_method *lt_method_find(const char *kind, const char *name); /* NULL: lt_error suggests near names */
+
+/* Option values.  A set belongs to one method and remembers which keys were given and under what spelling.
+ * Keys take '-' or '_' alike; "a.b" reaches into a chosen method. */
+struct lt_options;
+struct lt_options *lt_options_new(const struct lt_method *m);
+int lt_options_set(struct lt_options *s, const char *key, const char *value);   /* unknown key: suggests the near name */
+int lt_options_args(struct lt_options *s, int argc, char **argv);               /* --key value, --key=value, --flag, --no-flag, ARG */
+int lt_options_json(struct lt_options *s, const char *json);                    /* an object of keys, nested or dotted */
+const void *lt_options_done(struct lt_options *s);                              /* defaults, ranges, required keys checked;
+                                                                                 * the filled struct, valid until _free; NULL on error */
+char *lt_options_resolved(const struct lt_options *s, bool all);                /* JSON, canonical keys, stable order; free() it.
+                                                                                 * all = false leaves LT_FREE rows out */
+bool lt_options_given(const struct lt_options *s, const char *key);
+void lt_options_free(struct lt_options *s);
+
+/* ---- context of a long operation: threads, talk, interruption ---- */
+struct lt_ctx;
+struct lt_talk {                /* where notes and progress go; every member may be NULL */
+    void (*note)(void *self, const char *line);
+    /* done of total (0: unknown) in unit ("tokens", "bytes"); extra is a short text or NULL.  Called at most ten
+     * times a second and once at the end with finished = true. */
+    void (*progress)(void *self, const char *what, const char *unit, double done, double total, double seconds,
+                     const char *extra, bool finished);
+};
+struct lt_ctx *lt_ctx_new(int threads, const struct lt_talk *talk, void *talk_self);   /* threads 0: one per core */
+void lt_ctx_interrupt(struct lt_ctx *c);                /* safe in a signal handler */
+bool lt_ctx_interrupted(const struct lt_ctx *c);
+void lt_ctx_free(struct lt_ctx *c);
+void lt_note(struct lt_ctx *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- kinds whose members stand outside a model ---- */
+struct lt_verb {                                        /* what the program can do; `lathe NAME ...` */
+    struct lt_method m;
+    int (*run)(const void *o, struct lt_ctx *c);        /* data to stdout, talk through c */
+    bool (*reusable)(const void *o);                    /* NULL: a recipe may skip it when nothing changed */
+};
+
+/* Documents: a text with its source, for packing, tokenizer training and filters. */
+struct lt_doc { struct lt_str text, id; const char *source; uint64_t number; const char *why; };
+typedef int lt_emit_fn(void *to, const struct lt_doc *d);
+enum lt_verdict { LT_KEEP, LT_DROP, LT_STOP = -1 };     /* DROP must set d->why; STOP: lt_error */
+struct lt_dataop {
+    struct lt_method m;
+    size_t state;
+    int (*open)(const void *o, void *st);               /* may be NULL */
+    enum lt_verdict (*doc)(const void *o, void *st, struct lt_doc *d, lt_emit_fn *emit, void *to);
+    int (*finish)(const void *o, void *st, lt_emit_fn *emit, void *to);     /* NULL: streaming */
+    void (*close)(void *st);                            /* may be NULL */
+};
+
+/* Tokenizers.  Ids are int32; offsets are byte positions in the given text. */
+struct lt_tokenizer;
+struct lt_token { int32_t id; uint32_t begin, end; };
+/* path: tokenizer.json, a model folder holding one, a sentencepiece .model, a .tiktoken file, or llama2.c tokenizer.bin */
+int lt_tokenizer_open(const char *path, struct lt_tokenizer **out);
+void lt_tokenizer_free(struct lt_tokenizer *t);
+int lt_tokenizer_vocab(const struct lt_tokenizer *t);                       /* ids are below this */
+struct lt_str lt_tokenizer_piece(const struct lt_tokenizer *t, int32_t id); /* as spelt in the file; p NULL: no such id */
+int32_t lt_tokenizer_id(const struct lt_tokenizer *t, const char *piece);   /* -1: no such piece */
+int32_t lt_tokenizer_bos(const struct lt_tokenizer *t);                     /* -1: none */
+int32_t lt_tokenizer_eos(const struct lt_tokenizer *t);
+const char *lt_tokenizer_hash(const struct lt_tokenizer *t);                /* 32 hex digits over model, vocabulary and rules */
+enum { LT_SPECIAL = 1,      /* add what the file's post-processor adds (BOS, [CLS] ...) */
+       LT_NO_ADDED = 2 };   /* read the spelling of special tokens in the text as plain text */
+/* Appends to *out (grown with realloc; free() it); the count is in *n.  Text that is not UTF-8: byte-level models
+ * take it as it is, others fail naming the byte position. */
+int lt_tokenizer_encode(const struct lt_tokenizer *t, struct lt_str text, unsigned flags,
+                        struct lt_token **out, size_t *n, size_t *cap);
+/* Appends the text of ids; keep_special spells special tokens out.  free(*out). */
+int lt_tokenizer_decode(const struct lt_tokenizer *t, const int32_t *ids, size_t n, bool keep_special,
+                        char **out, size_t *out_n);
+int lt_tokenizer_save(const struct lt_tokenizer *t, const char *path);      /* writes tokenizer.json */
+struct lt_tokenizer_trainer {                           /* kind "tokenizer": bpe, wordpiece, unigram */
+    struct lt_method m;
+    int (*train)(const void *o, struct lt_ctx *c, const struct lt_list *files, struct lt_tokenizer **out);
+};
+
+/* ---- kinds inside a model; their structs are public, what they point to is not ---- */
+struct lt_tensor; struct lt_graph; struct lt_model; struct lt_weight; struct lt_batch; struct lt_lm; struct lt_session;
+
+struct lt_arch {
+    struct lt_method m;                                 /* opts = hyper-parameters, in Hugging Face spelling */
+    int (*params)(const void *o, struct lt_model *model);               /* declare weights by name */
+    struct lt_tensor *(*forward)(const void *o, struct lt_model *model, /* hidden states after the last norm, */
+                                 struct lt_graph *g, const struct lt_batch *b);    /* (tokens, width) */
+};
+struct lt_objective {
+    struct lt_method m;
+    unsigned needs;                                     /* reserved for roles the loop prepares: reference, rollout ... */
+    /* Sum over the batch of weight * loss, a scalar tensor; the loop divides by the number of counted tokens of the
+     * whole optimiser step, so gradient accumulation does not change the result. */
+    struct lt_tensor *(*loss)(const void *o, struct lt_graph *g, struct lt_model *model, const struct lt_batch *b);
+};
+struct lt_optim {
+    struct lt_method m;
+    /* Bytes of state for a weight of rows x cols (cols 1 for vectors); zeroed before the first step. */
+    size_t (*state)(const void *o, int64_t rows, int64_t cols);
+    /* w, g: rows x cols, row-major.  lr and decay already carry schedule and pattern.  t counts from 1.
+     * Must be deterministic for any pool. */
+    void (*step)(const void *o, struct lt_ctx *c, float *w, const float *g, void *state, int64_t rows, int64_t cols,
+                 double lr, double decay, int64_t t);
+    bool matrices_only;                                 /* vectors, embeddings and heads go to AdamW (Muon) */
+};
+struct lt_schedule {
+    struct lt_method m;
+    double (*factor)(const void *o, int64_t step, int64_t total);       /* of the peak rate, in [0, 1]; step counts from 0 */
+};
+
+/* A logit control.  State is a flat block that beams fork with memcpy unless fork says otherwise. */
+struct lt_seq { const int32_t *token; int count, prompt; };             /* the first `prompt` tokens were given */
+struct lt_control {
+    struct lt_method m;
+    int order;                                          /* place in the default chain, ascending */
+    size_t state;
+    int (*open)(const void *o, void *st, struct lt_lm *lm);             /* may be NULL */
+    void (*apply)(const void *o, void *st, struct lt_seq seq, float *logits, int vocab);    /* -INFINITY bans */
+    void (*accept)(const void *o, void *st, int32_t token);             /* may be NULL */
+    void (*rewind)(const void *o, void *st, int n);     /* accept n, rewind n = nothing; NULL: stateless */
+    int (*fork)(void *dst, const void *src);            /* NULL: memcpy is right */
+    void (*close)(void *st);                            /* may be NULL */
+};
+
+/* Backend and session.  A language model of any kind: neural, n-gram, remote, scripted, a mixture. */
+struct lt_score { struct lt_str context, text; double logp; int64_t tokens; bool greedy; };     /* last three: results */
+struct lt_ask {                                         /* one generation */
+    struct lt_str prompt;                               /* text, or */
+    const int32_t *prompt_ids; int prompt_count;        /* ids when not NULL */
+    const struct lt_choices *controls;                  /* NULL: none */
+    int max_tokens, top_logprobs;
+    uint64_t seed;                                      /* with `number` names the random stream */
+    uint64_t number;
+    bool greedy;
+    const struct lt_list *stop;                         /* strings that end the text, not part of it */
+    int (*stream)(void *self, struct lt_str piece); void *stream_self;  /* whole UTF-8 characters; nonzero stops */
+};
+struct lt_reply {                                       /* release with lt_reply_release */
+    char *text; size_t text_size;
+    int32_t *token; float *logp; int count;
+    const char *finish;                                 /* "stop", "length" */
+};
+void lt_reply_release(struct lt_reply *r);
+struct lt_lm_type {
+    struct lt_method m;                                 /* opts = path, url, model ... */
+    int (*open)(const void *o, struct lt_ctx *c, void **self);
+    int (*score)(void *self, struct lt_score *q, int n);
+    int (*generate)(void *self, const struct lt_ask *q, int n, struct lt_reply *out);
+    struct lt_session *(*session)(void *self);          /* NULL: cannot */
+    const struct lt_tokenizer *(*tokenizer)(void *self);/* NULL: cannot */
+    void (*close)(void *self);
+};
+struct lt_session_type {
+    int (*feed)(void *s, const int32_t *token, int n);
+    const float *(*logits)(void *s, int *vocab);        /* after the last token fed; valid until the next call */
+    int (*rewind)(void *s, int n);
+    void *(*fork)(void *s);
+    int (*count)(void *s);                              /* tokens held */
+    void (*close)(void *s);
+};
+struct lt_session { const struct lt_session_type *type; void *self; };
+struct lt_lm { const struct lt_lm_type *type; void *self; };
+int lt_lm_open(const char *path, struct lt_ctx *c, struct lt_lm *out);  /* a model folder, file, or NAME:key=value,... */
+void lt_lm_close(struct lt_lm *lm);
+
+/* ---- whole operations ---- */
+/* Run records (doc/formats/run-record.md). */
+char *lt_record_make(const char *verb, const struct lt_options *s);     /* JSON text; free() it; NULL: lt_error */
+int lt_record_write(const char *record, const char *artefact);          /* adds hashes of the outputs and writes beside or inside */
+int lt_record_read(const char *artefact, char **json);                  /* free() it */
+const char *lt_build_id(void);
+
+#endif
