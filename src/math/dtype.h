@@ -1,0 +1,33 @@
+/* Element types, named as safetensors names them. */
+#ifndef LT_DTYPE_H
+#define LT_DTYPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum lt_dtype { LT_F32, LT_BF16, LT_F16, LT_F64, LT_I8, LT_U8, LT_I16, LT_I32, LT_I64, LT_TYPE_BOOL, LT_DTYPE_COUNT };
+size_t lt_dtype_size(enum lt_dtype t);                  /* bytes of one element */
+const char *lt_dtype_name(enum lt_dtype t);             /* "F32", "BF16" ... */
+int lt_dtype_find(const char *name, enum lt_dtype *t);  /* "BF16" or "bfloat16"; -1: lt_error */
+
+static inline float lt_from_bf16(uint16_t h)
+{
+    uint32_t u = (uint32_t)h << 16;
+    float f;
+    memcpy(&f, &u, 4);
+    return f;
+}
+/* Round to nearest even; NaN stays NaN. */
+static inline uint16_t lt_to_bf16(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, 4);
+    if ((u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)((u >> 16) | 0x40);
+    return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1)) >> 16);
+}
+float lt_from_f16(uint16_t h);
+uint16_t lt_to_f16(float f);
+void lt_convert(enum lt_dtype to, void *out, enum lt_dtype from, const void *in, int64_t n);   /* among F32, BF16, F16, F64 */
+
+#endif
