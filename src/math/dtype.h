@@ -7,6 +7,8 @@
 #include <string.h>
 
 enum lt_dtype { LT_F32, LT_BF16, LT_F16, LT_F64, LT_I8, LT_U8, LT_I16, LT_I32, LT_I64, LT_TYPE_BOOL, LT_DTYPE_COUNT };
+enum lt_compute { LT_COMPUTE_F32, LT_COMPUTE_BF16 };    /* of products; sums are always f32 */
+
 size_t lt_dtype_size(enum lt_dtype t);                  /* bytes of one element */
 const char *lt_dtype_name(enum lt_dtype t);             /* "F32", "BF16" ... */
 int lt_dtype_find(const char *name, enum lt_dtype *t);  /* "BF16" or "bfloat16"; -1: lt_error */
@@ -28,6 +30,8 @@ static inline uint16_t lt_to_bf16(float f)
 }
 float lt_from_f16(uint16_t h);
 uint16_t lt_to_f16(float f);
-void lt_convert(enum lt_dtype to, void *out, enum lt_dtype from, const void *in, int64_t n);   /* among F32, BF16, F16, F64 */
+/* n elements of another type, among F32, BF16, F16 and F64; in and out must not overlap unless they are the same type.
+ * Rounds to nearest, ties to even; too large becomes infinite; the same bits on every instruction set. */
+void lt_convert(enum lt_dtype to, void *out, enum lt_dtype from, const void *in, int64_t n);
 
 #endif

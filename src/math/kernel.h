@@ -11,8 +11,6 @@
 #include "base/base.h"
 #include "math/dtype.h"
 
-enum lt_compute { LT_COMPUTE_F32, LT_COMPUTE_BF16 };    /* of products; sums are always f32 */
-
 /* y = x / rms(x) * w, rms(x) = sqrt(mean(x^2) + eps); w NULL: no scale.  rstd (rows) is kept for backward; may be NULL. */
 struct lt_norm { int64_t rows, cols, ldx, ldy; float eps; };
 void lt_rmsnorm(struct lt_pool *p, const struct lt_norm *s, const float *x, const float *w, float *y, float *rstd);

@@ -1,0 +1,324 @@
+/* Blocking, splitting and packing around the tiles of gemm_kernel.h.
+ *
+ * C is cut into a grid of cells that threads take one by one; a sum along k is never split, so neither the grid nor the
+ * thread changes a bit.  A cell is worked on in one of two orders.  A narrow one (few rows of A, generation and small
+ * batches) packs all of A once, then takes each panel of B through all of k while it lies in the first cache: weights
+ * stream through once.  A wide one goes block by block of k: a strip of B is packed and used again for every block of A. */
+#include "math/gemm.h"
+#include "math/gemm_kernel.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum {
+    NARROW_BYTES = 256 << 10,           /* A of a narrow cell at most: half of a second-level cache */
+    STRIP = 2048,                       /* columns of B packed at a time at most */
+    LINE = 64,
+};
+
+struct lt_packed {
+    int64_t n, k;
+    enum lt_compute compute;
+    const struct lt_gemm_kernel *kernel;
+    enum lt_dtype type;                 /* F32: panels are read in place; else they are widened first */
+    size_t panel;                       /* bytes of one panel, nr columns by all of k */
+    size_t size;
+    char *data;
+};
+
+struct plan {
+    const struct lt_gemm *g;
+    const struct lt_gemm_kernel *kernel;
+    int64_t lda, ldb, ldc;
+    int64_t blocks, kc;                 /* of k */
+    int64_t rows, columns;              /* of a cell */
+    int64_t cells_m, cells_n;
+    int64_t mc;                         /* rows of A packed at a time */
+    bool narrow;
+    size_t a_panel, a_size, b_panel, b_size;    /* bytes; a_size + b_size is one thread's scratch */
+};
+
+struct job {
+    const struct plan *plan;
+    char *scratch;
+    _Atomic int64_t next;               /* cell */
+};
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t round_up(int64_t a, int64_t to)
+{
+    return ceil_div(a, to) * to;
+}
+
+const struct lt_gemm_kernel *lt_gemm_kernel(enum lt_isa isa, enum lt_compute compute)
+{
+#if defined(__x86_64__)
+    enum lt_isa level = lt_cpu_choose(isa);
+    if (level == LT_ISA_AVX512) return &lt_gemm_kernel_avx512[compute];
+    if (level == LT_ISA_AVX2) return &lt_gemm_kernel_avx2[compute];
+#else
+    (void)isa;
+#endif
+    return &lt_gemm_kernel_ref[compute];
+}
+
+/* ---- shapes ---- */
+
+/* Blocks of k as equal as they can be; part of the definition of the result, so of k alone. */
+static void split_k(struct plan *p, int64_t k)
+{
+    p->blocks = LT_MAX(ceil_div(k, p->kernel->kc), 1);
+    p->kc = round_up(ceil_div(k, p->blocks), 8);
+    p->blocks = p->kc ? ceil_div(k, p->kc) : 1;
+}
+
+static size_t panel_bytes(const struct lt_gemm_kernel *kernel, int64_t width, int64_t k)
+{
+    return (size_t)round_up(width * ceil_div(k, kernel->step) * 4, LINE);
+}
+
+/* Panels of equal height: 64 rows in tiles of at most 14 are 13 13 13 13 12, not 14 14 14 14 8. */
+static int64_t panel_height(int64_t rows, int mr)
+{
+    return rows ? ceil_div(rows, ceil_div(rows, mr)) : 1;
+}
+
+static void choose_grid(struct plan *p, int threads)
+{
+    const struct lt_gemm *g = p->g;
+    const int nr = p->kernel->nr, mr = p->kernel->mr;
+    int64_t cells = 1, down = 1;
+    if (p->narrow) {
+        cells = LT_MIN(threads * 8, ceil_div(g->n, 4 * nr));
+    } else {
+        cells = ceil_div(g->n, STRIP);
+        if (cells < threads) cells = LT_MIN(threads, ceil_div(g->n, 256));
+        else cells = round_up(cells, threads);
+        down = LT_MIN(ceil_div(threads, cells), ceil_div(g->m, 4 * mr));
+    }
+    p->columns = round_up(ceil_div(g->n, cells), nr);
+    p->rows = round_up(ceil_div(g->m, down), mr);
+    p->cells_n = ceil_div(g->n, p->columns);
+    p->cells_m = ceil_div(g->m, p->rows);
+}
+
+static struct plan make_plan(const struct lt_gemm *g, int threads)
+{
+    struct plan p = { .g = g, .kernel = lt_gemm_kernel(g->isa, g->compute) };
+    p.lda = g->lda ? g->lda : g->a_trans ? g->m : g->k;
+    p.ldb = g->ldb ? g->ldb : g->b_trans ? g->k : g->n;
+    p.ldc = g->ldc ? g->ldc : g->n;
+    split_k(&p, g->k);
+    const int mr = p.kernel->mr, nr = p.kernel->nr;
+    p.narrow = g->m <= p.kernel->mc && g->m * g->k * 4 / p.kernel->step <= NARROW_BYTES;
+    choose_grid(&p, threads);
+    p.mc = panel_height(p.rows, p.kernel->mc / mr * mr);
+    p.mc = LT_MIN(round_up(p.mc, mr), p.rows);
+    p.a_panel = panel_bytes(p.kernel, mr, p.kc) + LT_GEMM_SLACK;
+    p.b_panel = panel_bytes(p.kernel, nr, p.kc);
+    int64_t a_panels = ceil_div(p.mc, mr) * (p.narrow ? p.blocks : 1);
+    bool reuse = !p.narrow && p.mc < p.rows;
+    p.a_size = (size_t)a_panels * p.a_panel;
+    p.b_size = (size_t)(reuse ? p.columns / nr : 1) * p.b_panel;
+    return p;
+}
+
+/* ---- packing ---- */
+
+static const char *at(const void *p, enum lt_dtype type, int64_t index)
+{
+    return (const char *)p + index * (int64_t)lt_dtype_size(type);
+}
+
+/* Rows m0 .. m0 + m of A, products k0 .. k0 + k, in panels a_panel apart. */
+static void pack_a(const struct plan *p, char *out, int64_t m0, int64_t m, int64_t k0, int64_t k)
+{
+    const struct lt_gemm *g = p->g;
+    const int64_t height = panel_height(m, p->kernel->mr);
+    for (int64_t i = 0; i < m; i += height, out += p->a_panel) {
+        int64_t from = g->a_trans ? k0 * p->lda + m0 + i : (m0 + i) * p->lda + k0;
+        int64_t h = LT_MIN(height, m - i);
+        struct lt_gemm_source s = { .p = at(g->a, g->a_type, from), .ld = p->lda, .type = g->a_type,
+                                    .k_fast = !g->a_trans };
+        p->kernel->pack(out, h, h, k, &s);
+    }
+}
+
+/* Columns n0 .. n0 + nr of B, products k0 .. k0 + k; where the panel lies: in `out`, or in B packed before. */
+static const char *panel_of_b(const struct plan *p, char *out, int64_t n0, int64_t k0, int64_t k)
+{
+    const struct lt_gemm *g = p->g;
+    const int nr = p->kernel->nr;
+    if (g->packed) {
+        const char *panel = g->packed->data + (size_t)(n0 / nr) * g->packed->panel;
+        if (g->packed->type == LT_F32) return panel + k0 / p->kernel->step * nr * 4;
+        lt_convert(LT_F32, out, g->packed->type, at(panel, g->packed->type, k0 * nr), k * nr);
+        return out;
+    }
+    int64_t from = g->b_trans ? n0 * p->ldb + k0 : k0 * p->ldb + n0;
+    struct lt_gemm_source s = { .p = at(g->b, g->b_type, from), .ld = p->ldb, .type = g->b_type, .k_fast = g->b_trans };
+    p->kernel->pack(out, nr, LT_MIN(nr, g->n - n0), k, &s);
+    return out;
+}
+
+/* ---- one cell ---- */
+
+/* All panels of a block of A against one panel of B. */
+static void column(const struct plan *p, const char *a, const char *b, int64_t m0, int64_t m, int64_t n0, int64_t k0,
+                   int64_t k)
+{
+    const struct lt_gemm *g = p->g;
+    const int64_t height = panel_height(m, p->kernel->mr), n = LT_MIN(p->kernel->nr, g->n - n0);
+    const float *bias = g->bias && k0 == 0 ? g->bias + n0 : NULL;
+    for (int64_t i = 0; i < m; i += height, a += p->a_panel)
+        p->kernel->tile(LT_MIN(height, m - i), n, k, a, b, g->c + (m0 + i) * p->ldc + n0, p->ldc, bias,
+                        g->add || k0 > 0);
+}
+
+static void narrow_cell(const struct plan *p, const char *a, char *b, int64_t n0, int64_t n1)
+{
+    const int64_t k_all = p->g->k;
+    const size_t a_block = (size_t)ceil_div(p->g->m, p->kernel->mr) * p->a_panel;
+    for (int64_t j = n0; j < n1; j += p->kernel->nr) {
+        for (int64_t block = 0; block < p->blocks; block++) {
+            int64_t k0 = block * p->kc, k = LT_MIN(p->kc, k_all - k0);
+            const char *panel = panel_of_b(p, b, j, k0, k);
+            column(p, a + (size_t)block * a_block, panel, 0, p->g->m, j, k0, k);
+        }
+    }
+}
+
+static void pack_narrow_a(const struct plan *p, char *a)
+{
+    const size_t a_block = (size_t)ceil_div(p->g->m, p->kernel->mr) * p->a_panel;
+    for (int64_t block = 0; block < p->blocks; block++) {
+        int64_t k0 = block * p->kc;
+        pack_a(p, a + (size_t)block * a_block, 0, p->g->m, k0, LT_MIN(p->kc, p->g->k - k0));
+    }
+}
+
+static void wide_block(const struct plan *p, char *a, char *b, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
+                       int64_t k0)
+{
+    const int64_t k = LT_MIN(p->kc, p->g->k - k0);
+    const bool reuse = p->mc < p->rows;
+    for (int64_t i = m0; i < m1; i += p->mc) {
+        int64_t m = LT_MIN(p->mc, m1 - i);
+        pack_a(p, a, i, m, k0, k);
+        char *strip = b;
+        for (int64_t j = n0; j < n1; j += p->kernel->nr) {
+            bool first = i == m0 || (p->g->packed && p->g->packed->type == LT_F32);
+            const char *panel = first ? panel_of_b(p, strip, j, k0, k) : strip;
+            column(p, a, panel, i, m, j, k0, k);
+            if (reuse) strip += p->b_panel;
+        }
+    }
+}
+
+static void run_slot(void *arg, int64_t slot)
+{
+    struct job *job = arg;
+    const struct plan *p = job->plan;
+    char *a = job->scratch + (size_t)slot * (p->a_size + p->b_size), *b = a + p->a_size;
+    const int64_t cells = p->cells_m * p->cells_n;
+    bool packed_a = false;
+    for (;;) {
+        int64_t cell = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed);
+        if (cell >= cells) return;
+        int64_t m0 = cell / p->cells_n * p->rows, m1 = LT_MIN(m0 + p->rows, p->g->m);
+        int64_t n0 = cell % p->cells_n * p->columns, n1 = LT_MIN(n0 + p->columns, p->g->n);
+        if (p->narrow) {
+            if (!packed_a) pack_narrow_a(p, a);
+            packed_a = true;
+            narrow_cell(p, a, b, n0, n1);
+            continue;
+        }
+        for (int64_t block = 0; block < p->blocks; block++) wide_block(p, a, b, m0, m1, n0, n1, block * p->kc);
+    }
+}
+
+/* ---- the way in ---- */
+
+void lt_gemm(struct lt_pool *pool, const struct lt_gemm *g)
+{
+    if (g->m <= 0 || g->n <= 0) return;
+    const int threads = pool ? lt_pool_threads(pool) : 1;
+    const struct plan p = make_plan(g, threads);
+    const int64_t slots = LT_MIN(threads, p.cells_m * p.cells_n);
+    struct job job = { .plan = &p, .scratch = lt_aligned((size_t)slots * (p.a_size + p.b_size)) };
+    lt_pool_run(slots > 1 ? pool : NULL, slots, run_slot, &job);
+    free(job.scratch);
+}
+
+size_t lt_gemm_scratch(const struct lt_gemm *g)
+{
+    const struct plan p = make_plan(g, 1);
+    return p.a_size + p.b_size;
+}
+
+void lt_gemm_serial(const struct lt_gemm *g, void *scratch)
+{
+    if (g->m <= 0 || g->n <= 0) return;
+    const struct plan p = make_plan(g, 1);
+    struct job job = { .plan = &p, .scratch = scratch };
+    run_slot(&job, 0);
+}
+
+/* ---- B packed once ---- */
+
+struct pack_job { const struct plan *plan; struct lt_packed *to; };
+
+static void pack_panel(void *arg, int64_t panel)
+{
+    const struct pack_job *job = arg;
+    const struct plan *p = job->plan;
+    struct lt_packed *to = job->to;
+    const int nr = p->kernel->nr;
+    char *out = to->data + (size_t)panel * to->panel;
+    if (to->type == LT_F32) {
+        panel_of_b(p, out, panel * nr, 0, to->k);
+        return;
+    }
+    enum { PIECE = 64 };                /* products at a time, through floats that the narrow type holds exactly */
+    float wide[PIECE * 64] __attribute__((aligned(64)));
+    for (int64_t k0 = 0; k0 < to->k; k0 += PIECE) {
+        int64_t k = LT_MIN(PIECE, to->k - k0);
+        panel_of_b(p, (char *)wide, panel * nr, k0, k);
+        lt_convert(to->type, out + k0 * nr * 2, LT_F32, wide, k * nr);
+    }
+}
+
+struct lt_packed *lt_pack_b(struct lt_pool *pool, const struct lt_gemm *g)
+{
+    struct lt_gemm plain = *g;
+    plain.packed = NULL;
+    const struct plan p = make_plan(&plain, 1);
+    struct lt_packed *to = lt_calloc(1, sizeof *to);
+    *to = (struct lt_packed){ .n = g->n, .k = g->k, .compute = g->compute, .kernel = p.kernel };
+    bool rounded = g->compute == LT_COMPUTE_BF16;
+    to->type = p.kernel->step == 2 ? LT_F32 : rounded ? LT_BF16 : g->b_type;    /* pairs are units of four bytes */
+    to->panel = panel_bytes(p.kernel, p.kernel->nr, g->k);
+    if (to->type != LT_F32) to->panel /= 2;
+    const int64_t panels = ceil_div(g->n, p.kernel->nr);
+    to->size = LT_MAX((size_t)panels * to->panel, LINE);
+    to->data = lt_aligned(to->size);
+    struct pack_job job = { .plan = &p, .to = to };
+    lt_pool_run(pool, panels, pack_panel, &job);
+    return to;
+}
+
+size_t lt_packed_size(const struct lt_packed *p)
+{
+    return sizeof *p + p->size;
+}
+
+void lt_packed_free(struct lt_packed *p)
+{
+    if (!p) return;
+    free(p->data);
+    free(p);
+}

@@ -1,0 +1,193 @@
+/* The matrix product for AVX2 with FMA: a tile of 6 x 16 sums in twelve registers.  bf16 operands are rounded while
+ * packing and multiplied as floats, so both kinds of product share one tile. */
+#include "math/gemm_kernel.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#include <string.h>
+
+enum { MR = 6, NR = 16 };
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- packing ---- */
+
+/* Lanes 0 .. n-1 all ones. */
+INLINE __m256i lanes(int64_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* n <= 8 elements as floats, the other lanes 0; reads nothing beyond them. */
+INLINE __m256 load(const void *p, int64_t at, int64_t n, enum lt_dtype type)
+{
+    if (type == LT_F32) {
+        const float *f = (const float *)p + at;
+        return n >= 8 ? _mm256_loadu_ps(f) : _mm256_maskload_ps(f, lanes(n));
+    }
+    const uint16_t *h = (const uint16_t *)p + at;
+    uint16_t part[8] = { 0 };
+    if (n < 8) {
+        for (int64_t i = 0; i < n; i++) part[i] = h[i];
+        h = part;
+    }
+    __m128i x = _mm_loadu_si128((const __m128i *)h);
+    if (type == LT_F16) return _mm256_cvtph_ps(x);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
+}
+
+/* Nearest bf16, ties to even, as a float; a NaN becomes quiet. */
+INLINE __m256 round_bf16(__m256 x)
+{
+    __m256i u = _mm256_castps_si256(x);
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
+    __m256i up = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7fff)), odd);
+    __m256 nan = _mm256_or_ps(x, _mm256_castsi256_ps(_mm256_set1_epi32(0x400000)));
+    __m256 v = _mm256_blendv_ps(_mm256_castsi256_ps(up), nan, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    return _mm256_and_ps(v, _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000)));
+}
+
+INLINE void transpose8(__m256 r[8])
+{
+    __m256 t[8], s[8];
+    for (int i = 0; i < 4; i++) {
+        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        s[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
+        s[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
+        s[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
+        s[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm256_permute2f128_ps(s[i], s[i + 4], 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(s[i], s[i + 4], 0x31);
+    }
+}
+
+/* Eight columns of a panel from rows along which k runs.  Every store writes eight lanes: those past the stride are
+ * overwritten by the next k, those of the last k fall into the slack. */
+INLINE void pack_k_fast(float *out, int64_t stride, int64_t width, int64_t k, const char *p, int64_t row_bytes,
+                        enum lt_dtype type, bool bf16)
+{
+    for (int64_t j = 0; j < k; j += 8) {
+        __m256 r[8];
+        int64_t rest = k - j;
+        if (width >= 8 && rest >= 8)
+            for (int i = 0; i < 8; i++) r[i] = load(p + i * row_bytes, j, 8, type);
+        else
+            for (int i = 0; i < 8; i++) r[i] = i < width ? load(p + i * row_bytes, j, rest, type) : _mm256_setzero_ps();
+        transpose8(r);
+        for (int i = 0; i < 8 && i < rest; i++)
+            _mm256_storeu_ps(out + (j + i) * stride, bf16 ? round_bf16(r[i]) : r[i]);
+    }
+}
+
+INLINE void pack_width_fast(float *out, int64_t stride, int64_t width, int64_t k, const char *p, int64_t row_bytes,
+                            enum lt_dtype type, bool bf16)
+{
+    for (int64_t j = 0; j < k; j++) {
+        __m256 x = load(p + j * row_bytes, 0, width, type);
+        _mm256_storeu_ps(out + j * stride, bf16 ? round_bf16(x) : x);
+    }
+}
+
+INLINE void pack(float *out, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s,
+                 enum lt_dtype type, bool bf16)
+{
+    const int64_t size = type == LT_F32 ? 4 : 2, row_bytes = s->ld * size;
+    for (int64_t i = 0; i < stride; i += 8) {
+        int64_t w = LT_MAX(LT_MIN(width - i, 8), 0);
+        if (s->k_fast) pack_k_fast(out + i, stride, w, k, (const char *)s->p + i * row_bytes, row_bytes, type, bf16);
+        else pack_width_fast(out + i, stride, w, k, (const char *)s->p + i * size, row_bytes, type, bf16);
+    }
+}
+
+static void pack_f32(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: pack(dst, stride, width, k, s, LT_BF16, false); return;
+    case LT_F16: pack(dst, stride, width, k, s, LT_F16, false); return;
+    default: pack(dst, stride, width, k, s, LT_F32, false); return;
+    }
+}
+
+static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: pack(dst, stride, width, k, s, LT_BF16, false); return;
+    case LT_F16: pack(dst, stride, width, k, s, LT_F16, true); return;
+    default: pack(dst, stride, width, k, s, LT_F32, true); return;
+    }
+}
+
+/* ---- the tile ---- */
+
+INLINE void finish(float *c, __m256 sum, const float *bias, bool add)
+{
+    if (bias) sum = _mm256_add_ps(sum, _mm256_loadu_ps(bias));
+    if (add) sum = _mm256_add_ps(_mm256_loadu_ps(c), sum);
+    _mm256_storeu_ps(c, sum);
+}
+
+/* A narrow tile goes through memory, with the same sums. */
+static __attribute__((noinline)) void finish_narrow(int64_t m, int64_t n, const float *sum, float *c, int64_t ldc,
+                                                    const float *bias, bool add)
+{
+    for (int64_t r = 0; r < m; r++) {
+        for (int64_t i = 0; i < n; i++) {
+            float v = sum[r * NR + i];
+            if (bias) v += bias[i];
+            c[r * ldc + i] = add ? c[r * ldc + i] + v : v;
+        }
+    }
+}
+
+INLINE void tile_of(const int m, int64_t n, int64_t k, const float *a, const float *b, float *c, int64_t ldc,
+                    const float *bias, bool add)
+{
+    __m256 sum[MR][2];
+    for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+    for (int64_t j = 0; j < k; j++, a += m, b += NR) {
+        __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+        for (int r = 0; r < m; r++) {
+            __m256 x = _mm256_broadcast_ss(a + r);
+            sum[r][0] = _mm256_fmadd_ps(x, b0, sum[r][0]);
+            sum[r][1] = _mm256_fmadd_ps(x, b1, sum[r][1]);
+        }
+    }
+    if (n == NR) {
+        for (int r = 0; r < m; r++) {
+            finish(c + r * ldc, sum[r][0], bias, add);
+            finish(c + r * ldc + 8, sum[r][1], bias ? bias + 8 : NULL, add);
+        }
+        return;
+    }
+    float wide[MR * NR];
+    for (int r = 0; r < m; r++) {
+        _mm256_storeu_ps(wide + r * NR, sum[r][0]);
+        _mm256_storeu_ps(wide + r * NR + 8, sum[r][1]);
+    }
+    finish_narrow(m, n, wide, c, ldc, bias, add);
+}
+
+static void tile(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float *c, int64_t ldc,
+                 const float *bias, bool add)
+{
+    switch (m) {
+    case 1: tile_of(1, n, k, a, b, c, ldc, bias, add); return;
+    case 2: tile_of(2, n, k, a, b, c, ldc, bias, add); return;
+    case 3: tile_of(3, n, k, a, b, c, ldc, bias, add); return;
+    case 4: tile_of(4, n, k, a, b, c, ldc, bias, add); return;
+    case 5: tile_of(5, n, k, a, b, c, ldc, bias, add); return;
+    default: tile_of(6, n, k, a, b, c, ldc, bias, add); return;
+    }
+}
+
+const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .mc = 240, .step = 1, .pack = pack_f32, .tile = tile },
+    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .mc = 240, .step = 1, .pack = pack_bf16, .tile = tile },
+};
+#else
+typedef int lt_no_avx2_here;
+#endif

@@ -1,0 +1,213 @@
+/* The matrix product for AVX-512: a tile of 14 x 32 sums in 28 registers, two for B and one for the element of A.
+ * bf16 operands are packed in pairs along k for vdpbf16ps. */
+#include "math/gemm_kernel.h"
+
+#if defined(__AVX512BF16__) || defined(LT_EMULATE_AVX512)
+#include <immintrin.h>
+
+enum { MR = 14, NR = 32 };
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __m512i from_bh(__m512bh x)
+{
+    return (__m512i)x;
+}
+
+INLINE __m512bh to_bh(__m512i x)
+{
+    return (__m512bh)x;
+}
+
+/* ---- packing ---- */
+
+INLINE __mmask16 mask16(int64_t n)
+{
+    return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1);
+}
+
+/* n <= 16 elements as floats, the other lanes 0; reads nothing beyond them. */
+INLINE __m512 load(const char *p, int64_t n, enum lt_dtype type)
+{
+    __mmask16 mask = mask16(n);
+    if (type == LT_F32) return _mm512_maskz_loadu_ps(mask, p);
+    __m256i h = _mm256_maskz_loadu_epi16(mask, p);
+    if (type == LT_F16) return _mm512_cvtph_ps(h);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+
+/* n <= 32 elements rounded to bf16 in their order, the other lanes 0. */
+INLINE __m512i load_bf16(const char *p, int64_t n, enum lt_dtype type)
+{
+    if (type == LT_BF16) {
+        __mmask32 mask = n >= 32 ? 0xffffffff : (1u << n) - 1;
+        return _mm512_maskz_loadu_epi16(mask, p);
+    }
+    const int64_t size = type == LT_F32 ? 4 : 2;
+    __m512 low = load(p, n, type);
+    __m512 high = n > 16 ? load(p + 16 * size, n - 16, type) : _mm512_setzero_ps();
+    return from_bh(_mm512_cvtne2ps_pbh(high, low));
+}
+
+INLINE void transpose16(__m512i r[16])
+{
+    __m512i t[16];
+    for (int i = 0; i < 8; i++) {
+        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+        r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+        r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+    }
+    for (int i = 0; i < 4; i++) {       /* 128-bit quarters: rows 4 apart, then 8 apart */
+        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 8; i++) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+    }
+}
+
+/* Sixteen columns of a panel from rows along which k runs; `pairs` packs two k to a lane.  Every store writes sixteen
+ * lanes: those past the stride are overwritten by the next k, those of the last k fall into the slack. */
+INLINE void pack_k_fast(char *out, int64_t stride, int64_t width, int64_t k, const char *p, int64_t row_bytes,
+                        enum lt_dtype type, bool pairs)
+{
+    const int64_t size = type == LT_F32 ? 4 : 2, step = pairs ? 2 : 1;
+    for (int64_t j = 0; j < k; j += 16 * step) {
+        __m512i r[16];
+        int64_t rest = k - j;
+        for (int i = 0; i < 16; i++) {
+            const char *from = p + i * row_bytes + j * size;
+            if (i >= width) r[i] = _mm512_setzero_si512();
+            else r[i] = pairs ? load_bf16(from, rest, type) : _mm512_castps_si512(load(from, rest, type));
+        }
+        transpose16(r);
+        for (int i = 0; i < 16 && i * step < rest; i++)
+            _mm512_storeu_si512(out + (j / step + i) * stride * 4, r[i]);
+    }
+}
+
+/* The same from rows along which the width runs: rows k and k + 1 are interleaved for pairs. */
+INLINE void pack_width_fast(char *out, int64_t stride, int64_t width, int64_t k, const char *p, int64_t row_bytes,
+                            enum lt_dtype type, bool pairs)
+{
+    if (!pairs) {
+        for (int64_t j = 0; j < k; j++) _mm512_storeu_ps(out + j * stride * 4, load(p + j * row_bytes, width, type));
+        return;
+    }
+    const __m512i order = _mm512_or_si512(      /* words 0, 16, 1, 17 ... */
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+        _mm512_setr_epi32(16 << 16, 17 << 16, 18 << 16, 19 << 16, 20 << 16, 21 << 16, 22 << 16, 23 << 16, 24 << 16,
+                          25 << 16, 26 << 16, 27 << 16, 28 << 16, 29 << 16, 30 << 16, 31 << 16));
+    for (int64_t j = 0; j < k; j += 2) {
+        const char *row = p + j * row_bytes;
+        int64_t second = j + 1 < k ? width : 0;
+        __m512i x;
+        if (type == LT_BF16) {
+            __m256i a = _mm256_maskz_loadu_epi16(mask16(width), row);
+            __m256i b = _mm256_maskz_loadu_epi16(mask16(second), row + row_bytes);
+            x = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+        } else {
+            x = from_bh(_mm512_cvtne2ps_pbh(load(row + row_bytes, second, type), load(row, width, type)));
+        }
+        _mm512_storeu_si512(out + j / 2 * stride * 4, _mm512_permutexvar_epi16(order, x));
+    }
+}
+
+INLINE void pack(char *out, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s,
+                 enum lt_dtype type, bool pairs)
+{
+    const int64_t size = type == LT_F32 ? 4 : 2, row_bytes = s->ld * size;
+    for (int64_t i = 0; i < stride; i += 16) {
+        int64_t w = LT_MAX(LT_MIN(width - i, 16), 0);
+        const char *from = (const char *)s->p + i * (s->k_fast ? row_bytes : size);
+        if (s->k_fast) pack_k_fast(out + i * 4, stride, w, k, from, row_bytes, type, pairs);
+        else pack_width_fast(out + i * 4, stride, w, k, from, row_bytes, type, pairs);
+    }
+}
+
+static void pack_f32(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: pack(dst, stride, width, k, s, LT_BF16, false); return;
+    case LT_F16: pack(dst, stride, width, k, s, LT_F16, false); return;
+    default: pack(dst, stride, width, k, s, LT_F32, false); return;
+    }
+}
+
+static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: pack(dst, stride, width, k, s, LT_BF16, true); return;
+    case LT_F16: pack(dst, stride, width, k, s, LT_F16, true); return;
+    default: pack(dst, stride, width, k, s, LT_F32, true); return;
+    }
+}
+
+/* ---- the tile ---- */
+
+INLINE void finish(float *c, __mmask16 mask, __m512 sum, const float *bias, bool add)
+{
+    if (bias) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, bias));
+    if (add) sum = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, c), sum);
+    _mm512_mask_storeu_ps(c, mask, sum);
+}
+
+/* k counts packed units: single products, or pairs of bf16. */
+INLINE void tile_of(const int m, int64_t n, int64_t k, const char *a, const char *b, float *c, int64_t ldc,
+                    const float *bias, bool add, const bool pairs)
+{
+    __m512 sum[MR][2];
+    for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+    for (int64_t j = 0; j < k; j++, a += 4 * m, b += 4 * NR) {
+        __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 64);
+        for (int r = 0; r < m; r++) {
+            __m512 x = _mm512_set1_ps(((const float *)a)[r]);
+            if (pairs) {
+                __m512bh xh = to_bh(_mm512_castps_si512(x));
+                sum[r][0] = _mm512_dpbf16_ps(sum[r][0], xh, to_bh(_mm512_castps_si512(b0)));
+                sum[r][1] = _mm512_dpbf16_ps(sum[r][1], xh, to_bh(_mm512_castps_si512(b1)));
+            } else {
+                sum[r][0] = _mm512_fmadd_ps(x, b0, sum[r][0]);
+                sum[r][1] = _mm512_fmadd_ps(x, b1, sum[r][1]);
+            }
+        }
+    }
+    __mmask16 left = mask16(n), right = mask16(n - 16);
+#pragma GCC unroll 14                   /* keeps the sums in registers */
+    for (int r = 0; r < m; r++) {
+        finish(c + r * ldc, left, sum[r][0], bias, add);
+        if (n > 16) finish(c + r * ldc + 16, right, sum[r][1], bias ? bias + 16 : NULL, add);
+    }
+}
+
+#define CASE(m, pairs) case m: tile_of(m, n, k, a, b, c, ldc, bias, add, pairs); return;
+#define CASES(p) CASE(1, p) CASE(2, p) CASE(3, p) CASE(4, p) CASE(5, p) CASE(6, p) CASE(7, p) CASE(8, p) CASE(9, p) \
+    CASE(10, p) CASE(11, p) CASE(12, p) CASE(13, p) CASE(14, p)
+
+static void tile_f32(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float *c, int64_t ldc,
+                     const float *bias, bool add)
+{
+    switch (m) { CASES(false) }
+}
+
+static void tile_bf16(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float *c, int64_t ldc,
+                      const float *bias, bool add)
+{
+    k = (k + 1) / 2;
+    switch (m) { CASES(true) }
+}
+
+const struct lt_gemm_kernel lt_gemm_kernel_avx512[2] = {
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .mc = 280, .step = 1, .pack = pack_f32, .tile = tile_f32 },
+    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 512, .mc = 448, .step = 2, .pack = pack_bf16, .tile = tile_bf16 },
+};
+#else
+typedef int lt_no_avx512_here;
+#endif

@@ -1,0 +1,41 @@
+/* What a variant of the matrix product consists of.  gemm.c blocks, splits and packs through this table; attention
+ * and other tiled code may use it directly on their own scratch.
+ *
+ * A packed panel holds `width` rows of A (or columns of B) k by k: element (k, i) lies at [k * stride + i] in units of
+ * 4 bytes.  With step 2 a unit is a pair of bf16, elements 2k and 2k + 1 of the sum (the second is 0 when there is none). */
+#ifndef LT_GEMM_KERNEL_H
+#define LT_GEMM_KERNEL_H
+
+#include "math/gemm.h"
+
+enum { LT_GEMM_SLACK = 64 };            /* bytes past a panel that packing may write */
+
+struct lt_gemm_source {                 /* one panel of a matrix in memory */
+    const void *p;                      /* its first element */
+    int64_t ld;                         /* elements between rows as stored */
+    enum lt_dtype type;                 /* LT_F32, LT_BF16, LT_F16 */
+    bool k_fast;                        /* k runs along a stored row; else the panel's width does */
+};
+
+struct lt_gemm_kernel {
+    int mr, nr;                         /* the largest tile: mr rows of A, nr columns of B */
+    int kc;                             /* longest block of a sum */
+    int mc;                             /* rows of A kept packed at a time */
+    int step;                           /* products per packed unit: 1, or 2 for bf16 pairs */
+
+    /* Packs width x k elements; columns from width to stride become 0 when stride is a multiple of nr. */
+    void (*pack)(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s);
+
+    /* C (m, n) from a panel of A (stride m) and a panel of B (stride nr), one block of k products:
+     * C = (add ? C : nothing) + (sum + (bias ? bias : nothing)).  1 <= m <= mr, 1 <= n <= nr, k >= 0. */
+    void (*tile)(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float *c, int64_t ldc,
+                 const float *bias, bool add);
+};
+
+extern const struct lt_gemm_kernel lt_gemm_kernel_ref[2];       /* [enum lt_compute] */
+extern const struct lt_gemm_kernel lt_gemm_kernel_avx2[2];
+extern const struct lt_gemm_kernel lt_gemm_kernel_avx512[2];
+
+const struct lt_gemm_kernel *lt_gemm_kernel(enum lt_isa isa, enum lt_compute compute);
+
+#endif

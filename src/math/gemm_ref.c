@@ -1,0 +1,49 @@
+/* The matrix product in plain C: the twin that the fast variants are tested against, and the one that runs where
+ * there is no other. */
+#include "math/gemm_kernel.h"
+
+enum { MR = 4, NR = 8 };
+
+static float element(const struct lt_gemm_source *s, int64_t i, int64_t k)
+{
+    int64_t at = s->k_fast ? i * s->ld + k : k * s->ld + i;
+    if (s->type == LT_F32) return ((const float *)s->p)[at];
+    uint16_t h = ((const uint16_t *)s->p)[at];
+    return s->type == LT_BF16 ? lt_from_bf16(h) : lt_from_f16(h);
+}
+
+static void pack_f32(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
+{
+    float *out = dst;
+    for (int64_t j = 0; j < k; j++)
+        for (int64_t i = 0; i < stride; i++) out[j * stride + i] = i < width ? element(s, i, j) : 0;
+}
+
+static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
+{
+    pack_f32(dst, stride, width, k, s);
+    float *out = dst;
+    for (int64_t i = 0; i < k * stride; i++) out[i] = lt_from_bf16(lt_to_bf16(out[i]));
+}
+
+static void tile(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float *c, int64_t ldc,
+                 const float *bias, bool add)
+{
+    float sum[MR][NR] = { { 0 } };
+    const float *pa = a, *pb = b;
+    for (int64_t j = 0; j < k; j++, pa += m, pb += NR)
+        for (int64_t r = 0; r < m; r++)
+            for (int i = 0; i < NR; i++) sum[r][i] += pa[r] * pb[i];
+    for (int64_t r = 0; r < m; r++) {
+        for (int64_t i = 0; i < n; i++) {
+            float v = sum[r][i];
+            if (bias) v += bias[i];
+            c[r * ldc + i] = add ? c[r * ldc + i] + v : v;
+        }
+    }
+}
+
+const struct lt_gemm_kernel lt_gemm_kernel_ref[2] = {
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .mc = 64, .step = 1, .pack = pack_f32, .tile = tile },
+    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .mc = 64, .step = 1, .pack = pack_bf16, .tile = tile },
+};

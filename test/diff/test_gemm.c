@@ -1,0 +1,256 @@
+/* Matrix products against double, and against themselves: the bits of a row must not depend on what stands around it.
+ * Every test runs on every instruction set that the machine has. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "math/gemm.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct shape { int64_t m, n, k; };
+
+struct operands {                       /* a product with its own memory; rows in memory are `pad` elements apart */
+    struct lt_gemm g;
+    void *a, *b;
+    float *c, *start, *bias;            /* start: what C held before */
+    int64_t a_rows, b_rows;
+};
+
+static float *random_floats(struct lt_rng *r, int64_t n)
+{
+    float *x = lt_alloc((size_t)LT_MAX(n, 1) * sizeof *x);
+    for (int64_t i = 0; i < n; i++) x[i] = (float)(lt_rng_unit(r) * 2 - 1);
+    return x;
+}
+
+static void *random_matrix(struct lt_rng *r, enum lt_dtype type, int64_t n)
+{
+    float *x = random_floats(r, n);
+    void *y = lt_alloc((size_t)LT_MAX(n, 1) * lt_dtype_size(type));
+    lt_convert(type, y, LT_F32, x, n);
+    free(x);
+    return y;
+}
+
+static struct operands make(struct lt_gemm g, int64_t pad)
+{
+    struct lt_rng r = lt_rng_make((uint64_t)(g.m * 1000003 + g.n * 1009 + g.k), "gemm");
+    struct operands o = { .g = g };
+    o.a_rows = g.a_trans ? g.k : g.m;
+    o.b_rows = g.b_trans ? g.n : g.k;
+    o.g.lda = (g.a_trans ? g.m : g.k) + pad;
+    o.g.ldb = (g.b_trans ? g.k : g.n) + pad;
+    o.g.ldc = g.n + pad;
+    o.g.a = o.a = random_matrix(&r, g.a_type, o.a_rows * o.g.lda);
+    o.g.b = o.b = random_matrix(&r, g.b_type, o.b_rows * o.g.ldb);
+    o.start = random_floats(&r, g.m * o.g.ldc);
+    o.g.c = o.c = lt_alloc((size_t)LT_MAX(g.m * o.g.ldc, 1) * sizeof(float));
+    memcpy(o.c, o.start, (size_t)(g.m * o.g.ldc) * sizeof(float));
+    o.bias = random_floats(&r, g.n);
+    if (g.bias) o.g.bias = o.bias;
+    return o;
+}
+
+static void release(struct operands *o)
+{
+    free(o->a);
+    free(o->b);
+    free(o->c);
+    free(o->start);
+    free(o->bias);
+}
+
+static double value(const void *p, enum lt_dtype type, int64_t i, enum lt_compute compute)
+{
+    float f = type == LT_F32 ? ((const float *)p)[i]
+            : type == LT_BF16 ? lt_from_bf16(((const uint16_t *)p)[i]) : lt_from_f16(((const uint16_t *)p)[i]);
+    return compute == LT_COMPUTE_BF16 ? lt_from_bf16(lt_to_bf16(f)) : f;
+}
+
+/* Rounded operands are exact in double, so only the sums differ.  A sum of k products in blocks of at most 512 takes
+ * at most 512 + k / 512 + 3 additions, each within half a unit of the sum of magnitudes, and as many multiplications
+ * rounded apart in plain C. */
+static void compare_with_double(const struct operands *o)
+{
+    const struct lt_gemm *g = &o->g;
+    for (int64_t i = 0; i < g->m; i++) {
+        for (int64_t j = 0; j < g->n; j++) {
+            double sum = 0, size = 0;
+            for (int64_t k = 0; k < g->k; k++) {
+                double a = value(o->a, g->a_type, g->a_trans ? k * g->lda + i : i * g->lda + k, g->compute);
+                double b = value(o->b, g->b_type, g->b_trans ? j * g->ldb + k : k * g->ldb + j, g->compute);
+                sum += a * b;
+                size += fabs(a * b);
+            }
+            if (g->bias) sum += g->bias[j], size += fabs((double)g->bias[j]);
+            if (g->add) sum += o->start[i * g->ldc + j], size += fabs((double)o->start[i * g->ldc + j]);
+            double steps = (double)LT_MIN(g->k, 512) + (double)g->k / 512 + 4, got = o->c[i * g->ldc + j];
+            if (!(fabs(got - sum) <= steps * 0x1p-24 * size))
+                fail_msg("%s %s m %d n %d k %d: C[%d, %d] is %.9g, expected %.9g", lt_isa_name(g->isa),
+                         g->compute ? "bf16" : "f32", (int)g->m, (int)g->n, (int)g->k, (int)i, (int)j, got, sum);
+        }
+        for (int64_t j = g->n; j < g->ldc; j++)
+            if (o->c[i * g->ldc + j] != o->start[i * g->ldc + j]) fail_msg("wrote past column %d", (int)g->n);
+    }
+}
+
+/* isa and compute of a test: case 0 .. 5 */
+static bool choose(struct lt_gemm *g, int i)
+{
+    g->isa = (enum lt_isa)(LT_ISA_C + i / 2);
+    g->compute = i & 1 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+    return lt_cpu_choose(g->isa) == g->isa;
+}
+
+static void test_gemm__forms(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {
+        { 1, 1, 1 }, { 1, 7, 17 }, { 7, 1, 2 }, { 17, 31, 33 }, { 6, 16, 256 }, { 14, 32, 511 }, { 33, 47, 513 },
+        { 13, 100, 257 }, { 65, 33, 1025 }, { 3, 5, 0 }, { 300, 40, 65 }, { 31, 8, 1537 },
+    };
+    struct lt_pool *pool = lt_pool_new(2);
+    const float some = 0;
+    for (int i = 0; i < 6; i++) {
+        for (int form = 0; form < 4 * 4; form++) {
+            struct lt_gemm g = { .a_trans = form & 1, .b_trans = form & 2, .add = form & 4,
+                                 .bias = form & 8 ? &some : NULL };
+            if (!choose(&g, i)) continue;
+            for (int s = 0; s < LT_COUNT(shapes); s++) {
+                g.m = shapes[s].m, g.n = shapes[s].n, g.k = shapes[s].k;
+                struct operands o = make(g, s % 3 * 5);
+                lt_gemm(pool, &o.g);
+                compare_with_double(&o);
+                release(&o);
+            }
+        }
+    }
+    lt_pool_free(pool);
+}
+
+static void test_gemm__types(void **state)
+{
+    (void)state;
+    static const enum lt_dtype types[] = { LT_F32, LT_BF16, LT_F16 };
+    for (int i = 0; i < 6; i++) {
+        for (int t = 0; t < 9 * 4; t++) {
+            struct lt_gemm g = { .m = 21, .n = 37, .k = 75, .a_type = types[t % 3], .b_type = types[t / 3 % 3],
+                                 .a_trans = t / 9 & 1, .b_trans = t / 18 };
+            if (!choose(&g, i)) continue;
+            struct operands o = make(g, 3);
+            lt_gemm(NULL, &o.g);
+            compare_with_double(&o);
+            release(&o);
+        }
+    }
+}
+
+/* Each row of a product of 512, alone and among 8 and 33, with 1, 2 and 4 threads, B packed and not, serial. */
+static void rows_alone(const struct operands *o, struct lt_pool *const *pool, int pools)
+{
+    static const int64_t counts[] = { 1, 2, 8, 33, 100, 512 };
+    float *out = lt_alloc((size_t)(o->g.m * o->g.ldc) * sizeof *out);
+    struct lt_packed *packed = lt_pack_b(pool[1], &o->g);
+    for (int c = 0; c < LT_COUNT(counts); c++) {
+        for (int way = 0; way < 2 * (pools + 1); way++) {
+            struct lt_gemm g = o->g;
+            int64_t first = counts[c] == 512 ? 0 : 77 + 13 * c + way;
+            g.m = LT_MIN(counts[c], o->g.m - first);
+            g.a = (const char *)o->a + (g.a_trans ? first : first * g.lda) * (int64_t)lt_dtype_size(g.a_type);
+            g.c = out;
+            memcpy(out, o->start + first * g.ldc, (size_t)(g.m * g.ldc) * sizeof *out);
+            if (way & 1) g.packed = packed;
+            void *scratch = lt_aligned(lt_gemm_scratch(&g));
+            if (way / 2 == pools) lt_gemm_serial(&g, scratch);
+            else lt_gemm(pool[way / 2], &g);
+            free(scratch);
+            if (memcmp(out, o->c + first * g.ldc, (size_t)(g.m * g.ldc) * sizeof *out) != 0)
+                fail_msg("%s %s n %d k %d: %d rows from %d differ from the whole, way %d", lt_isa_name(g.isa),
+                         g.compute ? "bf16" : "f32", (int)g.n, (int)g.k, (int)g.m, (int)first, way);
+        }
+    }
+    lt_packed_free(packed);
+    free(out);
+}
+
+static void test_gemm__rows_have_the_same_bits_anywhere(void **state)
+{
+    (void)state;
+    static const struct { int64_t n, k; enum lt_dtype a_type, b_type; bool a_trans, b_trans, add; } row[] = {
+        { 96, 600, LT_F32, LT_F32, false, true, false },    { 131, 300, LT_F32, LT_BF16, false, true, true },
+        { 70, 1100, LT_BF16, LT_F32, false, false, true },  { 333, 65, LT_F32, LT_F32, true, false, true },
+        { 200, 129, LT_F32, LT_F16, false, false, false },
+    };
+    struct lt_pool *pool[3] = { lt_pool_new(1), lt_pool_new(2), lt_pool_new(4) };
+    const float some = 0;
+    for (int i = 0; i < 6; i++) {
+        for (int t = 0; t < LT_COUNT(row); t++) {
+            struct lt_gemm g = { .m = 512, .n = row[t].n, .k = row[t].k, .a_type = row[t].a_type,
+                                 .b_type = row[t].b_type, .a_trans = row[t].a_trans, .b_trans = row[t].b_trans,
+                                 .add = row[t].add, .bias = t & 1 ? &some : NULL };
+            if (!choose(&g, i)) continue;
+            struct operands o = make(g, t & 1);
+            lt_gemm(pool[1], &o.g);
+            rows_alone(&o, pool, 3);
+            release(&o);
+        }
+    }
+    for (int p = 0; p < 3; p++) lt_pool_free(pool[p]);
+}
+
+/* One NaN in A reaches its row and no other; one infinity in B its column; in the tail of k too. */
+static void test_gemm__nan_and_infinity(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        for (int64_t k = 1; k < 40; k += 6) {
+            struct lt_gemm g = { .m = 19, .n = 45, .k = k, .b_trans = k & 1 };
+            if (!choose(&g, i)) continue;
+            struct operands o = make(g, 0);
+            ((float *)o.a)[5 * o.g.lda + k - 1] = NAN;
+            ((float *)o.b)[o.g.b_trans ? 44 * o.g.ldb + k - 1 : (k - 1) * o.g.ldb + 44] = INFINITY;
+            lt_gemm(NULL, &o.g);
+            for (int64_t r = 0; r < g.m; r++) {
+                for (int64_t c = 0; c < g.n; c++) {
+                    float x = o.c[r * o.g.ldc + c];
+                    if (r == 5) assert_true(isnan(x));
+                    else if (c == 44) assert_true(isinf(x));
+                    else assert_true(isfinite(x));
+                }
+            }
+            release(&o);
+        }
+    }
+}
+
+static void test_gemm__empty(void **state)
+{
+    (void)state;
+    float c[4] = { 1, 2, 3, 4 }, bias[2] = { 5, 6 };
+    lt_gemm(NULL, &(struct lt_gemm){ .m = 0, .n = 2, .k = 2, .c = c });
+    lt_gemm(NULL, &(struct lt_gemm){ .m = 2, .n = 0, .k = 2, .c = c });
+    lt_gemm(NULL, &(struct lt_gemm){ .m = 2, .n = 2, .k = 0, .c = c, .add = true });
+    assert_true(c[0] == 1 && c[3] == 4);
+    lt_gemm(NULL, &(struct lt_gemm){ .m = 2, .n = 2, .k = 0, .c = c, .bias = bias });
+    assert_true(c[0] == 5 && c[1] == 6 && c[2] == 5 && c[3] == 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gemm__forms),
+        cmocka_unit_test(test_gemm__types),
+        cmocka_unit_test(test_gemm__rows_have_the_same_bits_anywhere),
+        cmocka_unit_test(test_gemm__nan_and_infinity),
+        cmocka_unit_test(test_gemm__empty),
+    };
+    for (int i = LT_ISA_C; i < LT_ISAS; i++)
+        if (lt_cpu_choose((enum lt_isa)i) != (enum lt_isa)i)
+            fprintf(stderr, "SKIP gemm on %s: this machine has no such instructions\n", lt_isa_name((enum lt_isa)i));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
