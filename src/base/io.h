@@ -18,8 +18,13 @@ int lt_remove_tree(const char *path);
 /* Names in a folder, sorted bytewise, without "." and ".."; free each and the array. */
 int lt_list_dir(const char *path, char ***names, int *count);
 
+/* Does the content of a file of this name change from run to run (times, caches, the run record itself)?  Such
+ * files are left out of hashes. */
+bool lt_path_is_volatile(const char *name);
+
 /* Streaming writer with sticky errors: write freely, check once at commit.
- * Nothing appears under the final name before a successful commit; abort removes the temporary file. */
+ * Nothing appears under the final name before a successful commit; abort removes the temporary file.
+ * A device or pipe (/dev/stdout) is written directly: temp is NULL.  failed: 0, or the first errno. */
 struct lt_writer { FILE *f; char *path, *temp; uint64_t written; int failed; };
 int lt_writer_open(struct lt_writer *w, const char *path);
 void lt_writer_put(struct lt_writer *w, const void *p, size_t n);
@@ -27,7 +32,8 @@ void lt_writer_fmt(struct lt_writer *w, const char *fmt, ...) __attribute__((for
 int lt_writer_commit(struct lt_writer *w);                          /* flush, fsync, rename; on failure aborts */
 void lt_writer_abort(struct lt_writer *w);
 
-/* A folder built under a temporary name beside `path` and renamed into place by commit (an existing one is replaced). */
+/* A folder built under a temporary name beside `path` and renamed into place by commit (an existing one is replaced,
+ * in one step where the system can).  The current folder and those above it are refused. */
 struct lt_folder { char *path, *temp; };
 int lt_folder_open(struct lt_folder *d, const char *path);          /* write into d->temp */
 int lt_folder_commit(struct lt_folder *d);
@@ -41,10 +47,11 @@ uint64_t lt_stream_position(const struct lt_stream *s);             /* compresse
 uint64_t lt_stream_size(const struct lt_stream *s);                 /* compressed size, 0 when unknown */
 void lt_stream_close(struct lt_stream *s);
 /* One line without its '\n' (and without '\r' before it when strip_cr); 1, 0 at the end, -1.
- * A line longer than limit is refused with its length and position. */
+ * A line longer than limit is refused with its number and position. */
 int lt_stream_line(struct lt_stream *s, struct lt_buf *line, size_t limit, bool strip_cr);
 
-/* xxh3-128 of a file or of every file below a folder (names and contents, sorted), as 32 hex digits. */
-int lt_hash_path(const char *path, char hex[33]);
+/* xxh3-128 of a file, or of every file below a folder (names and contents, sorted; volatile files left out), as 32
+ * hex digits.  bytes may be NULL: the sum of the sizes hashed. */
+int lt_hash_path(const char *path, char hex[33], uint64_t *bytes);
 
 #endif
