@@ -44,7 +44,7 @@ enum {              /* lt_opt.flags */
 };
 struct lt_list { const char **item; int count; };
 struct lt_choice { const struct lt_method *method; void *o; };              /* o: filled option struct, or NULL */
-struct lt_choices { struct lt_choice *item; int count; };
+struct lt_choices { struct lt_choice *item; int count; bool ordered; };    /* ordered: the chain's order was given */
 
 struct lt_opt {     /* command-line flag = recipe key = script keyword */
     const char *key, *help;
@@ -79,6 +79,8 @@ const void *lt_options_done(struct lt_options *s);                              
 char *lt_options_resolved(const struct lt_options *s, bool all);                /* JSON, canonical keys, stable order; free() it.
                                                                                  * all = false leaves LT_FREE rows out */
 bool lt_options_given(const struct lt_options *s, const char *key);
+/* The i-th key that was given under an alias: its spelling and canonical key; false past the last. */
+bool lt_options_renamed(const struct lt_options *s, int i, const char **spelling, const char **canonical);
 void lt_options_free(struct lt_options *s);
 
 /* ---- context of a long operation: threads, talk, interruption ---- */

@@ -1,0 +1,346 @@
+/* Option sets: rows in, a filled struct out.
+ *
+ * Keys are resolved when they are set (so a misspelling is answered at once) and values are parsed when the set is
+ * done, because which rows a dotted key may reach depends on the method chosen by another key. */
+#include "base/option.h"
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct given {
+    const char *key, *spelling;         /* canonical ("optim.beta1"), and as it was said */
+    const struct lt_opt *row;           /* of the set's own method; for a dotted key the METHOD or METHODS row */
+    const struct lt_method *member;     /* METHODS: the member meant */
+    const char *sub;                    /* key inside the chosen method, as said; NULL: the row itself */
+    struct lt_list value;
+    bool split, used;                   /* split: one text that may hold commas */
+};
+
+struct lt_options {
+    const struct lt_method *m;
+    struct lt_arena arena;
+    struct given *given;
+    int count, cap;
+    void *o;
+};
+
+/* ---- finding rows ---- */
+static const char *canonical(struct lt_arena *a, const char *key)
+{
+    char *k = lt_arena_str(a, lt_str(key));
+    for (char *c = k; *c; c++)
+        if (*c == '-') *c = '_';
+    return k;
+}
+
+static bool has_alias(const struct lt_opt *r, struct lt_str key)
+{
+    struct lt_str rest = r->alias ? lt_str(r->alias) : (struct lt_str){ 0 }, part;
+    while (lt_str_split(&rest, ',', &part)) {
+        while (part.n && part.p[0] == ' ') part.p++, part.n--;
+        if (lt_str_eq(part, key)) return true;
+    }
+    return false;
+}
+
+const struct lt_opt *lt_option_row(const struct lt_method *m, struct lt_str key)
+{
+    for (const struct lt_opt *r = m->opts; r && r->key; r++)
+        if (lt_str_is(key, r->key)) return r;
+    for (const struct lt_opt *r = m->opts; r && r->key; r++)
+        if (has_alias(r, key)) return r;
+    return NULL;
+}
+
+const struct lt_kind *lt_option_kind(const struct lt_opt *r)
+{
+    struct lt_str rest = lt_str(r->text), name;
+    lt_str_split(&rest, ':', &name);
+    for (const struct lt_kind *k = lt_kinds(); k->name; k++)
+        if (lt_str_is(name, k->name)) return k;
+    return NULL;
+}
+
+static const struct lt_method *member_of(const struct lt_kind *k, struct lt_str name)
+{
+    for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++)
+        if (lt_str_is(name, (*m)->name)) return *m;
+    return NULL;
+}
+
+static bool any_member_has(const struct lt_kind *k, struct lt_str sub)
+{
+    for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++)
+        if (lt_option_row(*m, sub)) return true;
+    return false;
+}
+
+/* Fills g's row, member and sub for a key with '_'; false when nothing answers to it. */
+static bool resolve(const struct lt_method *m, const char *key, struct given *g)
+{
+    struct lt_str rest = lt_str(key), head;
+    lt_str_split(&rest, '.', &head);
+    bool dotted = rest.p != NULL;
+    const struct lt_opt *r = lt_option_row(m, head);
+    if (r) {
+        g->row = r;
+        if (!dotted) return true;
+        if (r->type == LT_METHOD && any_member_has(lt_option_kind(r), rest)) {
+            g->sub = rest.p;
+            return true;
+        }
+        if (r->type != LT_METHODS) return false;
+        struct lt_str inner = rest;
+        lt_str_split(&inner, '.', &head);
+        rest = inner;
+        dotted = rest.p != NULL;
+    }
+    for (r = m->opts; r && r->key; r++) {
+        const struct lt_method *member = r->type == LT_METHODS ? member_of(lt_option_kind(r), head) : NULL;
+        if (!member) continue;
+        const char *sub = dotted ? rest.p : member->opts && member->opts->key ? member->opts->key : "";
+        if (*sub && !lt_option_row(member, lt_str(sub))) return false;
+        g->row = r;
+        g->member = member;
+        g->sub = sub;
+        return true;
+    }
+    return false;
+}
+
+/* ---- near names ---- */
+struct near { const char *key; char text[128]; int best; };
+
+static void consider(struct near *n, const char *key, const char *prefix, const char *name)
+{
+    char full[128];
+    snprintf(full, sizeof(full), "%s%s%s", prefix, *prefix ? "." : "", name);
+    int d = lt_edit_distance(key, full);
+    if (d >= n->best) return;
+    n->best = d;
+    memcpy(n->text, full, sizeof(full));
+}
+
+static void consider_members(struct near *n, const char *key, const struct lt_opt *r)
+{
+    const struct lt_kind *k = lt_option_kind(r);
+    for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++) {
+        const char *prefix = r->type == LT_METHOD ? r->key : (*m)->name;
+        if (r->type == LT_METHODS) consider(n, key, "", (*m)->name);
+        for (const struct lt_opt *s = (*m)->opts; s && s->key; s++) consider(n, key, prefix, s->key);
+    }
+}
+
+static int unknown(const struct lt_options *s, const char *key)
+{
+    struct near n = { .best = (int)strlen(key) / 3 + 2 };
+    for (const struct lt_opt *r = s->m->opts; r && r->key; r++) {
+        consider(&n, key, "", r->key);
+        if (r->type == LT_METHOD || r->type == LT_METHODS) consider_members(&n, key, r);
+    }
+    if (n.text[0]) return lt_misuse("%s has no option \"%s\"; did you mean \"%s\"?", s->m->name, key, n.text);
+    return lt_misuse("%s has no option \"%s\"; `lathe help %s` lists them", s->m->name, key, s->m->name);
+}
+
+/* ---- setting ---- */
+struct lt_options *lt_options_new(const struct lt_method *m)
+{
+    struct lt_options *s = lt_calloc(1, sizeof(*s));
+    s->m = m;
+    return s;
+}
+
+void lt_options_free(struct lt_options *s)
+{
+    if (!s) return;
+    free(s->given);
+    lt_arena_free(&s->arena);
+    free(s);
+}
+
+static struct given *find_given(const struct lt_options *s, const char *key)
+{
+    for (int i = 0; i < s->count; i++)
+        if (!strcmp(s->given[i].key, key)) return &s->given[i];
+    return NULL;
+}
+
+static const char *canonical_key(struct lt_options *s, const struct given *g)
+{
+    if (!g->sub) return g->row->key;
+    if (g->member) return lt_arena_fmt(&s->arena, *g->sub ? "%s.%s" : "%s", g->member->name, g->sub);
+    return lt_arena_fmt(&s->arena, "%s.%s", g->row->key, g->sub);
+}
+
+static void append(struct lt_options *s, struct lt_list *l, const char *value)
+{
+    const char **item = lt_arena_take(&s->arena, ((size_t)l->count + 1) * sizeof(*item));
+    if (l->count) memcpy(item, l->item, (size_t)l->count * sizeof(*item));
+    item[l->count] = lt_arena_str(&s->arena, lt_str(value));
+    *l = (struct lt_list){ item, l->count + 1 };
+}
+
+static int put(struct lt_options *s, const char *spelling, const char *const *value, int count, bool split)
+{
+    struct given g = { .spelling = lt_arena_str(&s->arena, lt_str(spelling)), .split = split };
+    if (!resolve(s->m, canonical(&s->arena, spelling), &g)) return unknown(s, spelling);
+    g.key = canonical_key(s, &g);
+    struct given *old = find_given(s, g.key);
+    bool list = !g.sub && g.row->type == LT_LIST;
+    if (old && (!list || !split || !old->split))
+        return lt_misuse("option \"%s\" is given twice (as \"%s\" and \"%s\")", g.key, old->spelling, spelling);
+    if (!old) {
+        if (s->count == s->cap) {
+            s->cap = s->cap ? s->cap * 2 : 16;
+            s->given = lt_realloc(s->given, (size_t)s->cap * sizeof(*s->given));
+        }
+        old = &s->given[s->count++];
+        *old = g;
+    }
+    for (int i = 0; i < count; i++) append(s, &old->value, value[i]);
+    return 0;
+}
+
+int lt_options_set(struct lt_options *s, const char *key, const char *value)
+{
+    return put(s, key, &value, 1, true);
+}
+
+bool lt_options_given(const struct lt_options *s, const char *key) { return find_given(s, key) != NULL; }
+
+bool lt_options_renamed(const struct lt_options *s, int i, const char **spelling, const char **canon)
+{
+    for (int k = 0; k < s->count; k++) {
+        struct lt_str said = lt_str(s->given[k].spelling);
+        struct lt_str key = lt_str(s->given[k].key);
+        bool same = said.n <= key.n;
+        for (size_t j = 0; same && j < said.n; j++)
+            same = said.p[j] == key.p[j] || (said.p[j] == '-' && key.p[j] == '_');
+        if ((same && (said.n == key.n || s->given[k].member)) || i-- > 0) continue;
+        *spelling = s->given[k].spelling;
+        *canon = s->given[k].key;
+        return true;
+    }
+    return false;
+}
+
+/* ---- the command line ---- */
+/* A flag that may stand without a value: a BOOL row, or a chain member without options. */
+static bool is_switch(const struct given *g)
+{
+    if (!g->sub) return g->row->type == LT_BOOL;
+    if (g->member) return !*g->sub || lt_option_row(g->member, lt_str(g->sub))->type == LT_BOOL;
+    const struct lt_kind *k = lt_option_kind(g->row);
+    for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++) {
+        const struct lt_opt *r = lt_option_row(*m, lt_str(g->sub));
+        if (r) return r->type == LT_BOOL;
+    }
+    return false;
+}
+
+static bool is_truth(const char *v) { return v && (!strcmp(v, "true") || !strcmp(v, "false")); }
+
+/* argv[i] begins with "--"; returns how many words were taken, or -1. */
+static int flag(struct lt_options *s, int argc, char **argv, int i)
+{
+    const char *word = argv[i] + 2, *eq = strchr(word, '=');
+    char *key = lt_arena_str(&s->arena, eq ? (struct lt_str){ word, (size_t)(eq - word) } : lt_str(word));
+    if (eq) return lt_options_set(s, key, eq + 1) ? -1 : 1;
+    struct given g = { 0 };
+    if (resolve(s->m, canonical(&s->arena, key), &g)) {
+        if (is_switch(&g) && !(i + 1 < argc && is_truth(argv[i + 1]))) return lt_options_set(s, key, "true") ? -1 : 1;
+        if (i + 1 >= argc) return lt_misuse("option --%s needs a value", key);
+        return lt_options_set(s, key, argv[i + 1]) ? -1 : 2;
+    }
+    if ((!strncmp(key, "no-", 3) || !strncmp(key, "no_", 3)) && resolve(s->m, canonical(&s->arena, key + 3), &g)
+        && is_switch(&g))
+        return lt_options_set(s, key + 3, "false") ? -1 : 1;
+    return unknown(s, key);
+}
+
+static const struct lt_opt *next_arg(const struct lt_options *s)
+{
+    for (const struct lt_opt *r = s->m->opts; r && r->key; r++)
+        if ((r->flags & LT_ARG) && (r->type == LT_LIST || !find_given(s, r->key))) return r;
+    return NULL;
+}
+
+int lt_options_args(struct lt_options *s, int argc, char **argv)
+{
+    bool words_only = false;
+    for (int i = 0; i < argc;) {
+        if (!words_only && !strcmp(argv[i], "--")) {
+            words_only = true;
+            i++;
+        } else if (!words_only && !strncmp(argv[i], "--", 2)) {
+            int taken = flag(s, argc, argv, i);
+            if (taken < 0) return -1;
+            i += taken;
+        } else {
+            const struct lt_opt *r = next_arg(s);
+            if (!r) return lt_misuse("unexpected argument \"%s\"; `lathe help %s` shows what is taken", argv[i], s->m->name);
+            if (lt_options_set(s, r->key, argv[i++])) return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- JSON ---- */
+static char *scalar_text(struct lt_options *s, const json_t *v)
+{
+    if (json_is_string(v)) return lt_arena_str(&s->arena, lt_str(json_string_value(v)));
+    if (json_is_boolean(v)) return lt_arena_fmt(&s->arena, "%s", json_is_true(v) ? "true" : "false");
+    if (json_is_integer(v)) return lt_arena_fmt(&s->arena, "%lld", (long long)json_integer_value(v));
+    if (json_is_real(v)) return lt_arena_fmt(&s->arena, "%.17g", json_real_value(v));
+    return NULL;
+}
+
+static int take_json(struct lt_options *s, const char *prefix, const json_t *object, int depth)
+{
+    const char *key;
+    json_t *v;
+    if (depth > 4) return lt_misuse("option \"%s\" is nested too deep", prefix);
+    json_object_foreach((json_t *)object, key, v) {
+        const char *full = *prefix ? lt_arena_fmt(&s->arena, "%s.%s", prefix, key) : key;
+        if (json_is_null(v)) continue;
+        if (json_is_object(v)) {
+            const json_t *name = json_object_get(v, "name");
+            if (name && lt_options_set(s, full, json_is_string(name) ? json_string_value(name) : "")) return -1;
+            if (name) json_object_del(v, "name");
+            if (take_json(s, full, v, depth + 1)) return -1;
+            continue;
+        }
+        size_t n = json_is_array(v) ? json_array_size(v) : 1;
+        const char **text = lt_arena_take(&s->arena, (n + 1) * sizeof(*text));
+        for (size_t i = 0; i < n; i++) {
+            text[i] = scalar_text(s, json_is_array(v) ? json_array_get(v, i) : v);
+            if (!text[i]) return lt_misuse("option \"%s\": expected a text, number or truth value", full);
+        }
+        if (put(s, full, text, (int)n, !json_is_array(v))) return -1;
+    }
+    return 0;
+}
+
+int lt_options_json(struct lt_options *s, const char *text)
+{
+    json_error_t e;
+    json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, &e);
+    if (!j) return lt_misuse("options: %s at line %d, column %d", e.text, e.line, e.column);
+    int rc = json_is_object(j) ? take_json(s, "", j, 0) : lt_misuse("options: expected a JSON object of keys");
+    json_decref(j);
+    return rc;
+}
+
+/* What option_fill.c needs to see of a set. */
+const struct lt_method *lt_options_method(const struct lt_options *s) { return s->m; }
+struct lt_arena *lt_options_arena(struct lt_options *s) { return &s->arena; }
+void **lt_options_slot(struct lt_options *s) { return &s->o; }
+
+bool lt_options_entry(struct lt_options *s, int i, struct lt_option_entry *e)
+{
+    if (i >= s->count) return false;
+    const struct given *g = &s->given[i];
+    *e = (struct lt_option_entry){ g->key, g->row, g->member, g->sub, g->value, g->split };
+    return true;
+}

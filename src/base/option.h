@@ -1,0 +1,27 @@
+/* Inside of option sets: what the parts of the implementation share.  Users call the lt_options_ functions of lathe.h. */
+#ifndef LT_OPTION_H
+#define LT_OPTION_H
+
+#include "base/base.h"
+#include <stdio.h>
+
+struct lt_option_entry {
+    const char *key;                    /* canonical */
+    const struct lt_opt *row;           /* row of the set's method */
+    const struct lt_method *member;     /* METHODS: the member meant */
+    const char *sub;                    /* key inside the chosen method; NULL: the row itself; "": presence alone */
+    struct lt_list value;
+    bool split;                         /* one text that may hold a list separated by commas */
+};
+const struct lt_opt *lt_option_row(const struct lt_method *m, struct lt_str key);   /* by key, then by alias; NULL: none */
+const struct lt_kind *lt_option_kind(const struct lt_opt *r);                       /* of a METHOD or METHODS row */
+const struct lt_method *lt_options_method(const struct lt_options *s);
+struct lt_arena *lt_options_arena(struct lt_options *s);
+void **lt_options_slot(struct lt_options *s);                                       /* where the filled struct is kept */
+bool lt_options_entry(struct lt_options *s, int i, struct lt_option_entry *e);      /* false past the last */
+
+/* Canonical JSON of one value. */
+void lt_json_text(struct lt_buf *b, struct lt_str s);   /* quoted and escaped; bytes of UTF-8 pass */
+void lt_json_real(struct lt_buf *b, double v);          /* shortest text that reads back as v */
+
+#endif

@@ -1,0 +1,91 @@
+/* The registry: one list a kind, one line a method, sorted.  This file alone sees every folder.
+ * tools/tidy fails when a method file is missing from its list. */
+#include "base/base.h"
+#include <string.h>
+
+/* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
+#define VERBS(X)
+#define ARCHS(X)
+#define OBJECTIVES(X)
+#define OPTIMS(X)
+#define SCHEDULES(X)
+#define CONTROLS(X)
+#define DATAOPS(X)
+#define TOKENIZERS(X)
+#define LMS(X)
+
+#define DECLARE_VERB(n) extern const struct lt_verb lt_verb_##n;
+#define DECLARE_ARCH(n) extern const struct lt_arch lt_arch_##n;
+#define DECLARE_OBJECTIVE(n) extern const struct lt_objective lt_objective_##n;
+#define DECLARE_OPTIM(n) extern const struct lt_optim lt_optim_##n;
+#define DECLARE_SCHEDULE(n) extern const struct lt_schedule lt_schedule_##n;
+#define DECLARE_CONTROL(n) extern const struct lt_control lt_control_##n;
+#define DECLARE_DATAOP(n) extern const struct lt_dataop lt_dataop_##n;
+#define DECLARE_TOKENIZER(n) extern const struct lt_tokenizer_trainer lt_tokenizer_##n;
+#define DECLARE_LM(n) extern const struct lt_lm_type lt_lm_##n;
+VERBS(DECLARE_VERB)
+ARCHS(DECLARE_ARCH)
+OBJECTIVES(DECLARE_OBJECTIVE)
+OPTIMS(DECLARE_OPTIM)
+SCHEDULES(DECLARE_SCHEDULE)
+CONTROLS(DECLARE_CONTROL)
+DATAOPS(DECLARE_DATAOP)
+TOKENIZERS(DECLARE_TOKENIZER)
+LMS(DECLARE_LM)
+
+#define HEAD_VERB(n) &lt_verb_##n.m,
+#define HEAD_ARCH(n) &lt_arch_##n.m,
+#define HEAD_OBJECTIVE(n) &lt_objective_##n.m,
+#define HEAD_OPTIM(n) &lt_optim_##n.m,
+#define HEAD_SCHEDULE(n) &lt_schedule_##n.m,
+#define HEAD_CONTROL(n) &lt_control_##n.m,
+#define HEAD_DATAOP(n) &lt_dataop_##n.m,
+#define HEAD_TOKENIZER(n) &lt_tokenizer_##n.m,
+#define HEAD_LM(n) &lt_lm_##n.m,
+static const struct lt_method *const verbs[] = { VERBS(HEAD_VERB) NULL };
+static const struct lt_method *const archs[] = { ARCHS(HEAD_ARCH) NULL };
+static const struct lt_method *const objectives[] = { OBJECTIVES(HEAD_OBJECTIVE) NULL };
+static const struct lt_method *const optims[] = { OPTIMS(HEAD_OPTIM) NULL };
+static const struct lt_method *const schedules[] = { SCHEDULES(HEAD_SCHEDULE) NULL };
+static const struct lt_method *const controls[] = { CONTROLS(HEAD_CONTROL) NULL };
+static const struct lt_method *const dataops[] = { DATAOPS(HEAD_DATAOP) NULL };
+static const struct lt_method *const tokenizers[] = { TOKENIZERS(HEAD_TOKENIZER) NULL };
+static const struct lt_method *const lms[] = { LMS(HEAD_LM) NULL };
+
+static const struct lt_kind kinds[] = {
+    { .name = "verb", .brief = "what the program does: lathe VERB ...", .member = verbs },
+    { .name = "arch", .brief = "architectures of models, by their Hugging Face model_type", .member = archs },
+    { .name = "objective", .brief = "what training minimises", .member = objectives },
+    { .name = "optim", .brief = "optimisers", .member = optims },
+    { .name = "schedule", .brief = "learning-rate schedules", .member = schedules },
+    { .name = "control", .brief = "changes to the logits before a token is chosen", .member = controls },
+    { .name = "dataop", .brief = "operators on streams of documents", .member = dataops },
+    { .name = "tokenizer", .brief = "ways to train a tokenizer", .member = tokenizers },
+    { .name = "lm", .brief = "back ends of language models", .member = lms },
+    { .name = NULL },
+};
+
+const struct lt_kind *lt_kinds(void) { return kinds; }
+
+const struct lt_method *lt_method_find(const char *kind, const char *name)
+{
+    const struct lt_kind *k = kinds;
+    while (k->name && strcmp(k->name, kind)) k++;
+    if (!k->name) {
+        lt_misuse("there is no kind \"%s\"; `lathe help` lists the kinds", kind);
+        return NULL;
+    }
+    const char *near = NULL;
+    int best = (int)strlen(name) / 3 + 2;
+    for (const struct lt_method *const *m = k->member; *m; m++) {
+        int d = lt_edit_distance(name, (*m)->name);
+        if (!d) return *m;
+        if (d < best) {
+            best = d;
+            near = (*m)->name;
+        }
+    }
+    if (near) lt_misuse("there is no %s \"%s\"; did you mean \"%s\"?", kind, name, near);
+    else lt_misuse("there is no %s \"%s\"; `lathe help %s` lists them", kind, name, kind);
+    return NULL;
+}
