@@ -1,6 +1,6 @@
 # One plain file, no configure step.  `make help` lists the targets.
 BUILD ?= build
-CC ?= gcc
+CC = gcc
 PREFIX ?= /usr/local
 DESTDIR ?=
 PKGS = jansson yaml-0.1 libutf8proc libpcre2-8 libzstd zlib libxxhash gumbo
