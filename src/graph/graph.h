@@ -45,6 +45,8 @@ struct lt_op {                      /* a row of the table */
     double tolerance;               /* of the gradient check, relative; 0: the default */
 };
 
+extern const struct lt_op *const lt_op_table[];                     /* sorted by name; ends with NULL */
+
 struct lt_graph *lt_graph_new(struct lt_ctx *c, enum lt_compute compute);
 void lt_graph_free(struct lt_graph *g);
 void lt_graph_reset(struct lt_graph *g);                            /* forgets every tensor; keeps the memory */
@@ -53,6 +55,10 @@ void lt_graph_train(struct lt_graph *g, bool on, uint64_t seed);    /* on: dropo
 struct lt_pool *lt_graph_pool(struct lt_graph *g);
 enum lt_compute lt_graph_compute(const struct lt_graph *g);
 size_t lt_graph_peak(const struct lt_graph *g);                     /* most bytes held at once since creation */
+/* Tells the seed that backward will be called with, before the loss is built: the fused head then takes its gradients in
+ * its one forward pass, straight into the weight's; backward with that seed must follow.  0 (the start): backward makes
+ * a second pass.  Any other seed stays correct and costs that pass. */
+void lt_graph_expect(struct lt_graph *g, float seed);
 int lt_graph_backward(struct lt_graph *g, struct lt_tensor *loss, float seed);   /* d loss = seed; loss is a scalar */
 
 /* Leaves.  data is borrowed; grad (may be NULL: no gradient wanted) is added into. */
@@ -90,7 +96,8 @@ struct lt_tensor *lt_op_head_xent(struct lt_graph *g, struct lt_tensor *x, struc
                                   bool transposed, const struct lt_head *spec);
 
 /* Gradient checkpointing: fn builds from x; its inner tensors are dropped after the forward pass and built again in
- * backward, with the same dropout.  self must stay valid until the graph is reset. */
+ * backward, with the same dropout.  self must stay valid until the graph is reset; tensors made inside must not be kept.
+ * Without recording the inner tensors are dropped all the same, which is how a long forward pass stays small. */
 typedef struct lt_tensor *lt_segment_fn(void *self, struct lt_graph *g, struct lt_tensor *x);
 struct lt_tensor *lt_checkpoint(struct lt_graph *g, lt_segment_fn *fn, void *self, struct lt_tensor *x);
 

@@ -1,0 +1,37 @@
+/* What the operations' files see of the graph: how a node is made, where memory comes from, where gradients go. */
+#ifndef LT_TAPE_H
+#define LT_TAPE_H
+
+#include "graph/graph.h"
+
+/* Every row of the table, sorted; expanded into the declarations below and into op_table.c. */
+#define LT_OPS(X) \
+    X(act) X(add) X(attention) X(checkpoint) X(dropout) X(embed) X(glu) X(head_xent) X(layernorm) X(linear) X(mul) \
+    X(rmsnorm) X(rope) X(scale) X(slice) X(sum) X(view)
+#define LT_OP_DECLARE(id) extern const struct lt_op lt_row_##id;
+LT_OPS(LT_OP_DECLARE)
+#undef LT_OP_DECLARE
+
+/* A node over src: takes its memory (dense f32), runs forward, and stands on the tape when a gradient is wanted. */
+struct lt_tensor *lt_node(struct lt_graph *g, const struct lt_op *op, int rank, const int64_t *dim, void *arg,
+                          struct lt_tensor *a, struct lt_tensor *b, struct lt_tensor *c);
+struct lt_tensor *lt_node_view(struct lt_graph *g, const struct lt_op *op, int rank, const int64_t *dim, int64_t ld,
+                               struct lt_tensor *x, int64_t first);  /* begins `first` elements after x */
+
+void *lt_graph_take(struct lt_graph *g, size_t size);   /* until the reset, or the end of the checkpointed segment */
+float *lt_scratch_take(struct lt_graph *g, size_t size);            /* give it back before returning */
+void lt_scratch_give(struct lt_graph *g, float *p);
+
+/* Where a gradient is added: zeroed when nothing has flowed here yet; NULL when none is wanted (or t is NULL). */
+float *lt_grad(struct lt_graph *g, struct lt_tensor *t);
+/* t's gradient += out's.  Takes the buffer over where it can, so call it last: out->grad may be NULL afterwards. */
+void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out);
+float lt_graph_expected(const struct lt_graph *g);
+bool lt_graph_dropout(const struct lt_graph *g, uint64_t *seed, uint64_t *stream);  /* of the node being made; false: off */
+bool lt_graph_recording(const struct lt_graph *g);
+
+static inline bool lt_dense(const struct lt_tensor *t) { return t->ld == lt_cols(t) || lt_rows(t) <= 1; }
+static inline int64_t lt_elements(const struct lt_tensor *t) { return lt_rows(t) * lt_cols(t); }
+bool lt_same_shape(const struct lt_tensor *a, const struct lt_tensor *b);
+
+#endif
