@@ -1,0 +1,107 @@
+/* Laws of every optimiser and every schedule, because they are in the list. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "base/base.h"
+
+enum { ROWS = 48, COLS = 40, N = ROWS * COLS };
+
+static const struct lt_method *const *members(const char *kind)
+{
+    const struct lt_kind *k = lt_kinds();
+    while (strcmp(k->name, kind)) k++;
+    return k->member;
+}
+
+static float target(int i) { return (float)sin(i * 0.7) * 0.5f; }
+
+/* Minimises sum (w - target)^2 / 2 from 0 with a falling rate; returns the mean square left. */
+static double minimise(const struct lt_optim *op, const void *o, int threads, int steps, float *w)
+{
+    struct lt_ctx *c = lt_ctx_new(threads, NULL, NULL);
+    float *g = lt_alloc(N * sizeof(*g));
+    void *state = lt_calloc(1, op->state(o, ROWS, COLS));
+    memset(w, 0, N * sizeof(*w));
+    for (int t = 1; t <= steps; t++) {
+        for (int i = 0; i < N; i++) g[i] = w[i] - target(i);
+        op->step(o, c, w, g, state, ROWS, COLS, 0.05 * (1 - (t - 1.0) / steps), 0, t);
+    }
+    double left = 0;
+    for (int i = 0; i < N; i++) left += (w[i] - target(i)) * (double)(w[i] - target(i)) / N;
+    free(g);
+    free(state);
+    lt_ctx_free(c);
+    return left;
+}
+
+static void test_optim_laws__descends_and_same_bits(void **unused)
+{
+    (void)unused;
+    float *one = lt_alloc(N * sizeof(*one)), *four = lt_alloc(N * sizeof(*four));
+    for (const struct lt_method *const *m = members("optim"); *m; m++) {
+        const struct lt_optim *op = (const struct lt_optim *)*m;
+        struct lt_options *s = lt_options_new(*m);
+        const void *o = lt_options_done(s);
+        assert_non_null(o);
+        double left = minimise(op, o, 1, 200, one);
+        if (!(left < 0.125 * 0.02)) fail_msg("%s leaves a mean square of %g of 0.125", (*m)->name, left);
+        minimise(op, o, 4, 200, four);
+        assert_memory_equal(one, four, N * sizeof(*one));
+        lt_options_free(s);
+    }
+    free(one);
+    free(four);
+}
+
+static void test_optim_laws__decay_shrinks(void **unused)
+{
+    (void)unused;
+    for (const struct lt_method *const *m = members("optim"); *m; m++) {
+        const struct lt_optim *op = (const struct lt_optim *)*m;
+        struct lt_options *s = lt_options_new(*m);
+        const void *o = lt_options_done(s);
+        float w[4] = { 1, -1, 2, -2 }, g[4] = { 0 };
+        void *state = lt_calloc(1, op->state(o, 2, 2));
+        op->step(o, NULL, w, g, state, 2, 2, 0.1, 0.5, 1);
+        if (fabs(w[0] - 0.95) > 1e-6 || fabs(w[3] + 1.9) > 1e-6)
+            fail_msg("%s: with no gradient, lr 0.1 and decay 0.5 a weight of 1 becomes %g, not 0.95", (*m)->name, w[0]);
+        free(state);
+        lt_options_free(s);
+    }
+}
+
+static void test_optim_laws__schedules(void **unused)
+{
+    (void)unused;
+    for (const struct lt_method *const *m = members("schedule"); *m; m++) {
+        const struct lt_schedule *f = (const struct lt_schedule *)*m;
+        struct lt_options *s = lt_options_new(*m);
+        assert_int_equal(lt_options_set(s, "warmup_steps", "10"), 0);
+        const void *o = lt_options_done(s);
+        assert_non_null(o);
+        double peak = 0;
+        for (int t = 0; t < 100; t++) {
+            double v = f->factor(o, t, 100);
+            if (!(v > 0 && v <= 1)) fail_msg("%s: factor %g at step %d of 100", (*m)->name, v, t);
+            if (t && t < 10 && v <= f->factor(o, t - 1, 100)) fail_msg("%s: warm-up does not rise at %d", (*m)->name, t);
+            if (t > 11 && v > f->factor(o, t - 1, 100) + 1e-12) fail_msg("%s: rises again at %d", (*m)->name, t);
+            peak = fmax(peak, v);
+        }
+        if (peak < 0.99) fail_msg("%s never reaches its peak: %g", (*m)->name, peak);
+        lt_options_free(s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_optim_laws__descends_and_same_bits),
+        cmocka_unit_test(test_optim_laws__decay_shrinks),
+        cmocka_unit_test(test_optim_laws__schedules),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
