@@ -44,12 +44,12 @@ static inline void lt_test_temp_end(char *path)
     free(path);
 }
 
-/* "FOLDER/NAME"; lives until the fourth call after it. */
+/* "FOLDER/NAME"; lives until the sixteenth call after it. */
 static inline const char *lt_test_path(const char *folder, const char *name)
 {
-    static char path[4][1024];
+    static char path[16][1024];
     static int turn;
-    turn = (turn + 1) % 4;
+    turn = (turn + 1) % 16;
     snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
     return path[turn];
 }
