@@ -286,7 +286,7 @@ int lt_graph_backward(struct lt_graph *g, struct lt_tensor *loss, float seed)
 {
     assert(lt_elements(loss) == 1);
     if (!loss->need)
-        return lt_fail("no gradient to compute: the loss depends on no trainable weight, or was built without recording");
+        return lt_fail("no gradient to compute: the loss depends on no trainable weight, or nothing was recorded");
     *lt_grad(g, loss) += seed;
     walk_back(g, 0);
     return 0;

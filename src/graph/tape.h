@@ -27,7 +27,8 @@ float *lt_grad(struct lt_graph *g, struct lt_tensor *t);
 /* t's gradient += out's.  Takes the buffer over where it can, so call it last: out->grad may be NULL afterwards. */
 void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out);
 float lt_graph_expected(const struct lt_graph *g);
-bool lt_graph_dropout(const struct lt_graph *g, uint64_t *seed, uint64_t *stream);  /* of the node being made; false: off */
+/* What names the randomness of the next node; false when dropout is off. */
+bool lt_graph_dropout(const struct lt_graph *g, uint64_t *seed, uint64_t *stream);
 bool lt_graph_recording(const struct lt_graph *g);
 
 static inline bool lt_dense(const struct lt_tensor *t) { return t->ld == lt_cols(t) || lt_rows(t) <= 1; }
