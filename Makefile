@@ -25,11 +25,13 @@ TEST_BIN = $(TEST_SRC:%.c=$(BUILD)/%)
 all: $(BUILD)/lathe  ## build the program and the library
 
 $(BUILD)/lathe: $(BUILD)/src/cli/main.o $(BUILD)/liblathe.a
-	$(CC) -o $@ $^ $(LT_LIBS)
+	@echo "  LINK $@"
+	@$(CC) -o $@ $^ $(LT_LIBS)
 
 $(BUILD)/liblathe.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	@echo "  AR   $@"
+	@ar rcs $@ $^
 
 # Kernel files name their instruction set: NAME_avx512.c, NAME_avx2.c; everything else is plain x86-64 (or any machine).
 ISA_avx512 = -march=x86-64-v4 -mavx512bf16 -mavx512vnni -mavx512vbmi -mprefer-vector-width=512
@@ -38,12 +40,14 @@ isa = $(if $(findstring _avx512.c,$(1)),$(ISA_avx512),$(if $(findstring _avx2.c,
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(LT_CFLAGS) $(if $(filter src/math/%,$<),-O3) $(call isa,$<) -MMD -MP -c -o $@ $<
+	@echo "  CC   $<"
+	@$(CC) $(LT_CFLAGS) $(if $(filter src/math/%,$<),-O3) $(call isa,$<) -MMD -MP -c -o $@ $<
 
 # A test is one file with one main (cmocka); test helpers live in test/test.h.
 $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a
 	@mkdir -p $(@D)
-	$(CC) $(LT_CFLAGS) -Itest -MMD -MP -o $@ $< $(BUILD)/liblathe.a -lcmocka $(LT_LIBS)
+	@echo "  TEST $<"
+	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -o $@ $< $(BUILD)/liblathe.a -lcmocka $(LT_LIBS)
 
 test: $(BUILD)/lathe $(TEST_BIN)  ## build and run the unit, conformance and differential tests
 	tools/run-tests $(TEST_BIN)

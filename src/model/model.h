@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "graph/graph.h"
+#include "lm/batch.h"
 
 enum lt_init { LT_INIT_NORMAL, LT_INIT_ZERO, LT_INIT_ONE, LT_INIT_NORMAL_RESIDUAL };   /* RESIDUAL: std / sqrt(2 layers) */
 struct lt_weight {
@@ -22,18 +23,6 @@ struct lt_weight {
     const void *data;               /* borrowed from the file, or master */
     float *master, *grad;           /* f32; NULL unless training; grad NULL when frozen */
     struct lt_tensor *leaf;         /* in the graph of the current pass */
-};
-
-/* One pass.  tokens of several sequences one after the other; seq_row[i] is the first row of sequence i and
- * seq_row[seq_count] == rows.  target and weight: rows of them, or NULL when nothing is to be predicted. */
-struct lt_cache;
-struct lt_batch {
-    int64_t rows;
-    const int32_t *token, *pos, *target;
-    const float *weight;
-    int64_t seq_count;
-    const int64_t *seq_row;
-    struct lt_cache *const *cache;  /* one a sequence, or NULL: no cache */
 };
 
 struct lt_model {

@@ -1,5 +1,5 @@
 /* Cases of the operations' conformance test: what to build, and the same thing in plain double arithmetic.
- * Included by test_ops.c alone: a test is one translation unit. */
+ * Included by ops_test.c alone: a test is one translation unit. */
 #ifndef LT_TEST_OP_CASES_H
 #define LT_TEST_OP_CASES_H
 
