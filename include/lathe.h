@@ -221,9 +221,13 @@ struct lt_lm_type {
 struct lt_session_type {
     int (*feed)(void *s, const int32_t *token, int n);
     const float *(*logits)(void *s, int *vocab);        /* after the last token fed; valid until the next call */
+    /* Feeds n tokens and gives log p (natural) of each given all before it; hit[i] (may be NULL): 1 when it was the most
+     * likely.  The first token of an empty session has nothing before it: logp 0, hit 0.  Never holds n x vocab. */
+    int (*score)(void *s, const int32_t *token, int n, float *logp, uint8_t *hit);
     int (*rewind)(void *s, int n);
     void *(*fork)(void *s);
     int (*count)(void *s);                              /* tokens held */
+    int (*limit)(void *s);                              /* most tokens it can hold; 0: no limit */
     void (*close)(void *s);
 };
 struct lt_session { const struct lt_session_type *type; void *self; };
