@@ -205,16 +205,21 @@ struct lt_ask {                                         /* one generation */
 };
 struct lt_reply {                                       /* release with lt_reply_release */
     char *text; size_t text_size;
-    int32_t *token; float *logp; int count;
-    const char *finish;                                 /* "stop", "length" */
+    int32_t *token; float *logp; int count;             /* logp: of the model, before the controls */
+    int32_t *top_token; float *top_logp;                /* (count, ask.top_logprobs), most likely first; NULL: not asked */
+    int prompt_count;                                   /* tokens of the prompt */
+    const char *finish;                                 /* "stop": an end token or stop string, "length", "interrupted" */
 };
 void lt_reply_release(struct lt_reply *r);
+struct lt_session_type;
+struct lt_session { const struct lt_session_type *type; void *self; };
 struct lt_lm_type {
     struct lt_method m;                                 /* opts = path, url, model ... */
-    int (*open)(const void *o, struct lt_ctx *c, void **self);
+    bool (*claims)(const char *path);                   /* looks like one of mine; NULL: only opened by name */
+    int (*open)(const void *o, struct lt_ctx *c, void **self);  /* o is valid during the call; a row "path" takes the path */
     int (*score)(void *self, struct lt_score *q, int n);
     int (*generate)(void *self, const struct lt_ask *q, int n, struct lt_reply *out);
-    struct lt_session *(*session)(void *self);          /* NULL: cannot */
+    int (*session)(void *self, struct lt_session *out); /* NULL: cannot */
     const struct lt_tokenizer *(*tokenizer)(void *self);/* NULL: cannot */
     void (*close)(void *self);
 };
@@ -230,7 +235,6 @@ struct lt_session_type {
     int (*limit)(void *s);                              /* most tokens it can hold; 0: no limit */
     void (*close)(void *s);
 };
-struct lt_session { const struct lt_session_type *type; void *self; };
 struct lt_lm { const struct lt_lm_type *type; void *self; };
 int lt_lm_open(const char *path, struct lt_ctx *c, struct lt_lm *out);  /* a model folder, file, or NAME:key=value,... */
 void lt_lm_close(struct lt_lm *lm);

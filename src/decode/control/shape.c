@@ -58,6 +58,13 @@ static void temperature(const void *v, void *st, struct lt_seq seq, float *logit
     const struct shape *o = v;
     (void)st;
     (void)seq;
+    if (o->value == 0) {
+        struct cand best = { 0, 0 };
+        for (int i = 1; i < vocab; i++)
+            if (logits[i] > logits[best.id]) best.id = i;
+        cut(logits, vocab, &best, 1);
+        return;
+    }
     float scale = (float)(1 / o->value);
     for (int i = 0; i < vocab; i++) logits[i] *= scale;
 }
@@ -134,7 +141,7 @@ static void typical_p(const void *v, void *st, struct lt_seq seq, float *logits,
 
 #define VALUE(text, d, lo, hi) \
     { .key = "value", .help = text, .type = LT_REAL, .at = offsetof(struct shape, value), .dflt = d, .min = lo, .max = hi }
-static const struct lt_opt temperature_rows[] = { VALUE("logits are divided by this", 1, 1e-4, 100), { 0 } };
+static const struct lt_opt temperature_rows[] = { VALUE("logits are divided by this; 0: only the most likely token stays", 1, 0, 100), { 0 } };
 static const struct lt_opt top_k_rows[] = {
     { .key = "k", .help = "tokens kept; 0: all", .type = LT_INT, .at = offsetof(struct shape, k), .dflt = 40, .min = 0,
       .max = 1e9 },

@@ -1,0 +1,162 @@
+/* A language model made of arithmetic, for tests of everything that runs on sessions: the logit of a token is a pure
+ * function of the seed, the two tokens before it and itself.
+ *     lathe generate fake:vocab=50,seed=7 ... */
+#include "base/base.h"
+#include <math.h>
+#include <stdlib.h>
+
+struct options { int64_t vocab, seed, limit; const char *tokenizer; };
+struct fake { int32_t vocab; uint64_t seed; int limit; struct lt_tokenizer *tokenizer; };
+struct fake_session { const struct fake *lm; int32_t *token; int count, cap; float *logits; };
+
+static int fake_open(const void *v, struct lt_ctx *c, void **self)
+{
+    const struct options *o = v;
+    (void)c;
+    struct fake *f = lt_calloc(1, sizeof *f);
+    f->vocab = (int32_t)o->vocab;
+    f->seed = (uint64_t)o->seed;
+    f->limit = (int)o->limit;
+    if (o->tokenizer && lt_tokenizer_open(o->tokenizer, &f->tokenizer)) {
+        free(f);
+        return -1;
+    }
+    if (f->tokenizer) f->vocab = lt_tokenizer_vocab(f->tokenizer);
+    *self = f;
+    return 0;
+}
+
+static void fake_close(void *self)
+{
+    struct fake *f = self;
+    lt_tokenizer_free(f->tokenizer);
+    free(f);
+}
+
+static const struct lt_tokenizer *fake_tokenizer(void *self)
+{
+    return ((struct fake *)self)->tokenizer;
+}
+
+/* Logits after the first n tokens. */
+static void fake_logits(const struct fake_session *s, int n, float *out)
+{
+    uint64_t last = n > 0 ? (uint64_t)s->token[n - 1] + 1 : 0, before = n > 1 ? (uint64_t)s->token[n - 2] + 1 : 0;
+    for (int32_t i = 0; i < s->lm->vocab; i++) {
+        uint64_t u = lt_rng_at(s->lm->seed, last << 32 | before, (uint64_t)i);
+        out[i] = 8 * (float)(u >> 40) / (float)(1 << 24);
+    }
+}
+
+static int fake_feed(void *self, const int32_t *token, int n)
+{
+    struct fake_session *s = self;
+    if (s->lm->limit && s->count + n > s->lm->limit)
+        return lt_fail("the model holds %d tokens, and %d are asked for", s->lm->limit, s->count + n);
+    for (int i = 0; i < n; i++)
+        if (token[i] < 0 || token[i] >= s->lm->vocab)
+            return lt_fail("token %d is not below the vocabulary of %d", token[i], s->lm->vocab);
+    if (s->count + n > s->cap) {
+        s->cap = 2 * (s->count + n);
+        s->token = lt_realloc(s->token, (size_t)s->cap * sizeof *s->token);
+    }
+    for (int i = 0; i < n; i++) s->token[s->count++] = token[i];
+    return 0;
+}
+
+static const float *fake_last(void *self, int *vocab)
+{
+    struct fake_session *s = self;
+    if (!s->logits) s->logits = lt_alloc((size_t)s->lm->vocab * sizeof *s->logits);
+    fake_logits(s, s->count, s->logits);
+    *vocab = s->lm->vocab;
+    return s->logits;
+}
+
+static int fake_score(void *self, const int32_t *token, int n, float *logp, uint8_t *hit)
+{
+    struct fake_session *s = self;
+    int before = s->count;
+    if (fake_feed(s, token, n)) return -1;
+    float *x = lt_alloc((size_t)s->lm->vocab * sizeof *x);
+    for (int i = 0; i < n; i++) {
+        logp[i] = 0;
+        if (hit) hit[i] = 0;
+        if (before + i == 0) continue;
+        fake_logits(s, before + i, x);
+        double z = 0;
+        int32_t best = 0;
+        for (int32_t j = 0; j < s->lm->vocab; j++) {
+            z += exp((double)x[j]);
+            best = x[j] > x[best] ? j : best;
+        }
+        logp[i] = (float)((double)x[token[i]] - log(z));
+        if (hit) hit[i] = best == token[i];
+    }
+    free(x);
+    return 0;
+}
+
+static int fake_rewind(void *self, int n)
+{
+    struct fake_session *s = self;
+    if (n < 0 || n > s->count) return lt_fail("cannot take back %d of %d tokens", n, s->count);
+    s->count -= n;
+    return 0;
+}
+
+static void *fake_fork(void *self)
+{
+    const struct fake_session *s = self;
+    struct fake_session *t = lt_calloc(1, sizeof *t);
+    t->lm = s->lm;
+    return fake_feed(t, s->token, s->count) ? NULL : t;
+}
+
+static int fake_count(void *self)
+{
+    return ((struct fake_session *)self)->count;
+}
+
+static int fake_limit(void *self)
+{
+    return ((struct fake_session *)self)->lm->limit;
+}
+
+static void fake_session_close(void *self)
+{
+    struct fake_session *s = self;
+    free(s->token);
+    free(s->logits);
+    free(s);
+}
+
+static const struct lt_session_type session_type = {
+    .feed = fake_feed, .logits = fake_last, .score = fake_score, .rewind = fake_rewind, .fork = fake_fork,
+    .count = fake_count, .limit = fake_limit, .close = fake_session_close,
+};
+
+static int fake_session(void *self, struct lt_session *out)
+{
+    struct fake_session *s = lt_calloc(1, sizeof *s);
+    s->lm = self;
+    *out = (struct lt_session){ &session_type, s };
+    return 0;
+}
+
+static const struct lt_opt rows[] = {
+    { .key = "vocab", .help = "tokens", .type = LT_INT, .at = offsetof(struct options, vocab), .dflt = 64, .min = 1,
+      .max = 1 << 24 },
+    { .key = "seed", .help = "names the model", .type = LT_INT, .at = offsetof(struct options, seed), .min = 0, .max = 1e15 },
+    { .key = "limit", .help = "tokens a session holds; 0: any", .type = LT_INT, .at = offsetof(struct options, limit),
+      .min = 0, .max = 1e9 },
+    { .key = "tokenizer", .help = "tokenizer to read and write text with", .type = LT_STR,
+      .at = offsetof(struct options, tokenizer) },
+    { 0 },
+};
+const struct lt_lm_type lt_lm_fake = {
+    .m = { .name = "fake", .brief = "arithmetic in place of a model, for tests", .size = sizeof(struct options), .opts = rows,
+           .doc = "logit(token) = hash(seed, two tokens before, token), spread evenly over [0, 8)\n"
+                  "example: lathe generate fake:vocab=64,seed=7 --prompt_ids 1,2,3 --max_tokens 8" },
+    .open = fake_open, .session = fake_session, .tokenizer = fake_tokenizer, .close = fake_close,
+};

@@ -1,0 +1,81 @@
+#include "base/base.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const struct lt_kind *backends(void)
+{
+    const struct lt_kind *k = lt_kinds();
+    while (strcmp(k->name, "lm")) k++;
+    return k;
+}
+
+static int open_with(const struct lt_lm_type *type, struct lt_options *s, struct lt_ctx *c, struct lt_lm *out)
+{
+    const void *o = lt_options_done(s);
+    if (!o || type->open(o, c, &out->self)) return -1;
+    out->type = type;
+    return 0;
+}
+
+/* NAME:key=value,key=value */
+static int open_named(const struct lt_lm_type *type, const char *spec, struct lt_ctx *c, struct lt_lm *out)
+{
+    struct lt_options *s = lt_options_new(&type->m);
+    struct lt_str rest = lt_str(spec), part;
+    int rc = 0;
+    while (!rc && rest.n && lt_str_split(&rest, ',', &part)) {
+        struct lt_str value = part, key;
+        lt_str_split(&value, '=', &key);
+        if (!value.p) {
+            rc = lt_misuse("%s:%s: expected key=value, found \"%.*s\"", type->m.name, spec, (int)part.n, part.p);
+            break;
+        }
+        struct lt_buf k = { 0 }, v = { 0 };
+        lt_buf_put(&k, key.p, key.n);
+        lt_buf_put(&v, value.p, value.n);
+        rc = lt_options_set(s, k.p, v.p);
+        lt_buf_free(&k);
+        lt_buf_free(&v);
+    }
+    if (!rc) rc = open_with(type, s, c, out);
+    lt_options_free(s);
+    return rc;
+}
+
+int lt_lm_open(const char *path, struct lt_ctx *c, struct lt_lm *out)
+{
+    const struct lt_kind *k = backends();
+    const char *colon = strchr(path, ':');
+    for (const struct lt_method *const *m = k->member; *m; m++) {
+        size_t n = strlen((*m)->name);
+        if (colon && (size_t)(colon - path) == n && !strncmp(path, (*m)->name, n))
+            return open_named((const struct lt_lm_type *)*m, colon + 1, c, out);
+    }
+    for (const struct lt_method *const *m = k->member; *m; m++) {
+        const struct lt_lm_type *type = (const struct lt_lm_type *)*m;
+        if (!type->claims || !type->claims(path)) continue;
+        struct lt_options *s = lt_options_new(*m);
+        int rc = lt_options_set(s, "path", path);
+        if (!rc) rc = open_with(type, s, c, out);
+        lt_options_free(s);
+        return rc;
+    }
+    return lt_fail("%s: not a language model: expected a folder with config.json and safetensors or another file that "
+                   "`lathe help lm` lists", path);
+}
+
+void lt_lm_close(struct lt_lm *lm)
+{
+    if (lm->type) lm->type->close(lm->self);
+    *lm = (struct lt_lm){ 0 };
+}
+
+void lt_reply_release(struct lt_reply *r)
+{
+    free(r->text);
+    free(r->token);
+    free(r->logp);
+    free(r->top_token);
+    free(r->top_logp);
+    *r = (struct lt_reply){ 0 };
+}
