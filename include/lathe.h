@@ -161,14 +161,19 @@ struct lt_objective {
      * whole optimiser step, so gradient accumulation does not change the result. */
     struct lt_tensor *(*loss)(const void *o, struct lt_graph *g, struct lt_model *model, const struct lt_batch *b);
 };
+struct lt_update {                                      /* what an optimiser is given */
+    float *w; const float *g; void *state;              /* rows x cols, row-major; state as lt_optim.state says */
+    int64_t rows, cols;
+    double scale;                                       /* the gradient is scale * g: clipping costs no pass of its own */
+    double lr, decay;                                   /* already carry schedule and pattern */
+    int64_t t;                                          /* counts from 1 */
+};
 struct lt_optim {
     struct lt_method m;
     /* Bytes of state for a weight of rows x cols (cols 1 for vectors); zeroed before the first step. */
     size_t (*state)(const void *o, int64_t rows, int64_t cols);
-    /* w, g: rows x cols, row-major.  lr and decay already carry schedule and pattern.  t counts from 1.
-     * Must be deterministic for any pool. */
-    void (*step)(const void *o, struct lt_ctx *c, float *w, const float *g, void *state, int64_t rows, int64_t cols,
-                 double lr, double decay, int64_t t);
+    /* One step of one weight.  Must be deterministic for any pool. */
+    void (*step)(const void *o, struct lt_ctx *c, const struct lt_update *u);
     bool matrices_only;                                 /* vectors, embeddings and heads go to AdamW (Muon) */
 };
 struct lt_schedule {

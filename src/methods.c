@@ -7,7 +7,7 @@
 #define VERBS(X)
 #define ARCHS(X)
 #define OBJECTIVES(X)
-#define OPTIMS(X) X(adamw) X(lion) X(sgd)
+#define OPTIMS(X) X(adafactor) X(adamw) X(lion) X(muon) X(sgd)
 #define SCHEDULES(X) X(constant) X(cosine) X(inverse_sqrt) X(linear) X(warmup_stable_decay)
 #define CONTROLS(X) \
     X(frequency_penalty) X(min_p) X(presence_penalty) X(repetition_penalty) X(temperature) X(top_k) X(top_p) X(typical_p)

@@ -17,7 +17,8 @@ static const struct lt_method *const *members(const char *kind)
     return k->member;
 }
 
-static float target(int i) { return (float)sin(i * 0.7) * 0.5f; }
+/* Of full rank: an optimiser of matrices moves every singular direction alike. */
+static float target(int i) { return (float)sin(i * 0.7 + i * (i % 89)) * 0.5f; }
 
 /* Minimises sum (w - target)^2 / 2 from 0 with a falling rate; returns the mean square left. */
 static double minimise(const struct lt_optim *op, const void *o, int threads, int steps, float *w)
@@ -28,7 +29,8 @@ static double minimise(const struct lt_optim *op, const void *o, int threads, in
     memset(w, 0, N * sizeof(*w));
     for (int t = 1; t <= steps; t++) {
         for (int i = 0; i < N; i++) g[i] = w[i] - target(i);
-        op->step(o, c, w, g, state, ROWS, COLS, 0.05 * (1 - (t - 1.0) / steps), 0, t);
+        op->step(o, c, &(struct lt_update){ .w = w, .g = g, .state = state, .rows = ROWS, .cols = COLS, .scale = 1,
+                                            .lr = 0.05 * (1 - (t - 1.0) / steps), .t = t });
     }
     double left = 0;
     for (int i = 0; i < N; i++) left += (w[i] - target(i)) * (double)(w[i] - target(i)) / N;
@@ -66,10 +68,35 @@ static void test_optim_laws__decay_shrinks(void **unused)
         const void *o = lt_options_done(s);
         float w[4] = { 1, -1, 2, -2 }, g[4] = { 0 };
         void *state = lt_calloc(1, op->state(o, 2, 2));
-        op->step(o, NULL, w, g, state, 2, 2, 0.1, 0.5, 1);
+        op->step(o, NULL, &(struct lt_update){ .w = w, .g = g, .state = state, .rows = 2, .cols = 2, .scale = 1, .lr = 0.1,
+                                               .decay = 0.5, .t = 1 });
         if (fabs(w[0] - 0.95) > 1e-6 || fabs(w[3] + 1.9) > 1e-6)
             fail_msg("%s: with no gradient, lr 0.1 and decay 0.5 a weight of 1 becomes %g, not 0.95", (*m)->name, w[0]);
         free(state);
+        lt_options_free(s);
+    }
+}
+
+/* scale * g is all an optimiser sees of the gradient: 4 * g with scale 1/4 is g, bit for bit (powers of two). */
+static void test_optim_laws__scale_multiplies_the_gradient(void **unused)
+{
+    (void)unused;
+    for (const struct lt_method *const *m = members("optim"); *m; m++) {
+        const struct lt_optim *op = (const struct lt_optim *)*m;
+        struct lt_options *s = lt_options_new(*m);
+        const void *o = lt_options_done(s);
+        float w[2][N], g[2][N];
+        void *state[2];
+        for (int k = 0; k < 2; k++) state[k] = lt_calloc(1, op->state(o, ROWS, COLS));
+        memset(w, 0, sizeof w);
+        for (int t = 1; t <= 3; t++)
+            for (int k = 0; k < 2; k++) {
+                for (int i = 0; i < N; i++) g[k][i] = target(i + t) * (k ? 4 : 1);
+                op->step(o, NULL, &(struct lt_update){ .w = w[k], .g = g[k], .state = state[k], .rows = ROWS,
+                                                       .cols = COLS, .scale = k ? 0.25 : 1, .lr = 0.01, .t = t });
+            }
+        if (memcmp(w[0], w[1], sizeof w[0])) fail_msg("%s: scale does not stand for a factor of g", (*m)->name);
+        for (int k = 0; k < 2; k++) free(state[k]);
         lt_options_free(s);
     }
 }
@@ -101,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_optim_laws__descends_and_same_bits),
         cmocka_unit_test(test_optim_laws__decay_shrinks),
+        cmocka_unit_test(test_optim_laws__scale_multiplies_the_gradient),
         cmocka_unit_test(test_optim_laws__schedules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 enum { PIECE = 1 << 16 };
 
 struct elementwise { double beta1, beta2, epsilon, momentum; bool nesterov; };
-struct piece { float *w, *m, *v; const float *g; int64_t n; double lr, decay; int64_t t; };
+struct piece { float *w, *m, *v; const float *g; int64_t n; double scale, lr, decay; int64_t t; };
 typedef void piece_fn(const struct elementwise *o, const struct piece *p);
 struct job { const struct elementwise *o; struct piece all; piece_fn *fn; };
 
@@ -25,10 +25,14 @@ static void chunk(void *arg, int64_t i)
     j->fn(j->o, &p);
 }
 
-static void run(const void *o, struct lt_ctx *c, struct piece all, piece_fn *fn)
+static void run(const void *o, struct lt_ctx *c, const struct lt_update *u, int slots, piece_fn *fn)
 {
+    int64_t n = u->rows * u->cols;
+    float *state = u->state;
+    struct piece all = { .w = u->w, .m = state, .v = slots > 1 ? state + n : NULL, .g = u->g, .n = n, .scale = u->scale,
+                         .lr = u->lr, .decay = u->decay, .t = u->t };
     struct job j = { .o = o, .all = all, .fn = fn };
-    lt_pool_run(lt_ctx_pool(c), (all.n + PIECE - 1) / PIECE, chunk, &j);
+    lt_pool_run(lt_ctx_pool(c), (n + PIECE - 1) / PIECE, chunk, &j);
 }
 
 static void adamw_piece(const struct elementwise *o, const struct piece *p)
@@ -37,10 +41,11 @@ static void adamw_piece(const struct elementwise *o, const struct piece *p)
     const float *restrict g = p->g;
     float b1 = (float)o->beta1, b2 = (float)o->beta2, c1 = 1 - b1, c2 = 1 - b2, eps = (float)o->epsilon;
     float correct2 = (float)(1 / sqrt(1 - pow(o->beta2, (double)p->t)));
-    float rate = (float)(p->lr / (1 - pow(o->beta1, (double)p->t))), keep = (float)(1 - p->lr * p->decay);
+    float rate = (float)(p->lr / (1 - pow(o->beta1, (double)p->t))), keep = (float)(1 - p->lr * p->decay), s = (float)p->scale;
     for (int64_t i = 0; i < p->n; i++) {
-        m[i] = b1 * m[i] + c1 * g[i];
-        v[i] = b2 * v[i] + c2 * g[i] * g[i];
+        float d = s * g[i];
+        m[i] = b1 * m[i] + c1 * d;
+        v[i] = b2 * v[i] + c2 * d * d;
         w[i] = keep * w[i] - rate * m[i] / (sqrtf(v[i]) * correct2 + eps);
     }
 }
@@ -53,11 +58,9 @@ static size_t two(const void *o, int64_t rows, int64_t cols)
 
 static size_t one(const void *o, int64_t rows, int64_t cols) { return two(o, rows, cols) / 2; }
 
-static void adamw(const void *o, struct lt_ctx *c, float *w, const float *g, void *state, int64_t rows, int64_t cols,
-                  double lr, double decay, int64_t t)
+static void adamw(const void *o, struct lt_ctx *c, const struct lt_update *u)
 {
-    float *m = state;
-    run(o, c, (struct piece){ w, m, m + rows * cols, g, rows * cols, lr, decay, t }, adamw_piece);
+    run(o, c, u, 2, adamw_piece);
 }
 
 static void lion_piece(const struct elementwise *o, const struct piece *p)
@@ -65,36 +68,34 @@ static void lion_piece(const struct elementwise *o, const struct piece *p)
     float *restrict w = p->w, *restrict m = p->m;
     const float *restrict g = p->g;
     float b1 = (float)o->beta1, b2 = (float)o->beta2, c1 = 1 - b1, c2 = 1 - b2;
-    float rate = (float)p->lr, keep = (float)(1 - p->lr * p->decay);
+    float rate = (float)p->lr, keep = (float)(1 - p->lr * p->decay), s = (float)p->scale;
     for (int64_t i = 0; i < p->n; i++) {
-        float u = b1 * m[i] + c1 * g[i];
-        m[i] = b2 * m[i] + c2 * g[i];
+        float d = s * g[i], u = b1 * m[i] + c1 * d;
+        m[i] = b2 * m[i] + c2 * d;
         w[i] = keep * w[i] - rate * (float)((u > 0) - (u < 0));
     }
 }
 
-static void lion(const void *o, struct lt_ctx *c, float *w, const float *g, void *state, int64_t rows, int64_t cols,
-                 double lr, double decay, int64_t t)
+static void lion(const void *o, struct lt_ctx *c, const struct lt_update *u)
 {
-    run(o, c, (struct piece){ w, state, NULL, g, rows * cols, lr, decay, t }, lion_piece);
+    run(o, c, u, 1, lion_piece);
 }
 
 static void sgd_piece(const struct elementwise *o, const struct piece *p)
 {
     float *restrict w = p->w, *restrict m = p->m;
     const float *restrict g = p->g;
-    float mu = (float)o->momentum, rate = (float)p->lr, keep = (float)(1 - p->lr * p->decay);
-    float look = o->nesterov ? mu : 0, base = o->nesterov ? 1 : 0;
+    float mu = (float)o->momentum, rate = (float)p->lr, keep = (float)(1 - p->lr * p->decay), s = (float)p->scale;
     for (int64_t i = 0; i < p->n; i++) {
-        m[i] = mu * m[i] + g[i];
-        w[i] = keep * w[i] - rate * (base * g[i] + (o->nesterov ? look * m[i] : m[i]));
+        float d = s * g[i];
+        m[i] = mu * m[i] + d;
+        w[i] = keep * w[i] - rate * (o->nesterov ? d + mu * m[i] : m[i]);
     }
 }
 
-static void sgd(const void *o, struct lt_ctx *c, float *w, const float *g, void *state, int64_t rows, int64_t cols,
-                double lr, double decay, int64_t t)
+static void sgd(const void *o, struct lt_ctx *c, const struct lt_update *u)
 {
-    run(o, c, (struct piece){ w, state, NULL, g, rows * cols, lr, decay, t }, sgd_piece);
+    run(o, c, u, 1, sgd_piece);
 }
 
 #define AT(field) offsetof(struct elementwise, field)
