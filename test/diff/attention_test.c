@@ -1,6 +1,6 @@
 /* Attention against a double-precision twin that holds the whole matrix, gradients against differences of that twin,
- * and the bits of a row with a cache, in a batch and on several threads. */
-#include "test.h"
+ * and the bits of a row with a cache, in a batch and on several threads; all on every instruction set. */
+#include "levels.h"
 #include "math/kernel.h"
 #include <math.h>
 
@@ -210,6 +210,32 @@ static void test_attention__cache_has_the_bits_of_a_full_pass(void **state)
     }
 }
 
+/* Keys and values kept in bf16 give the bits that the same numbers give in f32. */
+static void test_attention__narrow_cache(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 2 * LT_COUNT(shapes); n++) {
+        struct setup t = make(&shapes[n / 2], (enum lt_compute)(n % 2));
+        int64_t kn = t.seq.k_len * t.s.ldk, on = t.seq.q_len * t.s.ldo;
+        uint16_t *k = lt_alloc((size_t)kn * 2), *v = lt_alloc((size_t)kn * 2);
+        float *kept = lt_alloc((size_t)on * sizeof *kept);
+        lt_convert(LT_BF16, k, LT_F32, t.k, kn);
+        lt_convert(LT_BF16, v, LT_F32, t.v, kn);
+        lt_convert(LT_F32, t.k, LT_BF16, k, kn);
+        lt_convert(LT_F32, t.v, LT_BF16, v, kn);
+        t.s.seq = &t.seq;
+        memcpy(kept, t.o, (size_t)on * sizeof *kept);
+        lt_attention(NULL, &t.s, t.q, kept, NULL);
+        t.s.kv_type = LT_BF16;
+        t.seq.k = k;
+        t.seq.v = v;
+        lt_attention(NULL, &t.s, t.q, t.o, t.lse);
+        assert_memory_equal(t.o, kept, (size_t)on * sizeof *kept);
+        free(k); free(v); free(kept);
+        drop(&t);
+    }
+}
+
 /* Two sequences in one batch, on 1, 2 and 4 threads, against each of them alone. */
 static void test_attention__same_bits_in_a_batch_and_on_threads(void **state)
 {
@@ -248,13 +274,19 @@ static void test_attention__same_bits_in_a_batch_and_on_threads(void **state)
     drop(&t);
 }
 
-int main(void)
+static int all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attention__forward),
         cmocka_unit_test(test_attention__backward),
         cmocka_unit_test(test_attention__cache_has_the_bits_of_a_full_pass),
+        cmocka_unit_test(test_attention__narrow_cache),
         cmocka_unit_test(test_attention__same_bits_in_a_batch_and_on_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return lt_test_levels(all);
 }
