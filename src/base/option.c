@@ -76,6 +76,20 @@ static bool any_member_has(const struct lt_kind *k, struct lt_str sub)
     return false;
 }
 
+/* A key without a dot that is no row of its own belongs to the one chosen method that could have it: --warmup_steps
+ * means schedule.warmup_steps.  false when none could, or more than one. */
+static bool reach(const struct lt_method *m, struct lt_str key, struct given *g)
+{
+    int found = 0;
+    for (const struct lt_opt *r = m->opts; r && r->key; r++) {
+        if (r->type != LT_METHOD || !any_member_has(lt_option_kind(r), key)) continue;
+        g->row = r;
+        g->sub = key.p;
+        found++;
+    }
+    return found == 1;
+}
+
 /* Fills g's row, member and sub for a key with '_'; false when nothing answers to it. */
 static bool resolve(const struct lt_method *m, const char *key, struct given *g)
 {
@@ -106,7 +120,7 @@ static bool resolve(const struct lt_method *m, const char *key, struct given *g)
         g->sub = sub;
         return true;
     }
-    return false;
+    return !dotted && reach(m, head, g);
 }
 
 /* ---- near names ---- */

@@ -294,11 +294,16 @@ static void write_fields(struct lt_buf *b, const struct lt_opt *r, const void *o
     }
 }
 
-char *lt_options_resolved(const struct lt_options *s, bool all)
+char *lt_option_json(const struct lt_opt *rows, const void *o, bool all)
 {
     struct lt_buf b = { 0 };
     lt_buf_char(&b, '{');
-    write_fields(&b, lt_options_method(s)->opts, *lt_options_slot((struct lt_options *)s), all);
+    write_fields(&b, rows, o, all);
     lt_buf_char(&b, '}');
     return b.p;
+}
+
+char *lt_options_resolved(const struct lt_options *s, bool all)
+{
+    return lt_option_json(lt_options_method(s)->opts, *lt_options_slot((struct lt_options *)s), all);
 }

@@ -82,11 +82,46 @@ static void test_options__misuse(void **state)
     refused(2, (const char *[]){ "--out=x", "--lr" }, "needs a value");
 }
 
+struct chooser { struct lt_choice optim, schedule; };
+static const struct lt_opt chooser_rows[] = {
+    { .key = "optim", .help = "optimiser", .type = LT_METHOD, .at = offsetof(struct chooser, optim), .text = "optim:adamw" },
+    { .key = "schedule", .help = "schedule", .type = LT_METHOD, .at = offsetof(struct chooser, schedule),
+      .text = "schedule:cosine" },
+    { 0 },
+};
+static const struct lt_method chooser = { .name = "chooser", .size = sizeof(struct chooser), .opts = chooser_rows };
+
+static void test_options__bare_keys_reach_into_the_one_method_that_has_them(void **state)
+{
+    (void)state;
+    struct lt_options *s = lt_options_new(&chooser);
+    assert_int_equal(lt_options_set(s, "warmup-steps", "10"), 0);
+    assert_int_equal(lt_options_set(s, "eps", "1e-6"), 0);
+    const struct chooser *o = lt_options_done(s);
+    assert_non_null(o);
+    assert_int_equal(*(const int64_t *)o->schedule.o, 10);
+    const char *said, *canonical;
+    assert_true(lt_options_renamed(s, 0, &said, &canonical));
+    assert_string_equal(said, "warmup-steps");
+    assert_string_equal(canonical, "schedule.warmup_steps");
+    assert_true(lt_options_given(s, "schedule.warmup_steps"));
+    lt_options_free(s);
+
+    s = lt_options_new(&chooser);
+    assert_int_equal(lt_options_set(s, "warmup_steps", "10"), 0);
+    assert_int_equal(lt_options_set(s, "schedule.warmup_steps", "11"), -1);     /* the same key twice */
+    assert_int_equal(lt_options_set(s, "nesterov", "true"), 0);                 /* of optimisers, but not of adamw */
+    assert_null(lt_options_done(s));
+    assert_non_null(strstr(lt_error(), "would not be used"));
+    lt_options_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options__values_and_defaults),
         cmocka_unit_test(test_options__misuse),
+        cmocka_unit_test(test_options__bare_keys_reach_into_the_one_method_that_has_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
