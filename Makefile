@@ -52,6 +52,19 @@ $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a
 test: $(BUILD)/lathe $(TEST_BIN)  ## build and run the unit, conformance and differential tests
 	tools/run-tests $(TEST_BIN)
 
+# Benches are built for the machine they run on and link peers that nothing else uses (bench/run installs them).
+BENCH_BIN = $(BUILD)/bench/ceilings $(BUILD)/bench/gemm
+BENCH_LIBS_gemm = -ldnnl -lopenblas
+$(BUILD)/bench/%: bench/%.c bench/memory.c bench/bench.h $(BUILD)/liblathe.a
+	@mkdir -p $(@D)
+	@echo "  BENCH $<"
+	@$(CC) $(LT_CFLAGS) -O3 -march=native -o $@ $< bench/memory.c $(BUILD)/liblathe.a $(BENCH_LIBS_$*) $(LT_LIBS)
+
+.PHONY: bench bench-build
+bench-build: $(BENCH_BIN)
+bench: $(BUILD)/lathe  ## race the peers and compare with bench/baseline.tsv
+	BUILD=$(BUILD) bench/run
+
 clean:  ## remove what was built
 	rm -rf $(BUILD)
 

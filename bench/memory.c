@@ -1,0 +1,124 @@
+/* Ceilings that only benches need: memory and int8 products.  Built for the machine it runs on. */
+#include "bench.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#if defined(__AVX512VNNI__)
+#include <immintrin.h>
+#endif
+
+enum { ROUNDS = 7 };
+
+struct stream {
+    uint64_t *a, *b, *c;
+    int64_t n;                          /* elements of one slice, a thread's share */
+    int64_t repeat;
+    uint64_t sums[64];                  /* where reads end up, so that they happen */
+};
+
+/* Pages must be there, and large, before anything is timed. */
+static uint64_t *pages(size_t bytes)
+{
+    uint64_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) exit((perror("mmap"), 1));
+    madvise(p, bytes, MADV_HUGEPAGE);
+    memset(p, 1, bytes);
+    return p;
+}
+
+static void read_slice(void *arg, int64_t i)
+{
+    struct stream *s = arg;
+    const uint64_t *a = s->a + i * s->n;
+    uint64_t sum = 0;
+    for (int64_t r = 0; r < s->repeat; r++) {
+        for (int64_t j = 0; j < s->n; j++) sum += a[j];
+        __asm__ volatile("" : "+r"(sum) : : "memory");
+    }
+    s->sums[i % 64] = sum;
+}
+
+static void write_slice(void *arg, int64_t i)
+{
+    struct stream *s = arg;
+    for (int64_t r = 0; r < s->repeat; r++)
+        memset(s->a + i * s->n, (int)(r & 0x7f), (size_t)s->n * sizeof *s->a);
+}
+
+/* What an optimiser does to memory: two streams in, one of them also out, with plain stores. */
+static void triad_slice(void *arg, int64_t i)
+{
+    struct stream *s = arg;
+    float *a = (float *)(s->a + i * s->n);
+    const float *b = (const float *)(s->b + i * s->n);
+    for (int64_t r = 0; r < s->repeat; r++)
+        for (int64_t j = 0; j < s->n * 2; j++) a[j] = a[j] + 3 * b[j];
+}
+
+/* Best bandwidth of `fn` over slices of `bytes` each, counting `streams` times those bytes. */
+static double bandwidth(struct lt_pool *pool, lt_chunk_fn *fn, struct stream *s, size_t bytes, int streams)
+{
+    const int threads = lt_pool_threads(pool);
+    double best = 0;
+    s->n = (int64_t)(bytes / sizeof *s->a);
+    s->repeat = LT_MAX((int64_t)((64 << 20) / bytes), 1);
+    for (int r = 0; r < ROUNDS; r++) {
+        double start = lt_clock();
+        lt_pool_run(pool, threads, fn, s);
+        best = LT_MAX(best, (double)bytes * (double)s->repeat * threads * streams / (lt_clock() - start));
+    }
+    return best;
+}
+
+struct bench_memory bench_memory(struct lt_pool *pool)
+{
+    const size_t slice = 256 << 20, threads = (size_t)lt_pool_threads(pool);
+    struct stream s = { .a = pages(slice * threads), .b = pages(slice * threads) };
+    struct bench_memory m = {
+        .read = bandwidth(pool, read_slice, &s, slice, 1),
+        .write = bandwidth(pool, write_slice, &s, slice, 1),
+        .triad = bandwidth(pool, triad_slice, &s, slice, 3),
+        .l3 = bandwidth(pool, read_slice, &s, 4 << 20, 1),
+        .l2 = bandwidth(pool, read_slice, &s, 512 << 10, 1),
+    };
+    munmap(s.a, slice * threads);
+    munmap(s.b, slice * threads);
+    return m;
+}
+
+#if defined(__AVX512VNNI__)
+enum { SUMS = 24, SPINS = 100000 };
+
+static void spin_int8(void *arg, int64_t i)
+{
+    __m512i sum[SUMS], x = _mm512_set1_epi8(3), y = _mm512_set1_epi8(5);
+    (void)arg;
+    (void)i;
+#pragma GCC unroll 24
+    for (int j = 0; j < SUMS; j++) sum[j] = _mm512_set1_epi32(j);
+    for (int r = 0; r < SPINS; r++)
+#pragma GCC unroll 24
+        for (int j = 0; j < SUMS; j++) {
+            sum[j] = _mm512_dpbusd_epi32(sum[j], x, y);
+            __asm__ volatile("" : "+v"(sum[j]));
+        }
+}
+
+double bench_peak_int8(struct lt_pool *pool)
+{
+    const int64_t chunks = lt_pool_threads(pool) * 4;
+    double best = 0;
+    for (int r = 0; r < 12; r++) {
+        double start = lt_clock();
+        lt_pool_run(pool, chunks, spin_int8, NULL);
+        best = LT_MAX(best, (double)chunks * SPINS * SUMS * 128 / (lt_clock() - start));
+    }
+    return best;
+}
+#else
+double bench_peak_int8(struct lt_pool *pool)
+{
+    (void)pool;
+    return 0;
+}
+#endif

@@ -1,0 +1,25 @@
+#include "math/ceiling_kernel.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+
+enum { SUMS = 12, UNROLL = 8 };
+
+/* Unrolled loops keep the sums in registers; the empty statement keeps the compiler from seeing what it could simplify. */
+int64_t lt_spin_f32_avx2(int64_t rounds)
+{
+    __m256 sum[SUMS], x = _mm256_set1_ps(0.5f), y = _mm256_set1_ps(1);
+#pragma GCC unroll 12
+    for (int i = 0; i < SUMS; i++) sum[i] = _mm256_set1_ps((float)i);
+    for (int64_t r = 0; r < rounds; r++)
+        for (int u = 0; u < UNROLL; u++)
+#pragma GCC unroll 12
+            for (int i = 0; i < SUMS; i++) {
+                sum[i] = _mm256_fmadd_ps(x, sum[i], y);
+                __asm__ volatile("" : "+x"(sum[i]));
+            }
+    return rounds * UNROLL * SUMS * 16;
+}
+#else
+typedef int lt_no_avx2_here;
+#endif
