@@ -1,9 +1,7 @@
-/* lathe: the program. */
-#include <lathe.h>
-#include <stdio.h>
+/* lathe: the program.  Everything it does is in dispatch.c, where tests can reach it. */
+#include "cli/cli.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-    fprintf(stderr, "lathe %s: `lathe help` lists the verbs\n", LATHE_VERSION);
-    return 2;
+    return lt_cli_main(argc, argv);
 }
