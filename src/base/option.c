@@ -3,8 +3,8 @@
  * Keys are resolved when they are set (so a misspelling is answered at once) and values are parsed when the set is
  * done, because which rows a dotted key may reach depends on the method chosen by another key. */
 #include "base/option.h"
+#include "base/json.h"
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -338,9 +338,8 @@ static int take_json(struct lt_options *s, const char *prefix, const json_t *obj
 
 int lt_options_json(struct lt_options *s, const char *text)
 {
-    json_error_t e;
-    json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, &e);
-    if (!j) return lt_misuse("options: %s at line %d, column %d", e.text, e.line, e.column);
+    json_t *j;
+    if (lt_json_parse("options", lt_str(text), &j)) return lt_misuse("%s", lt_error());
     int rc = json_is_object(j) ? take_json(s, "", j, 0) : lt_misuse("options: expected a JSON object of keys");
     json_decref(j);
     return rc;

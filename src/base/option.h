@@ -22,8 +22,5 @@ bool lt_options_entry(struct lt_options *s, int i, struct lt_option_entry *e);  
 
 /* Canonical JSON of a filled struct, as lt_options_resolved gives it; free() it.  rows NULL: no options. */
 char *lt_option_json(const struct lt_opt *rows, const void *o, bool all);
-/* Canonical JSON of one value. */
-void lt_json_text(struct lt_buf *b, struct lt_str s);   /* quoted and escaped; bytes of UTF-8 pass */
-void lt_json_real(struct lt_buf *b, double v);          /* shortest text that reads back as v */
 
 #endif

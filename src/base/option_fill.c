@@ -1,5 +1,6 @@
 /* The second half of option sets: values parsed into the struct, and the struct written back as canonical JSON. */
 #include "base/option.h"
+#include "base/json.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -202,29 +203,6 @@ const void *lt_options_done(struct lt_options *s)
 }
 
 /* ---- resolved JSON ---- */
-void lt_json_text(struct lt_buf *b, struct lt_str s)
-{
-    lt_buf_char(b, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c == '"' || c == '\\') lt_buf_char(b, '\\');
-        if (c < 0x20) lt_buf_fmt(b, "\\u%04x", c);
-        else lt_buf_char(b, (char)c);
-    }
-    lt_buf_char(b, '"');
-}
-
-void lt_json_real(struct lt_buf *b, double v)
-{
-    char text[40];
-    for (int digits = 1; digits <= 17; digits++) {      /* the shortest that reads back as the same number */
-        snprintf(text, sizeof(text), "%.*g", digits, v);
-        if (strtod(text, NULL) == v) break;
-    }
-    if (isfinite(v)) lt_buf_str(b, text);
-    else lt_buf_fmt(b, "\"%s\"", text);
-}
-
 static void write_fields(struct lt_buf *b, const struct lt_opt *r, const void *o, bool all);
 
 static void write_choice(struct lt_buf *b, const struct lt_choice *c, bool named, bool all)
@@ -232,7 +210,7 @@ static void write_choice(struct lt_buf *b, const struct lt_choice *c, bool named
     lt_buf_char(b, '{');
     if (named) {
         lt_buf_str(b, "\"name\": ");
-        lt_json_text(b, lt_str(c->method->name));
+        lt_json_put_text(b, lt_str(c->method->name));
     }
     size_t before = b->n;
     if (named) lt_buf_str(b, ", ");
@@ -249,18 +227,18 @@ static void write_value(struct lt_buf *b, const struct lt_opt *r, const void *at
     const char *text;
     switch (r->type) {
     case LT_INT: lt_buf_fmt(b, "%lld", (long long)*(const int64_t *)at); return;
-    case LT_REAL: lt_json_real(b, *(const double *)at); return;
+    case LT_REAL: lt_json_put_real(b, *(const double *)at); return;
     case LT_BOOL: lt_buf_str(b, *(const bool *)at ? "true" : "false"); return;
     case LT_STR:
         text = *(const char *const *)at;
-        if (text) lt_json_text(b, lt_str(text));
+        if (text) lt_json_put_text(b, lt_str(text));
         else lt_buf_str(b, "null");
         return;
     case LT_LIST:
         lt_buf_char(b, '[');
         for (int i = 0; i < l->count; i++) {
             if (i) lt_buf_str(b, ", ");
-            lt_json_text(b, lt_str(l->item[i]));
+            lt_json_put_text(b, lt_str(l->item[i]));
         }
         lt_buf_char(b, ']');
         return;
@@ -272,7 +250,7 @@ static void write_value(struct lt_buf *b, const struct lt_opt *r, const void *at
         lt_buf_char(b, '{');
         for (int i = 0; i < c->count; i++) {
             if (i) lt_buf_str(b, ", ");
-            lt_json_text(b, lt_str(c->item[i].method->name));
+            lt_json_put_text(b, lt_str(c->item[i].method->name));
             lt_buf_str(b, ": ");
             write_choice(b, &c->item[i], false, all);
         }
@@ -288,7 +266,7 @@ static void write_fields(struct lt_buf *b, const struct lt_opt *r, const void *o
         if (!all && (r->flags & LT_FREE)) continue;
         if (!first) lt_buf_str(b, ", ");
         first = false;
-        lt_json_text(b, lt_str(r->key));
+        lt_json_put_text(b, lt_str(r->key));
         lt_buf_str(b, ": ");
         write_value(b, r, (const char *)o + r->at, all);
     }

@@ -1,4 +1,5 @@
 /* Every kind, method and option row as JSON, for programs that show or check options. */
+#include "base/json.h"
 #include "base/option.h"
 #include "cli/cli.h"
 
@@ -11,7 +12,7 @@ static void put_text(struct lt_buf *b, const char *key, const char *value)
 {
     if (!value) return;
     lt_buf_fmt(b, ", \"%s\": ", key);
-    lt_json_text(b, lt_str(value));
+    lt_json_put_text(b, lt_str(value));
 }
 
 static void put_flag(struct lt_buf *b, const char *key, bool on)
@@ -25,14 +26,14 @@ static void put_row(struct lt_buf *b, const struct lt_opt *r)
     put_text(b, "help", r->help);
     if (r->type == LT_INT || r->type == LT_REAL) {
         lt_buf_str(b, ", \"default\": ");
-        lt_json_real(b, r->dflt);
+        lt_json_put_real(b, r->dflt);
     }
     if (r->type == LT_BOOL) lt_buf_fmt(b, ", \"default\": %s", r->dflt != 0 ? "true" : "false");
     if ((r->type == LT_INT || r->type == LT_REAL) && !(r->min == 0 && r->max == 0)) {
         lt_buf_str(b, ", \"min\": ");
-        lt_json_real(b, r->min);
+        lt_json_put_real(b, r->min);
         lt_buf_str(b, ", \"max\": ");
-        lt_json_real(b, r->max);
+        lt_json_put_real(b, r->max);
     }
     put_text(b, r->flags & LT_ENUM ? "one_of" : r->type == LT_STR ? "default" : "kind", r->text);
     put_text(b, "alias", r->alias);

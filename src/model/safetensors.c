@@ -1,8 +1,8 @@
 #include "model/safetensors.h"
 #include "base/io.h"
+#include "base/json.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,9 +121,9 @@ static int add_file(struct lt_safetensors *s, const char *label, const uint8_t *
     if (size > HEADER_MAX || size > n - 8)
         return lt_fail("%s: the header claims %" PRIu64 " bytes and the file has %zu: not a safetensors file, or cut short",
                        label, size, n);
-    json_error_t e;
-    json_t *header = json_loadb((const char *)p + 8, (size_t)size, JSON_REJECT_DUPLICATES, &e);
-    if (!header) return lt_fail("%s: the header is not JSON: %s, at byte %d", label, e.text, e.position);
+    json_t *header;
+    if (lt_json_parse("the header", (struct lt_str){ (const char *)p + 8, (size_t)size }, &header))
+        return lt_fail("%s: %s", label, lt_error());
     int rc = json_is_object(header) ? add_tensors(s, label, header, p + 8 + size, n - 8 - (size_t)size)
                                     : lt_fail("%s: the header is not a JSON object", label);
     json_decref(header);
@@ -181,14 +181,10 @@ static int add_shards(struct lt_safetensors *s, const char *path, const json_t *
 
 static int open_index(struct lt_safetensors *s, const char *path)
 {
-    struct lt_buf text = { 0 };
-    if (lt_file_read(path, &text)) return -1;
-    json_error_t e;
-    json_t *index = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &e);
-    lt_buf_free(&text);
-    if (!index) return lt_fail("%s: not JSON: %s, line %d", path, e.text, e.line);
-    const json_t *map = json_object_get(index, "weight_map");
-    int rc = json_is_object(map) ? add_shards(s, path, map) : lt_fail("%s: expected an object \"weight_map\"", path);
+    json_t *index, *map;
+    if (lt_json_read(path, &index)) return -1;
+    int rc = lt_json_need(index, path, "weight_map") || lt_json_object(index, path, "weight_map", &map) < 0 ? -1 : 0;
+    if (rc == 0) rc = add_shards(s, path, map);
     json_decref(index);
     return rc;
 }
