@@ -3,7 +3,7 @@ BUILD ?= build
 CC = gcc
 PREFIX ?= /usr/local
 DESTDIR ?=
-PKGS = jansson yaml-0.1 libutf8proc libpcre2-8 libzstd zlib libxxhash gumbo
+PKGS = jansson yaml-0.1 libutf8proc libpcre2-8 libzstd zlib liblzma libxxhash gumbo
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Werror
 # No -ffast-math and no contraction: the same source gives the same bits in every translation unit.
 CFLAGS ?= -O2 -g

@@ -1,0 +1,149 @@
+/* The operation behind `lathe perplexity`. */
+#include "base/ctx.h"
+#include "base/io.h"
+#include "base/option.h"
+#include "base/xz.h"
+#include "decode/perplexity.h"
+#include "text/document.h"
+#include "text/tokenizer.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct run {
+    const struct lt_perplexity_options *o;
+    struct lt_ctx *c;
+    struct lt_lm lm;
+    struct lt_session s;
+    const struct lt_tokenizer *t;
+    struct lt_ppl_how how;
+    struct lt_ppl_total total;
+    struct lt_writer *tokens;       /* NULL: not asked */
+    uint64_t document;
+    struct lt_buf all;              /* the texts, for the baseline */
+    uint64_t xz_bytes;
+    struct lt_buf piece;
+};
+
+/* doc/formats/token-logprobs.md */
+static int put_token(void *self, const struct lt_ppl_token *k)
+{
+    struct run *r = self;
+    struct lt_str piece = lt_tokenizer_piece(r->t, k->token.id);
+    lt_buf_clear(&r->piece);
+    lt_json_text(&r->piece, piece.p ? piece : lt_str(""));
+    lt_writer_fmt(r->tokens, "%llu\t%lld\t%d\t%u\t%u\t", (unsigned long long)r->document, (long long)k->position, k->token.id,
+                  k->token.begin, k->token.end);
+    if (isnan(k->logp)) lt_writer_fmt(r->tokens, "nan");
+    else lt_writer_fmt(r->tokens, "%.9g", (double)k->logp);
+    lt_writer_fmt(r->tokens, "\t%d\t%s\n", k->hit, r->piece.p);
+    return 0;
+}
+
+static int read_all(struct run *r)
+{
+    const struct lt_perplexity_options *o = r->o;
+    struct lt_docs_how how = { .format = o->format, .field = o->field, .paragraphs = o->paragraphs };
+    struct lt_docs *docs;
+    struct lt_doc d;
+    struct lt_progress p;
+    double done, total;
+    int rc;
+    if (lt_docs_open(&o->input, &how, &docs)) return -1;
+    lt_docs_progress(docs, &done, &total);
+    lt_progress_begin(r->c, &p, "perplexity", "bytes", total);
+    while ((rc = lt_docs_next(docs, &d)) > 0) {
+        r->document = d.number;
+        if (lt_ppl_document(&r->s, r->t, &r->how, d.text, &r->total, r->tokens ? put_token : NULL, r)) {
+            rc = lt_fail("%s, document %llu: %s", d.source, (unsigned long long)d.number, lt_error());
+            break;
+        }
+        if (strcmp(o->baseline, "none")) {
+            lt_buf_put(&r->all, d.text.p, d.text.n);
+            lt_buf_char(&r->all, '\n');
+        }
+        if (lt_ctx_interrupted(r->c)) {
+            rc = lt_fail("interrupted after %lld documents", (long long)r->total.documents);
+            break;
+        }
+        char extra[64];
+        snprintf(extra, sizeof extra, "%.4f bits per byte", r->total.nll / log(2) / LT_MAX((double)r->total.bytes, 1));
+        lt_docs_progress(docs, &done, &total);
+        lt_progress_at(&p, done, extra);
+    }
+    lt_progress_end(&p);
+    lt_docs_close(docs);
+    if (!rc && !r->total.tokens) rc = lt_fail("nothing was scored: every document has one token and nothing stands before it");
+    return rc;
+}
+
+struct figure { const char *name; double value; bool whole; };
+
+static int report(const struct run *r)
+{
+    const struct lt_ppl_total *t = &r->total;
+    double tokens = (double)t->tokens, bytes = (double)t->bytes;
+    const struct figure all[] = {
+        { "documents", (double)t->documents, true },
+        { "tokens", tokens, true },
+        { "unscored_tokens", (double)t->unscored, true },
+        { "words", (double)t->words, true },
+        { "bytes", bytes, true },
+        { "loss_per_token", t->nll / tokens, false },
+        { "token_perplexity", exp(t->nll / tokens), false },
+        { "word_perplexity", exp(t->nll / LT_MAX((double)t->words, 1)), false },
+        { "bits_per_byte", t->nll / log(2) / LT_MAX(bytes, 1), false },
+        { "top1_accuracy", (double)t->hits / tokens, false },
+        { "xz_bits_per_byte", r->all.n ? 8 * (double)r->xz_bytes / (double)r->all.n : 0, false },
+    };
+    int count = LT_COUNT(all) - !strcmp(r->o->baseline, "none");
+    struct lt_writer w;
+    struct lt_buf b = { 0 };
+    if (lt_writer_open(&w, "/dev/stdout")) return -1;
+    for (int i = 0; i < count; i++) {
+        lt_buf_clear(&b);
+        if (all[i].whole) lt_buf_fmt(&b, "%.0f", all[i].value);
+        else if (r->o->json) lt_json_real(&b, all[i].value);
+        else lt_buf_fmt(&b, "%.6g", all[i].value);
+        if (r->o->json) lt_writer_fmt(&w, "%s\"%s\":%s", i ? "," : "{", all[i].name, b.p);
+        else lt_writer_fmt(&w, "%s\t%s\n", all[i].name, b.p);
+    }
+    if (r->o->json) lt_writer_put(&w, "}\n", 2);
+    lt_buf_free(&b);
+    return lt_writer_commit(&w);
+}
+
+static int measure(struct run *r)
+{
+    static const char *const name[] = { "rules", "auto", "bos", "eos", "none" };     /* enum lt_start */
+    for (int i = 0; i < LT_COUNT(name); i++)
+        if (!strcmp(r->o->start, name[i])) r->how.start = (enum lt_start)i;
+    if (!r->t) return lt_misuse("%s has no tokenizer, which perplexity of text needs", r->o->model);
+    if (!r->lm.type->session) return lt_misuse("%s models give no log-probabilities", r->lm.type->m.name);
+    if (r->lm.type->session(r->lm.self, &r->s)) return -1;
+    int rc = read_all(r);
+    if (!rc && r->all.n) rc = lt_xz_size(r->c, lt_buf_view(&r->all), &r->xz_bytes);
+    r->s.type->close(r->s.self);
+    return rc;
+}
+
+int lt_perplexity_run(const struct lt_perplexity_options *o, struct lt_ctx *c)
+{
+    struct run r = { .o = o, .c = c, .how = { (int)o->context, (int)o->stride, LT_START_AUTO } };
+    struct lt_writer tokens;
+    if (lt_lm_open(o->model, c, &r.lm)) return -1;
+    r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;
+    int rc = 0;
+    if (o->tokens && !(rc = lt_writer_open(&tokens, o->tokens))) {
+        r.tokens = &tokens;
+        lt_writer_fmt(&tokens, "document\tposition\tid\tbegin\tend\tlogprob\ttop\tpiece\n");
+    }
+    if (!rc) rc = measure(&r);
+    if (r.tokens && rc) lt_writer_abort(&tokens);
+    else if (r.tokens) rc = lt_writer_commit(&tokens);
+    if (!rc) rc = report(&r);
+    lt_buf_free(&r.all);
+    lt_buf_free(&r.piece);
+    lt_lm_close(&r.lm);
+    return rc;
+}
