@@ -1,7 +1,7 @@
 /* The operation behind `lathe generate`: prompts from the command line or files, replies as text or JSON lines. */
 #include "base/ctx.h"
 #include "base/io.h"
-#include "base/option.h"
+#include "base/json.h"
 #include "decode/generate.h"
 #include "text/document.h"
 #include "text/tokenizer.h"
@@ -38,7 +38,7 @@ static void json_reals(struct lt_buf *b, const float *x, int n)
     lt_buf_char(b, '[');
     for (int i = 0; i < n; i++) {
         if (i) lt_buf_char(b, ',');
-        lt_json_real(b, (double)x[i]);
+        lt_json_put_real(b, (double)x[i]);
     }
     lt_buf_char(b, ']');
 }
@@ -53,9 +53,9 @@ static void json_tops(struct lt_buf *b, const struct run *r, const struct lt_rep
             int32_t id = y->top_token[i * k + j];
             struct lt_str piece = r->t ? lt_tokenizer_piece(r->t, id) : (struct lt_str){ 0 };
             lt_buf_fmt(b, "%s{\"id\":%d,\"piece\":", j ? "," : "", id);
-            lt_json_text(b, piece.p ? piece : lt_str(""));
+            lt_json_put_text(b, piece.p ? piece : lt_str(""));
             lt_buf_str(b, ",\"logprob\":");
-            lt_json_real(b, (double)y->top_logp[i * k + j]);
+            lt_json_put_real(b, (double)y->top_logp[i * k + j]);
             lt_buf_char(b, '}');
         }
         lt_buf_char(b, ']');
@@ -70,7 +70,7 @@ static void put_json(struct run *r, const struct lt_ask *a, struct lt_str id, co
     lt_buf_char(b, '{');
     if (id.n) {
         lt_buf_str(b, "\"id\":");
-        lt_json_text(b, id);
+        lt_json_put_text(b, id);
         lt_buf_char(b, ',');
     }
     if (a->prompt_ids) {
@@ -78,10 +78,10 @@ static void put_json(struct run *r, const struct lt_ask *a, struct lt_str id, co
         json_ids(b, a->prompt_ids, a->prompt_count);
     } else {
         lt_buf_str(b, "\"prompt\":");
-        lt_json_text(b, a->prompt);
+        lt_json_put_text(b, a->prompt);
     }
     lt_buf_str(b, ",\"text\":");
-    lt_json_text(b, (struct lt_str){ y->text, y->text_size });
+    lt_json_put_text(b, (struct lt_str){ y->text, y->text_size });
     lt_buf_fmt(b, ",\"finish\":\"%s\",\"prompt_tokens\":%d,\"tokens\":", y->finish, y->prompt_count);
     json_ids(b, y->token, y->count);
     lt_buf_str(b, ",\"logprobs\":");

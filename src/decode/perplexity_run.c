@@ -1,7 +1,7 @@
 /* The operation behind `lathe perplexity`. */
 #include "base/ctx.h"
 #include "base/io.h"
-#include "base/option.h"
+#include "base/json.h"
 #include "base/xz.h"
 #include "decode/perplexity.h"
 #include "text/document.h"
@@ -31,7 +31,7 @@ static int put_token(void *self, const struct lt_ppl_token *k)
     struct run *r = self;
     struct lt_str piece = lt_tokenizer_piece(r->t, k->token.id);
     lt_buf_clear(&r->piece);
-    lt_json_text(&r->piece, piece.p ? piece : lt_str(""));
+    lt_json_put_text(&r->piece, piece.p ? piece : lt_str(""));
     lt_writer_fmt(r->tokens, "%llu\t%lld\t%d\t%u\t%u\t", (unsigned long long)r->document, (long long)k->position, k->token.id,
                   k->token.begin, k->token.end);
     if (isnan(k->logp)) lt_writer_fmt(r->tokens, "nan");
@@ -103,7 +103,7 @@ static int report(const struct run *r)
     for (int i = 0; i < count; i++) {
         lt_buf_clear(&b);
         if (all[i].whole) lt_buf_fmt(&b, "%.0f", all[i].value);
-        else if (r->o->json) lt_json_real(&b, all[i].value);
+        else if (r->o->json) lt_json_put_real(&b, all[i].value);
         else lt_buf_fmt(&b, "%.6g", all[i].value);
         if (r->o->json) lt_writer_fmt(&w, "%s\"%s\":%s", i ? "," : "{", all[i].name, b.p);
         else lt_writer_fmt(&w, "%s\t%s\n", all[i].name, b.p);

@@ -1,6 +1,6 @@
 /* Controls that reshape or cut the next-token distribution: temperature, top-k, top-p, min-p, typical.
  *
- * Each sees logits and bans a token by -INFINITY; the most likely token is never banned.  A token that is banned stays
+ * Each sees logits and bans a token by -INFINITY, never every token.  A token that is banned stays
  * banned.  Ties are broken by the lower id, so the kept set is the same everywhere.
  *     lathe generate MODEL --prompt "Once" --temperature 0.8 --top_k 40 --top_p 0.95 */
 #include "base/base.h"
@@ -113,7 +113,7 @@ static void min_p(const void *v, void *st, struct lt_seq seq, float *logits, int
         if (logits[i] < floor_) logits[i] = -INFINITY;
 }
 
-/* Tokens whose information is nearest the entropy come first; the most likely token is kept as well. */
+/* Tokens whose information is nearest the entropy come first; the most likely one need not be among them. */
 static void typical_p(const void *v, void *st, struct lt_seq seq, float *logits, int vocab)
 {
     const struct shape *o = v;
@@ -131,11 +131,7 @@ static void typical_p(const void *v, void *st, struct lt_seq seq, float *logits,
         if (logits[i] > -INFINITY) c[n++] = (struct cand){ fabs(-((double)logits[i] - top - log(z)) - entropy), i };
     lt_sort(c, (size_t)n, sizeof(*c), by_key, NULL);
     for (; keep < n && mass < o->value; keep++) mass += exp((double)logits[c[keep].id] - top) / z;
-    int best = 0;
-    while (logits[best] < (float)top) best++;
-    float best_logit = logits[best];
     cut(logits, vocab, c, keep);
-    logits[best] = best_logit;
     free(c);
 }
 
