@@ -45,9 +45,17 @@ static void sync_folder_of(const char *path)
     free(folder);
 }
 
+/* Standard output is whatever the caller was given, a file included: it must be written on, never replaced. */
+static bool is_stdout(const char *path)
+{
+    return !strcmp(path, "-") || !strcmp(path, "/dev/stdout");
+}
+
 static int open_temp(struct lt_writer *w)
 {
     struct stat st;
+    if (is_stdout(w->path))
+        return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
     if (stat(w->path, &st) == 0 && S_ISDIR(st.st_mode)) {
         errno = EISDIR;
         return -1;

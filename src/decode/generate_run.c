@@ -196,7 +196,7 @@ int lt_generate_run(const struct lt_generate_options *o, struct lt_ctx *c)
     if (check(o) || lt_lm_open(o->model, c, &r.lm)) return -1;
     r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;
     r.live = !r.jsonl && r.t && !o->output;
-    int rc = lt_writer_open(&r.out, o->output ? o->output : "/dev/stdout");
+    int rc = lt_writer_open(&r.out, o->output ? o->output : "-");
     if (!rc) {
         rc = answer_all(&r);
         if (!rc || !o->output) rc = lt_writer_commit(&r.out) || rc ? -1 : 0;

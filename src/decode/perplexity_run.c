@@ -99,7 +99,7 @@ static int report(const struct run *r)
     int count = LT_COUNT(all) - !strcmp(r->o->baseline, "none");
     struct lt_writer w;
     struct lt_buf b = { 0 };
-    if (lt_writer_open(&w, "/dev/stdout")) return -1;
+    if (lt_writer_open(&w, "-")) return -1;
     for (int i = 0; i < count; i++) {
         lt_buf_clear(&b);
         if (all[i].whole) lt_buf_fmt(&b, "%.0f", all[i].value);

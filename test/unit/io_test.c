@@ -1,5 +1,6 @@
 /* Files, writers, folders, streams, hashes; context and progress. */
 #include "test.h"
+#include <fcntl.h>
 #include "base/ctx.h"
 #include <errno.h>
 #include <sys/stat.h>
@@ -316,6 +317,34 @@ static void test_ctx__null_is_legal(void **state)
 
 #define WITH_FOLDER(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* `lathe ... >> log`: what stood there stays, and nothing is renamed over it. */
+static void test_write__standard_output_is_written_on(void **unused)
+{
+    (void)unused;
+    char *folder = lt_test_temp();
+    const char *path = lt_test_path(folder, "log"), *const name[] = { "-", "/dev/stdout" };
+    int before = dup(1), fd = open(path, O_WRONLY | O_CREAT, 0666);
+    assert_true(before >= 0 && fd >= 0);
+    fflush(stdout);
+    dup2(fd, 1);
+    int rc = 0;
+    for (int i = 0; i < 2; i++) {
+        struct lt_writer w;
+        rc |= lt_writer_open(&w, name[i]);
+        lt_writer_fmt(&w, "line %d\n", i);
+        rc |= lt_writer_commit(&w);
+    }
+    dup2(before, 1);
+    close(before);
+    close(fd);
+    assert_int_equal(rc, 0);
+    struct lt_buf text = { 0 };
+    assert_ok(lt_file_read(path, &text));
+    assert_string_equal(text.p, "line 0\nline 1\n");
+    lt_buf_free(&text);
+    lt_test_temp_end(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +361,7 @@ int main(void)
         WITH_FOLDER(test_hash__names_contents_and_no_times),
         cmocka_unit_test(test_ctx__progress_is_rare_and_ends),
         cmocka_unit_test(test_ctx__null_is_legal),
+        cmocka_unit_test(test_write__standard_output_is_written_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
