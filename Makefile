@@ -7,9 +7,11 @@ PKGS = jansson yaml-0.1 libutf8proc libpcre2-8 libzstd zlib liblzma libxxhash gu
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Werror
 # No -ffast-math and no contraction: the same source gives the same bits in every translation unit.
 CFLAGS ?= -O2 -g
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS := $(shell pkg-config --libs $(PKGS))
 LT_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -pthread -ffp-contract=off -fno-math-errno $(WARN) -Iinclude -Isrc \
-            $(shell pkg-config --cflags $(PKGS)) $(CFLAGS) $(EXTRA_CFLAGS)
-LT_LIBS = $(shell pkg-config --libs $(PKGS)) -lm -pthread $(EXTRA_LDFLAGS)
+            $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
+LT_LIBS = $(PKG_LIBS) -lm -pthread $(EXTRA_LDFLAGS)
 
 SRC = $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 CLI_SRC = $(filter src/cli/%,$(SRC))
@@ -18,9 +20,15 @@ OBJ = $(SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
 TEST_SRC = $(sort $(wildcard test/unit/*.c test/conform/*.c test/diff/*.c))
 TEST_BIN = $(TEST_SRC:%.c=$(BUILD)/%)
+FUZZ_SRC = $(sort $(wildcard test/fuzz/fuzz_*.c))
+FUZZ_NAME = $(FUZZ_SRC:test/fuzz/fuzz_%.c=%)
+FUZZ_BIN = $(FUZZ_NAME:%=$(BUILD)/fuzz/fuzz_%)
+REPLAY_BIN = $(FUZZ_NAME:%=$(BUILD)/fuzz/replay_%)
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL = all
-.PHONY: all test clean help
+.SECONDARY:
+.PHONY: all test replay golden asan ubsan tsan sanitized sanitized-test fuzz fuzzers bench bench-build lab docs tidy install uninstall clean help
 
 all: $(BUILD)/lathe  ## build the program and the library
 
@@ -47,10 +55,51 @@ $(BUILD)/%.o: %.c
 $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a
 	@mkdir -p $(@D)
 	@echo "  TEST $<"
-	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -o $@ $< $(BUILD)/liblathe.a -lcmocka $(LT_LIBS)
+	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/liblathe.a -lcmocka $(LT_LIBS)
 
-test: $(BUILD)/lathe $(TEST_BIN)  ## build and run the unit, conformance and differential tests
-	tools/run-tests $(TEST_BIN)
+test: $(BUILD)/lathe $(TEST_BIN) $(REPLAY_BIN)  ## build and run the unit, conformance and differential tests and the fuzz corpora
+	tools/run-tests $(TEST_BIN) $(REPLAY_BIN)
+
+golden: $(BUILD)/lathe  ## compare what the program prints with the transcripts of test/golden
+	BUILD=$(BUILD) tools/golden
+
+# ---- sanitizers: each in a build folder of its own ----
+sanitize = $(MAKE) BUILD=$(1) EXTRA_CFLAGS="-O1 -fno-omit-frame-pointer $(2)" EXTRA_LDFLAGS="$(2)" test
+
+asan:  ## the tests under AddressSanitizer
+	$(call sanitize,build-asan,-fsanitize=address)
+
+ubsan:  ## the tests under UndefinedBehaviorSanitizer
+	$(call sanitize,build-ubsan,-fsanitize=undefined -fno-sanitize-recover=undefined)
+
+tsan:  ## the tests under ThreadSanitizer
+	$(call sanitize,build-tsan,-fsanitize=thread)
+
+# ---- fuzzing: test/fuzz/fuzz_NAME.c is one entry; the same file replays its corpus in `make test` ----
+$(BUILD)/fuzz/replay_%: test/fuzz/fuzz_%.c $(BUILD)/test/fuzz/replay.o $(BUILD)/liblathe.a
+	@mkdir -p $(@D)
+	@echo "  TEST $<"
+	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/test/fuzz/replay.o $(BUILD)/liblathe.a $(LT_LIBS)
+
+$(BUILD)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(BUILD)/liblathe.a
+	@mkdir -p $(@D)
+	@echo "  FUZZ $<"
+	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -MF $@.d -MT $@ -fsanitize=fuzzer -o $@ $< $(BUILD)/liblathe.a $(LT_LIBS)
+
+# One clang build serves the fuzzers and, in ./check, the tests under both sanitizers.
+SANITIZED = BUILD=build-fuzz CC="$(CLANG)" EXTRA_LDFLAGS="-fsanitize=address,undefined" EXTRA_CFLAGS="-O1 \
+            -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
+CLANG ?= clang
+fuzzers: $(FUZZ_BIN)
+fuzz:  ## feed every parser random input for FUZZ_SECONDS (60) each, with clang and the sanitizers
+	@$(MAKE) $(SANITIZED) fuzzers
+	tools/run-fuzz build-fuzz $(FUZZ_SECONDS) $(FUZZ_NAME)
+
+sanitized:
+	@$(MAKE) $(SANITIZED) all fuzzers
+
+sanitized-test:
+	@$(MAKE) $(SANITIZED) test
 
 # Benches are built for the machine they run on and link peers that nothing else uses (bench/run installs them).
 BENCH_BIN = $(BUILD)/bench/ceilings $(BUILD)/bench/gemm
@@ -60,15 +109,58 @@ $(BUILD)/bench/%: bench/%.c bench/memory.c bench/bench.h $(BUILD)/liblathe.a
 	@echo "  BENCH $<"
 	@$(CC) $(LT_CFLAGS) -O3 -march=native -o $@ $< bench/memory.c $(BUILD)/liblathe.a $(BENCH_LIBS_$*) $(LT_LIBS)
 
-.PHONY: bench bench-build
 bench-build: $(BENCH_BIN)
 bench: $(BUILD)/lathe  ## race the peers and compare with bench/baseline.tsv
 	BUILD=$(BUILD) bench/run
 
+lab:  ## check the claims of papers again, small (lab/*.sh)
+	BUILD=$(BUILD) tools/run-lab
+
+tidy:  ## check the house style
+	tools/tidy
+
+docs: $(BUILD)/lathe  ## write again the pages that are made from the option rows
+	BUILD=$(BUILD) tools/generate-docs
+
+# ---- install ----
+COMPLETIONS = $(BUILD)/share/lathe.bash $(BUILD)/share/_lathe $(BUILD)/share/lathe.fish
+$(BUILD)/share/lathe.1: $(BUILD)/lathe
+	@mkdir -p $(@D)
+	@$< help --format man >$@
+$(BUILD)/share/lathe.bash: $(BUILD)/lathe
+	@mkdir -p $(@D)
+	@$< completion bash >$@
+$(BUILD)/share/_lathe: $(BUILD)/lathe
+	@mkdir -p $(@D)
+	@$< completion zsh >$@
+$(BUILD)/share/lathe.fish: $(BUILD)/lathe
+	@mkdir -p $(@D)
+	@$< completion fish >$@
+$(BUILD)/share/lathe.pc: tools/lathe.pc.in include/lathe.h
+	@mkdir -p $(@D)
+	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@PKGS@|$(PKGS)|' \
+	    -e "s|@VERSION@|$$(sed -n 's/^.define LATHE_VERSION "\(.*\)"/\1/p' include/lathe.h)|" $< >$@
+
+ROOT = $(DESTDIR)$(PREFIX)
+install: all $(COMPLETIONS) $(BUILD)/share/lathe.1 $(BUILD)/share/lathe.pc  ## copy to PREFIX (/usr/local), below DESTDIR if given
+	install -D -s -m 755 $(BUILD)/lathe $(ROOT)/bin/lathe
+	install -D -m 644 $(BUILD)/liblathe.a $(ROOT)/lib/liblathe.a
+	install -D -m 644 include/lathe.h $(ROOT)/include/lathe.h
+	install -D -m 644 $(BUILD)/share/lathe.pc $(ROOT)/lib/pkgconfig/lathe.pc
+	install -D -m 644 $(BUILD)/share/lathe.1 $(ROOT)/share/man/man1/lathe.1
+	install -D -m 644 $(BUILD)/share/lathe.bash $(ROOT)/share/bash-completion/completions/lathe
+	install -D -m 644 $(BUILD)/share/_lathe $(ROOT)/share/zsh/site-functions/_lathe
+	install -D -m 644 $(BUILD)/share/lathe.fish $(ROOT)/share/fish/vendor_completions.d/lathe.fish
+
+uninstall:  ## remove what install copied
+	rm -f $(ROOT)/bin/lathe $(ROOT)/lib/liblathe.a $(ROOT)/include/lathe.h $(ROOT)/lib/pkgconfig/lathe.pc \
+	    $(ROOT)/share/man/man1/lathe.1 $(ROOT)/share/bash-completion/completions/lathe \
+	    $(ROOT)/share/zsh/site-functions/_lathe $(ROOT)/share/fish/vendor_completions.d/lathe.fish
+
 clean:  ## remove what was built
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) build-asan build-ubsan build-tsan build-fuzz
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9_-]+):.*## */\1\t/' | expand -t 14
 
--include $(OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(TEST_BIN:=.d) $(REPLAY_BIN:=.d) $(FUZZ_BIN:=.d)

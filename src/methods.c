@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
-#define VERBS(X) X(help) X(version)
+#define VERBS(X) X(completion) X(help) X(version)
 #define ARCHS(X)
 #define OBJECTIVES(X)
 #define OPTIMS(X) X(adafactor) X(adamw) X(lion) X(muon) X(sgd)

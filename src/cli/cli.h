@@ -23,7 +23,7 @@ extern const struct lt_opt lt_cli_common_rows[];                    /* ends with
  * option struct.  free() head.opts. */
 struct lt_method lt_cli_widen(const struct lt_method *m, size_t *at);
 
-/* ---- what rows say, as text (rows.c) ---- */
+/* ---- what rows say, as text (row_text.c) ---- */
 enum { LT_CLI_WIDTH = 100 };                                        /* columns of help pages */
 bool lt_cli_same_name(const char *a, const char *b);                /* '-' and '_' alike */
 void lt_cli_put_value(struct lt_buf *b, const struct lt_opt *r);    /* what stands after the flag: "N", "plain|fancy"; "" */

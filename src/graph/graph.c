@@ -1,5 +1,6 @@
-#include "graph/tape.h"
+#include "graph/graph.h"
 #include "base/ctx.h"
+#include "graph/tape.h"
 
 #include <assert.h>
 #include <stdlib.h>
