@@ -51,6 +51,7 @@ struct lt_graph *lt_graph_new(struct lt_ctx *c, enum lt_compute compute);
 void lt_graph_free(struct lt_graph *g);
 void lt_graph_reset(struct lt_graph *g);                            /* forgets every tensor; keeps the memory */
 void lt_graph_record(struct lt_graph *g, bool on);                  /* off (the start): no tape, no saved values */
+bool lt_graph_recording(const struct lt_graph *g);
 void lt_graph_train(struct lt_graph *g, bool on, uint64_t seed);    /* on: dropout is active, its randomness named by seed */
 struct lt_pool *lt_graph_pool(struct lt_graph *g);
 enum lt_compute lt_graph_compute(const struct lt_graph *g);
@@ -65,6 +66,8 @@ int lt_graph_backward(struct lt_graph *g, struct lt_tensor *loss, float seed);  
 struct lt_tensor *lt_leaf(struct lt_graph *g, const char *name, enum lt_dtype type, int rank, const int64_t *dim,
                           void *data, float *grad);
 struct lt_tensor *lt_empty(struct lt_graph *g, int rank, const int64_t *dim);       /* f32, uninitialised, no gradient */
+/* Uninitialised memory until the reset, or the end of the checkpointed segment. */
+void *lt_graph_take(struct lt_graph *g, size_t size);
 
 /* Operations.  Shapes in comments; a mismatch is a bug of the caller (assert), since shapes of files are checked at open. */
 struct lt_tensor *lt_op_add(struct lt_graph *g, struct lt_tensor *a, struct lt_tensor *b);      /* same shape */

@@ -18,7 +18,6 @@ struct lt_tensor *lt_node(struct lt_graph *g, const struct lt_op *op, int rank, 
 struct lt_tensor *lt_node_view(struct lt_graph *g, const struct lt_op *op, int rank, const int64_t *dim, int64_t ld,
                                struct lt_tensor *x, int64_t first);  /* begins `first` elements after x */
 
-void *lt_graph_take(struct lt_graph *g, size_t size);   /* until the reset, or the end of the checkpointed segment */
 float *lt_scratch_take(struct lt_graph *g, size_t size);            /* give it back before returning */
 void lt_scratch_give(struct lt_graph *g, float *p);
 
@@ -29,7 +28,6 @@ void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out
 float lt_graph_expected(const struct lt_graph *g);
 /* What names the randomness of the next node; false when dropout is off. */
 bool lt_graph_dropout(const struct lt_graph *g, uint64_t *seed, uint64_t *stream);
-bool lt_graph_recording(const struct lt_graph *g);
 
 static inline bool lt_dense(const struct lt_tensor *t) { return t->ld == lt_cols(t) || lt_rows(t) <= 1; }
 static inline int64_t lt_elements(const struct lt_tensor *t) { return lt_rows(t) * lt_cols(t); }

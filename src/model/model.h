@@ -3,52 +3,79 @@
  * Weights keep the names, shapes and order of elements of the Hugging Face folder they come from, and are used where
  * they lie in the mapped file; training gives each an f32 copy.  Architectures ask for weights by name and pass every
  * use through two seams, lt_linear and lt_embed, and every activation through lt_tap; they know nothing of adapters,
- * steering or decoding. */
+ * steering or decoding.
+ *
+ * A forward pass changes nothing in the model, so several graphs may run through one at a time each. */
 #ifndef LT_MODEL_H
 #define LT_MODEL_H
 
 #include "base/base.h"
+#include "base/io.h"
 #include "graph/graph.h"
 #include "lm/batch.h"
+#include "lm/generation.h"
 
 enum lt_init { LT_INIT_NORMAL, LT_INIT_ZERO, LT_INIT_ONE, LT_INIT_NORMAL_RESIDUAL };   /* RESIDUAL: std / sqrt(2 layers) */
 struct lt_weight {
     const char *name;               /* "model.layers.0.self_attn.q_proj.weight" */
-    enum lt_dtype type;             /* of data */
+    enum lt_dtype type;             /* of data: F32, BF16 or F16; vectors always F32 */
     int32_t rank;
     int64_t dim[4];
     bool transposed;                /* stored (in, out), as GPT-2 does */
     enum lt_init init;
     int32_t layer;                  /* -1: outside the layers */
     const void *data;               /* borrowed from the file, or master */
-    float *master, *grad;           /* f32; NULL unless training; grad NULL when frozen */
-    struct lt_tensor *leaf;         /* in the graph of the current pass */
+    float *master, *grad;           /* f32, malloc'd each on its own; NULL unless training.  To freeze a weight, free grad
+                                     * and leave it NULL. */
 };
+
+/* Sees every activation by name and may put another of the same shape in its place.  Sites of a decoder, in order:
+ * "embed"; in each layer "attn_in" (after the norm), "q", "k", "v" (after rotation), "attn_mix" (before the output
+ * projection), "attn_out", "mlp_in", "mlp_mid" (before the down projection), "mlp_out", "resid"; at last "final".  The
+ * tensor may be gone when the call returns: copy what must be kept. */
+typedef struct lt_tensor *lt_tap_fn(void *self, struct lt_graph *g, const char *site, int layer, struct lt_tensor *x);
 
 struct lt_model {
     const struct lt_arch *arch;
     void *o;                        /* filled option struct of the architecture */
     struct lt_options *options;     /* owns o */
-    struct lt_weight *weight; int weight_count;
-    struct lt_map by_name;
+    struct lt_weight *weight; int weight_count;     /* in the order of declaration; moves when one is declared */
+    struct lt_map by_name;          /* name -> index */
     struct lt_arena arena;
+    const char *class_name;         /* "LlamaForCausalLM", for config.json */
     const char *head_name, *head_bias_name;     /* output head; with tied weights the embedding's name */
-    int64_t vocab, width, layers, heads, kv_heads, head_dim, context;
-    void *files;                    /* mapped safetensors, opaque */
+    bool tied;
+    int64_t vocab, width, inner, layers, heads, kv_heads, head_dim, context;
+    double init_std;                /* of normal weights */
+    void *plan;                     /* what the architecture's forward works from; in the arena */
+    bool checkpoint;                /* training keeps one tensor a layer and computes the rest again in backward */
+    lt_tap_fn *tap; void *tap_self; /* NULL: nobody watches */
+    struct lt_generation generation;
+    struct lt_safetensors *files;   /* NULL: none */
+    struct lt_file mapped;          /* a llama2.c checkpoint */
 };
 
-/* Called by arch->params.  Shapes are checked against the file when one is open. */
-struct lt_weight *lt_model_declare(struct lt_model *m, const char *name, int rank, const int64_t *dim, enum lt_init init,
-                                   int layer, bool transposed);
+/* Called by arch->params.  Returns the weight's index, or -1 when the file that is open lacks it or disagrees. */
+int lt_model_declare(struct lt_model *m, const char *name, int rank, const int64_t *dim, enum lt_init init, int layer,
+                     bool transposed);
 struct lt_weight *lt_model_weight(const struct lt_model *m, const char *name);      /* NULL: lt_error suggests near names */
 
 /* A Hugging Face folder, a .safetensors beside its config.json, or a llama2.c checkpoint; mapped, never copied. */
 int lt_model_open(const char *path, struct lt_model **out);
-/* New weights drawn from seed; `o` belongs to options. */
-int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t seed, struct lt_model **out);
-int lt_model_train(struct lt_model *m);         /* gives every weight an f32 master and a gradient */
-int lt_model_save(const struct lt_model *m, const char *folder, enum lt_dtype type);  /* config.json, model.safetensors, generation_config.json */
+/* Takes over `options`, a set of the architecture's rows, also when it fails.  New weights are drawn from seed, each
+ * from the stream of its name. */
+int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t seed, struct lt_ctx *c, struct lt_model **out);
+int lt_model_train(struct lt_model *m);         /* gives every weight an f32 master and a zeroed gradient */
+/* Writes config.json, model.safetensors (floats as `type`) and generation_config.json into a folder, each atomically;
+ * other files there stay.  For a whole folder at once give it the temporary one of an lt_folder. */
+int lt_model_save(const struct lt_model *m, const char *folder, enum lt_dtype type);
 void lt_model_free(struct lt_model *m);
+int64_t lt_weight_count(const struct lt_weight *w);     /* of elements */
+
+/* The output head over hidden states x (rows, width), fused with cross-entropy: the sum of the weighted losses, as
+ * lt_op_head_xent.  Serves training and scoring. */
+struct lt_tensor *lt_model_loss(struct lt_graph *g, struct lt_model *m, struct lt_tensor *x, const struct lt_head *spec);
+struct lt_tensor *lt_model_logits(struct lt_graph *g, struct lt_model *m, struct lt_tensor *x);     /* (rows, vocab) */
 
 /* The seams. */
 struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, struct lt_weight *bias /* or NULL */,
@@ -56,5 +83,11 @@ struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_we
 struct lt_tensor *lt_embed(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, const int32_t *id, int64_t rows);
 struct lt_tensor *lt_tap(struct lt_graph *g, struct lt_model *m, const char *site, int layer, struct lt_tensor *x);
 struct lt_tensor *lt_weight_leaf(struct lt_graph *g, struct lt_weight *w);  /* norms and other small weights */
+
+/* config.json of a model's folder (doc/formats/model-folder.md).  parse: over bytes; fills the architecture, a new set
+ * of options, and what it says of generation.  write: appends the file's text. */
+int lt_config_parse(const char *label, struct lt_str text, const struct lt_arch **arch, struct lt_options **options,
+                    struct lt_generation *gen);
+void lt_config_write(const struct lt_model *m, enum lt_dtype type, struct lt_buf *out);
 
 #endif

@@ -1,0 +1,230 @@
+#include "model/model.h"
+#include "base/ctx.h"
+#include "model/safetensors.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int64_t lt_weight_count(const struct lt_weight *w)
+{
+    int64_t n = 1;
+    for (int i = 0; i < w->rank; i++) n *= w->dim[i];
+    return n;
+}
+
+/* ---- by name ---- */
+
+/* A folder saved from the part below the head spells the same names without their first component. */
+static const struct lt_safetensor *find_stored(const struct lt_safetensors *s, const char *name)
+{
+    const struct lt_safetensor *t = lt_safetensors_find(s, name);
+    const char *dot = strchr(name, '.');
+    return t || !dot ? t : lt_safetensors_find(s, dot + 1);
+}
+
+static void shape_text(char out[96], int rank, const int64_t *dim)
+{
+    int n = snprintf(out, 96, "(");
+    for (int i = 0; i < rank && n < 80; i++) n += snprintf(out + n, 96 - (size_t)n, "%s%" PRId64, i ? ", " : "", dim[i]);
+    snprintf(out + n, 96 - (size_t)n, ")");
+}
+
+static bool is_float(enum lt_dtype t) { return t == LT_F32 || t == LT_BF16 || t == LT_F16 || t == LT_F64; }
+
+/* Points w at its data in the file.  Kernels take vectors as f32 and matrices as f32, bf16 or f16; what is stored
+ * otherwise is converted once. */
+static int bind(struct lt_model *m, struct lt_weight *w)
+{
+    const struct lt_safetensor *t = find_stored(m->files, w->name);
+    if (!t)
+        return lt_fail("the weight \"%s\" of %s is missing from the file, which has %d tensors", w->name, m->arch->m.name,
+                       m->files->count);
+    bool same = t->rank == w->rank;
+    for (int i = 0; same && i < w->rank; i++) same = t->dim[i] == w->dim[i];
+    if (!same) {
+        char want[96], have[96];
+        shape_text(want, w->rank, w->dim);
+        shape_text(have, t->rank, t->dim);
+        return lt_fail("the weight \"%s\" has the shape %s where config.json implies %s", w->name, have, want);
+    }
+    if (!is_float(t->type))
+        return lt_fail("the weight \"%s\" is stored as %s; expected F32, BF16, F16 or F64 (quantised weights are not read)",
+                       w->name, lt_dtype_name(t->type));
+    w->type = t->type;
+    w->data = t->data;
+    if (t->type == LT_F32 || (t->type != LT_F64 && w->rank > 1)) return 0;
+    void *copy = lt_arena_take(&m->arena, (size_t)t->count * sizeof(float));
+    lt_convert(LT_F32, copy, t->type, t->data, t->count);
+    w->type = LT_F32;
+    w->data = copy;
+    return 0;
+}
+
+int lt_model_declare(struct lt_model *m, const char *name, int rank, const int64_t *dim, enum lt_init init, int layer,
+                     bool transposed)
+{
+    if ((m->weight_count & (m->weight_count - 1)) == 0)
+        m->weight = lt_realloc(m->weight, (size_t)LT_MAX(16, 2 * m->weight_count) * sizeof *m->weight);
+    struct lt_weight *w = &m->weight[m->weight_count];
+    *w = (struct lt_weight){ .name = lt_arena_str(&m->arena, lt_str(name)), .rank = rank, .init = init, .layer = layer,
+                             .transposed = transposed };
+    for (int i = 0; i < rank; i++) w->dim[i] = dim[i];
+    if (m->files && bind(m, w)) return -1;
+    bool fresh;
+    *lt_map_put(&m->by_name, lt_str(name), &fresh) = (uint64_t)m->weight_count;
+    if (!fresh) return lt_fail("the weight \"%s\" is declared twice", name);
+    return m->weight_count++;
+}
+
+struct lt_weight *lt_model_weight(const struct lt_model *m, const char *name)
+{
+    const uint64_t *at = lt_map_get(&m->by_name, lt_str(name));
+    if (at) return &m->weight[*at];
+    const char *near = NULL;
+    int best = (int)strlen(name) / 3 + 2;
+    for (int i = 0; i < m->weight_count; i++) {
+        int d = lt_edit_distance(name, m->weight[i].name);
+        if (d >= best) continue;
+        best = d;
+        near = m->weight[i].name;
+    }
+    if (near) lt_fail("%s has no weight \"%s\"; did you mean \"%s\"?", m->arch->m.name, name, near);
+    else lt_fail("%s has no weight \"%s\"", m->arch->m.name, name);
+    return NULL;
+}
+
+/* ---- new weights ---- */
+
+enum { CHUNK = 1 << 16 };           /* elements drawn by one chunk; the values do not depend on it */
+
+struct draw { float *to; int64_t n; double std; struct lt_rng stream; };
+
+/* One number takes two positions of the stream, so element i stands at 2 i. */
+static void draw_chunk(void *arg, int64_t chunk)
+{
+    const struct draw *d = arg;
+    int64_t first = chunk * CHUNK, last = LT_MIN(first + CHUNK, d->n);
+    struct lt_rng r = d->stream;
+    r.at = 2 * (uint64_t)first;
+    for (int64_t i = first; i < last; i++) d->to[i] = (float)(d->std * lt_rng_normal(&r));
+}
+
+static void draw_weight(const struct lt_model *m, struct lt_weight *w, uint64_t seed, struct lt_pool *pool)
+{
+    struct draw d = { .to = w->master, .n = lt_weight_count(w), .std = m->init_std, .stream = lt_rng_make(seed, w->name) };
+    if (w->init == LT_INIT_NORMAL_RESIDUAL) d.std /= sqrt(2 * (double)m->layers);
+    switch (w->init) {
+    case LT_INIT_ZERO: memset(d.to, 0, (size_t)d.n * sizeof(float)); break;
+    case LT_INIT_ONE: for (int64_t i = 0; i < d.n; i++) d.to[i] = 1; break;
+    default: lt_pool_run(pool, (d.n + CHUNK - 1) / CHUNK, draw_chunk, &d);
+    }
+}
+
+static int make(struct lt_model *m, uint64_t seed, struct lt_pool *pool)
+{
+    m->o = (void *)lt_options_done(m->options);
+    if (!m->o || m->arch->params(m->o, m)) return -1;
+    double total = 0;
+    for (int i = 0; i < m->weight_count; i++) total += (double)lt_weight_count(&m->weight[i]);
+    if (total > 1e11) return lt_misuse("a new %s of these sizes would have %.3g parameters; the most is 1e11", m->arch->m.name, total);
+    for (int i = 0; i < m->weight_count; i++) {
+        struct lt_weight *w = &m->weight[i];
+        w->data = w->master = lt_aligned((size_t)lt_weight_count(w) * sizeof(float));
+        w->type = LT_F32;
+        draw_weight(m, w, seed, pool);
+    }
+    return 0;
+}
+
+int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t seed, struct lt_ctx *c, struct lt_model **out)
+{
+    struct lt_model *m = lt_calloc(1, sizeof *m);
+    m->arch = a;
+    m->options = options;
+    lt_generation_init(&m->generation);
+    if (make(m, seed, lt_ctx_pool(c))) {
+        lt_model_free(m);
+        return -1;
+    }
+    *out = m;
+    return 0;
+}
+
+int lt_model_train(struct lt_model *m)
+{
+    for (int i = 0; i < m->weight_count; i++) {
+        struct lt_weight *w = &m->weight[i];
+        size_t n = (size_t)lt_weight_count(w);
+        if (!w->master) {
+            w->master = lt_aligned(n * sizeof(float));
+            lt_convert(LT_F32, w->master, w->type, w->data, (int64_t)n);
+            w->data = w->master;
+            w->type = LT_F32;
+        }
+        if (w->grad) continue;
+        w->grad = lt_aligned(n * sizeof(float));
+        memset(w->grad, 0, n * sizeof(float));
+    }
+    return 0;
+}
+
+void lt_model_free(struct lt_model *m)
+{
+    if (!m) return;
+    for (int i = 0; i < m->weight_count; i++) {
+        free(m->weight[i].master);
+        free(m->weight[i].grad);
+    }
+    free(m->weight);
+    lt_map_free(&m->by_name);
+    lt_arena_free(&m->arena);
+    lt_options_free(m->options);
+    lt_safetensors_free(m->files);
+    if (m->mapped.p) lt_file_close(&m->mapped);
+    free(m);
+}
+
+/* ---- seams ---- */
+
+struct lt_tensor *lt_weight_leaf(struct lt_graph *g, struct lt_weight *w)
+{
+    return lt_leaf(g, w->name, w->type, w->rank, w->dim, (void *)w->data, w->grad);
+}
+
+struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, struct lt_weight *bias,
+                            struct lt_tensor *x)
+{
+    (void)m;
+    return lt_op_linear(g, x, lt_weight_leaf(g, w), bias ? lt_weight_leaf(g, bias) : NULL, w->transposed);
+}
+
+struct lt_tensor *lt_embed(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, const int32_t *id, int64_t rows)
+{
+    (void)m;
+    return lt_op_embed(g, lt_weight_leaf(g, w), id, rows);
+}
+
+struct lt_tensor *lt_tap(struct lt_graph *g, struct lt_model *m, const char *site, int layer, struct lt_tensor *x)
+{
+    return m->tap ? m->tap(m->tap_self, g, site, layer, x) : x;
+}
+
+static struct lt_weight *head_of(const struct lt_model *m, struct lt_weight **bias)
+{
+    *bias = m->head_bias_name ? lt_model_weight(m, m->head_bias_name) : NULL;
+    return lt_model_weight(m, m->head_name);
+}
+
+struct lt_tensor *lt_model_loss(struct lt_graph *g, struct lt_model *m, struct lt_tensor *x, const struct lt_head *spec)
+{
+    struct lt_weight *bias, *w = head_of(m, &bias);
+    return lt_op_head_xent(g, x, lt_weight_leaf(g, w), bias ? lt_weight_leaf(g, bias) : NULL, w->transposed, spec);
+}
+
+struct lt_tensor *lt_model_logits(struct lt_graph *g, struct lt_model *m, struct lt_tensor *x)
+{
+    struct lt_weight *bias, *w = head_of(m, &bias);
+    return lt_linear(g, m, w, bias, x);
+}

@@ -1,0 +1,300 @@
+/* Laws of every registered architecture: a small model of each is made, trained, saved, opened and run in parts. */
+#include "test.h"
+#include "base/ctx.h"
+#include "model/model.h"
+
+#include <math.h>
+
+enum { VOCAB = 61, ROWS = 24, CONTEXT = 32 };
+
+struct text {
+    int32_t token[ROWS], target[ROWS], pos[ROWS];
+    float weight[ROWS];
+    int64_t seq_row[3];
+    struct lt_batch b;
+};
+
+/* Two sequences, of 15 and 9 tokens; each row is to predict the next token of a repeating pattern. */
+static void fill(struct text *t)
+{
+    struct lt_rng r = lt_rng_make(5, "tokens");
+    for (int i = 0; i < ROWS; i++) {
+        t->token[i] = (int32_t)lt_rng_below(&r, VOCAB);
+        t->target[i] = (int32_t)lt_rng_below(&r, VOCAB);
+        t->pos[i] = i < 15 ? i : i - 15;
+        t->weight[i] = 1;
+    }
+    memcpy(t->seq_row, (int64_t[]){ 0, 15, ROWS }, sizeof t->seq_row);
+    t->b = (struct lt_batch){ .rows = ROWS, .token = t->token, .pos = t->pos, .target = t->target, .weight = t->weight,
+                              .seq_count = 2, .seq_row = t->seq_row };
+}
+
+static const struct lt_kind *archs(void)
+{
+    const struct lt_kind *k = lt_kinds();
+    while (strcmp(k->name, "arch")) k++;
+    return k;
+}
+
+static struct lt_model *make(const struct lt_method *arch, uint64_t seed, struct lt_ctx *c)
+{
+    static const char *const size[][2] = { { "vocab_size", "61" }, { "hidden_size", "32" }, { "num_hidden_layers", "2" },
+                                           { "num_attention_heads", "4" }, { "max_position_embeddings", "32" },
+                                           { "intermediate_size", "48" } };
+    struct lt_options *s = lt_options_new(arch);
+    for (int i = 0; i < LT_COUNT(size); i++) assert_ok(lt_options_set(s, size[i][0], size[i][1]));
+    struct lt_model *m;
+    assert_ok(lt_model_new((const struct lt_arch *)arch, s, seed, c, &m));
+    return m;
+}
+
+static struct lt_tensor *hidden(struct lt_model *m, struct lt_graph *g, const struct lt_batch *b)
+{
+    struct lt_tensor *x = m->arch->forward(m->o, m, g, b);
+    if (!x) fail_msg("%s: %s", m->arch->m.name, lt_error());
+    return x;
+}
+
+static float *logits(struct lt_model *m, struct lt_ctx *c, const struct lt_batch *b)
+{
+    struct lt_graph *g = lt_graph_new(c, LT_COMPUTE_F32);
+    struct lt_tensor *y = lt_model_logits(g, m, hidden(m, g, b));
+    assert_int_equal(lt_rows(y), b->rows);
+    assert_int_equal(lt_cols(y), VOCAB);
+    size_t size = (size_t)(b->rows * VOCAB) * sizeof(float);
+    float *out = lt_alloc(size);
+    memcpy(out, y->data, size);
+    lt_graph_free(g);
+    return out;
+}
+
+static double step(struct lt_model *m, struct lt_graph *g, const struct lt_batch *b)
+{
+    lt_graph_reset(g);
+    lt_graph_record(g, true);
+    struct lt_head spec = { .target = b->target, .weight = b->weight };
+    struct lt_tensor *loss = lt_model_loss(g, m, hidden(m, g, b), &spec);
+    double value = (double)*lt_f32(loss) / (double)b->rows;
+    assert_ok(lt_graph_backward(g, loss, 1.0f / (float)b->rows));
+    return value;
+}
+
+static void test_archs__same_seed_same_bits(void **state)
+{
+    (void)state;
+    struct lt_ctx *two = lt_ctx_new(2, NULL, NULL);
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, NULL), *n = make(*a, 1, two), *other = make(*a, 2, two);
+        bool differs = false;
+        for (int i = 0; i < m->weight_count; i++) {
+            size_t size = (size_t)lt_weight_count(&m->weight[i]) * sizeof(float);
+            assert_string_equal(m->weight[i].name, n->weight[i].name);
+            assert_memory_equal(m->weight[i].data, n->weight[i].data, size);
+            differs |= memcmp(m->weight[i].data, other->weight[i].data, size) != 0;
+        }
+        assert_true(differs);
+        lt_model_free(m);
+        lt_model_free(n);
+        lt_model_free(other);
+    }
+    lt_ctx_free(two);
+}
+
+static bool any(const float *p, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (p[i] != 0) return true;
+    return false;
+}
+
+static void test_archs__learn(void **state)
+{
+    (void)state;
+    struct lt_ctx *c = lt_ctx_new(2, NULL, NULL);
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, c);
+        struct lt_graph *g = lt_graph_new(c, LT_COMPUTE_F32);
+        struct text t;
+        fill(&t);
+        assert_ok(lt_model_train(m));
+        double first = step(m, g, &t.b), last = 0;
+        assert_true(fabs(first - log(VOCAB)) < 0.3);
+        for (int i = 0; i < m->weight_count; i++)
+            if (!any(m->weight[i].grad, lt_weight_count(&m->weight[i])))
+                fail_msg("%s: no gradient reaches %s", (*a)->name, m->weight[i].name);
+        for (int s = 0; s < 20; s++) {
+            for (int i = 0; i < m->weight_count; i++) {
+                int64_t n = lt_weight_count(&m->weight[i]);
+                lt_axpy(NULL, n, -0.5f, m->weight[i].grad, m->weight[i].master);
+                memset(m->weight[i].grad, 0, (size_t)n * sizeof(float));
+            }
+            last = step(m, g, &t.b);
+        }
+        if (!(last < first - 0.5)) fail_msg("%s: the loss went from %g to %g in 20 steps", (*a)->name, first, last);
+        lt_graph_free(g);
+        lt_model_free(m);
+    }
+    lt_ctx_free(c);
+}
+
+static void test_archs__checkpointing_changes_no_gradient(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, NULL), *n = make(*a, 1, NULL);
+        struct lt_graph *g = lt_graph_new(NULL, LT_COMPUTE_F32);
+        struct text t;
+        fill(&t);
+        assert_ok(lt_model_train(m));
+        assert_ok(lt_model_train(n));
+        n->checkpoint = true;
+        assert_true(step(m, g, &t.b) == step(n, g, &t.b));
+        for (int i = 0; i < m->weight_count; i++)
+            if (memcmp(m->weight[i].grad, n->weight[i].grad, (size_t)lt_weight_count(&m->weight[i]) * sizeof(float)))
+                fail_msg("%s: the gradient of %s differs", (*a)->name, m->weight[i].name);
+        lt_graph_free(g);
+        lt_model_free(m);
+        lt_model_free(n);
+    }
+}
+
+static void test_archs__sequences_do_not_see_each_other(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, NULL);
+        struct text t;
+        fill(&t);
+        float *both = logits(m, NULL, &t.b);
+        struct lt_batch second = t.b;
+        second.rows = 9;
+        second.token += 15;
+        second.pos += 15;
+        second.seq_count = 1;
+        second.seq_row = (int64_t[]){ 0, 9 };
+        float *alone = logits(m, NULL, &second);
+        if (memcmp(both + 15 * VOCAB, alone, 9 * VOCAB * sizeof(float))) fail_msg("%s: packing changes bits", (*a)->name);
+        free(both);
+        free(alone);
+        lt_model_free(m);
+    }
+}
+
+static void test_archs__saved_and_opened(void **state)
+{
+    (void)state;
+    char *folder = lt_test_temp();
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 3, NULL), *n;
+        struct text t;
+        fill(&t);
+        m->generation.bos = 1;
+        m->generation.eos[m->generation.eos_count++] = 2;
+        assert_ok(lt_model_save(m, folder, LT_F32));
+        assert_ok(lt_model_open(folder, &n));
+        assert_int_equal(n->generation.bos, 1);
+        assert_true(lt_generation_ends(&n->generation, 2));
+        float *x = logits(m, NULL, &t.b), *y = logits(n, NULL, &t.b);
+        assert_memory_equal(x, y, ROWS * VOCAB * sizeof(float));
+        struct lt_buf p = { 0 }, q = { 0 };
+        lt_config_write(m, LT_F32, &p);
+        lt_config_write(n, LT_F32, &q);
+        assert_string_equal(p.p, q.p);
+        lt_buf_free(&p);
+        lt_buf_free(&q);
+        free(x);
+        free(y);
+        lt_model_free(m);
+        lt_model_free(n);
+    }
+    lt_test_temp_end(folder);
+}
+
+static void test_archs__half_precision_stays_near(void **state)
+{
+    (void)state;
+    char *folder = lt_test_temp();
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 3, NULL), *n;
+        struct text t;
+        fill(&t);
+        float *x = logits(m, NULL, &t.b);
+        for (int half = 0; half < 2; half++) {
+            assert_ok(lt_model_save(m, folder, half ? LT_F16 : LT_BF16));
+            assert_ok(lt_model_open(folder, &n));
+            float *y = logits(n, NULL, &t.b);
+            for (int i = 0; i < ROWS * VOCAB; i++) assert_true(fabsf(x[i] - y[i]) < 0.02f);
+            free(y);
+            lt_model_free(n);
+        }
+        free(x);
+        lt_model_free(m);
+    }
+    lt_test_temp_end(folder);
+}
+
+struct watch { int calls; bool zero; };
+
+static struct lt_tensor *look(void *self, struct lt_graph *g, const char *site, int layer, struct lt_tensor *x)
+{
+    struct watch *w = self;
+    w->calls++;
+    assert_true(layer >= -1 && layer < 2);
+    return w->zero && !strcmp(site, "resid") && layer == 0 ? lt_op_scale(g, x, 0) : x;
+}
+
+static void test_archs__taps_see_and_steer(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, NULL);
+        struct text t;
+        fill(&t);
+        float *plain = logits(m, NULL, &t.b);
+        struct watch w = { 0 };
+        m->tap = look;
+        m->tap_self = &w;
+        float *watched = logits(m, NULL, &t.b);
+        assert_int_equal(w.calls, 2 + 2 * 10);
+        assert_memory_equal(plain, watched, ROWS * VOCAB * sizeof(float));
+        w.zero = true;
+        float *steered = logits(m, NULL, &t.b);
+        assert_memory_not_equal(plain, steered, ROWS * VOCAB * sizeof(float));
+        free(plain);
+        free(watched);
+        free(steered);
+        lt_model_free(m);
+    }
+}
+
+static void test_archs__wrong_tokens_and_positions(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, NULL);
+        struct lt_graph *g = lt_graph_new(NULL, LT_COMPUTE_F32);
+        struct text t;
+        fill(&t);
+        t.token[3] = VOCAB;
+        assert_null(m->arch->forward(m->o, m, g, &t.b));
+        assert_non_null(strstr(lt_error(), "vocabulary"));
+        t.token[3] = 0;
+        t.pos[14] = CONTEXT;
+        assert_null(m->arch->forward(m->o, m, g, &t.b));
+        assert_non_null(strstr(lt_error(), "context"));
+        lt_graph_free(g);
+        lt_model_free(m);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_archs__same_seed_same_bits), cmocka_unit_test(test_archs__learn),
+        cmocka_unit_test(test_archs__checkpointing_changes_no_gradient),
+        cmocka_unit_test(test_archs__sequences_do_not_see_each_other), cmocka_unit_test(test_archs__saved_and_opened),
+        cmocka_unit_test(test_archs__half_precision_stays_near), cmocka_unit_test(test_archs__taps_see_and_steer),
+        cmocka_unit_test(test_archs__wrong_tokens_and_positions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
