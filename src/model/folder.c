@@ -78,15 +78,20 @@ static int read_folder(struct lt_model *m, const char *path, const char *folder)
     return 0;
 }
 
+bool lt_model_is_file(const char *path)
+{
+    struct lt_str p = lt_str(path);
+    return lt_str_ends(p, ".safetensors") || lt_str_ends(p, ".safetensors.index.json");
+}
+
 int lt_model_open(const char *path, struct lt_model **out)
 {
     struct lt_model *m = lt_calloc(1, sizeof *m);
     lt_generation_init(&m->generation);
-    struct lt_str p = lt_str(path);
     int rc;
     if (lt_path_is_dir(path)) {
         rc = read_folder(m, path, path);
-    } else if (lt_str_ends(p, ".safetensors") || lt_str_ends(p, ".safetensors.index.json")) {
+    } else if (lt_model_is_file(path)) {
         const char *slash = strrchr(path, '/');
         const char *folder = slash ? lt_arena_str(&m->arena, (struct lt_str){ path, (size_t)(slash - path) + 1 }) : ".";
         rc = read_folder(m, path, folder);

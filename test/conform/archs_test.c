@@ -1,7 +1,7 @@
 /* Laws of every registered architecture: a small model of each is made, trained, saved, opened and run in parts. */
 #include "test.h"
 #include "base/ctx.h"
-#include "model/model.h"
+#include "model/session.h"
 
 #include <math.h>
 
@@ -287,6 +287,123 @@ static void test_archs__wrong_tokens_and_positions(void **state)
     }
 }
 
+/* The text in calls of `part` tokens, fed or scored; the logits after it and every log probability. */
+static void say(struct lt_model *m, struct lt_session_spec spec, const int32_t *token, int n, int part, bool score,
+                float *logp, float *logits_out)
+{
+    struct lt_session s;
+    int vocab;
+    assert_ok(lt_model_session(m, NULL, spec, &s));
+    assert_int_equal(s.type->limit(s.self), CONTEXT);
+    for (int i = 0; i < n; i += part) {
+        int some = LT_MIN(part, n - i);
+        assert_ok(score ? s.type->score(s.self, token + i, some, logp + i, NULL) : s.type->feed(s.self, token + i, some));
+    }
+    assert_int_equal(s.type->count(s.self), n);
+    memcpy(logits_out, s.type->logits(s.self, &vocab), VOCAB * sizeof(float));
+    s.type->close(s.self);
+}
+
+static void test_archs__sessions_give_the_same_bits_in_any_parts(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, NULL);
+        struct text t;
+        fill(&t);
+        for (int way = 0; way < 3; way++) {
+            struct lt_session_spec spec = { way == 1 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32, way == 2 ? LT_BF16 : LT_F32 };
+            float logp[3][ROWS], last[VOCAB], first[VOCAB];
+            say(m, spec, t.token, ROWS, ROWS, true, logp[0], first);
+            for (int part = 1; part < 12; part += 3) {
+                say(m, spec, t.token, ROWS, part, true, logp[1], last);
+                assert_memory_equal(logp[0], logp[1], sizeof logp[0]);
+                assert_memory_equal(first, last, sizeof first);
+                say(m, spec, t.token, ROWS, part, false, NULL, last);
+                assert_memory_equal(first, last, sizeof first);
+            }
+        }
+        lt_model_free(m);
+    }
+}
+
+static void test_archs__a_session_agrees_with_a_full_pass(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, NULL);
+        struct text t;
+        fill(&t);
+        for (int i = 0; i < ROWS; i++) t.pos[i] = i;
+        t.b.seq_count = 1;
+        t.b.seq_row = (int64_t[]){ 0, ROWS };
+        float *full = logits(m, NULL, &t.b), logp[ROWS], last[VOCAB];
+        say(m, (struct lt_session_spec){ 0 }, t.token, ROWS, 1, true, logp, last);
+        assert_memory_equal(full + (ROWS - 1) * VOCAB, last, sizeof last);
+        assert_true(logp[0] == 0);
+        for (int i = 1; i < ROWS; i++) {
+            lt_log_softmax(full + (i - 1) * VOCAB, VOCAB, last);
+            assert_true(fabsf(last[t.token[i]] - logp[i]) < 1e-6f);
+        }
+        free(full);
+        lt_model_free(m);
+    }
+}
+
+static void test_archs__rewind_and_fork(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, NULL);
+        struct text t;
+        struct lt_session s;
+        float straight[VOCAB], logp[2][5];
+        int vocab;
+        fill(&t);
+        say(m, (struct lt_session_spec){ 0 }, t.token, 10, 10, false, NULL, straight);
+        assert_ok(lt_model_session(m, NULL, (struct lt_session_spec){ 0 }, &s));
+        assert_ok(s.type->feed(s.self, t.token, 10));
+        assert_ok(s.type->score(s.self, t.token + 10, 5, logp[0], NULL));
+        assert_ok(s.type->rewind(s.self, 5));
+        struct lt_session f = { s.type, s.type->fork(s.self) };
+        assert_memory_equal(s.type->logits(s.self, &vocab), straight, sizeof straight);
+        assert_ok(s.type->feed(s.self, t.token + 3, 7));
+        assert_ok(f.type->score(f.self, t.token + 10, 5, logp[1], NULL));
+        assert_memory_equal(logp[0], logp[1], sizeof logp[0]);
+        assert_int_equal(f.type->count(f.self), 15);
+        assert_int_equal(s.type->count(s.self), 17);
+        assert_fails(s.type->rewind(s.self, 18), "18");
+        f.type->close(f.self);
+        s.type->close(s.self);
+        lt_model_free(m);
+    }
+}
+
+static void test_archs__a_text_too_long_is_refused_whole(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, NULL);
+        struct lt_session s;
+        int32_t token[CONTEXT + 1] = { 0 }, wrong[] = { 1, VOCAB };
+        int vocab;
+        float before[VOCAB];
+        assert_ok(lt_model_session(m, NULL, (struct lt_session_spec){ 0 }, &s));
+        assert_null(s.type->logits(s.self, &vocab));
+        assert_fails(s.type->feed(s.self, token, CONTEXT + 1), "33 more do not fit");
+        assert_int_equal(s.type->count(s.self), 0);
+        assert_ok(s.type->feed(s.self, token, CONTEXT - 2));
+        memcpy(before, s.type->logits(s.self, &vocab), sizeof before);
+        assert_fails(s.type->feed(s.self, wrong, 2), "vocabulary");
+        assert_fails(s.type->feed(s.self, token, 3), "30 are held");
+        assert_memory_equal(before, s.type->logits(s.self, &vocab), sizeof before);
+        assert_ok(s.type->feed(s.self, token, 2));
+        assert_fails(s.type->feed(s.self, token, 1), "context");
+        s.type->close(s.self);
+        lt_model_free(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +412,9 @@ int main(void)
         cmocka_unit_test(test_archs__sequences_do_not_see_each_other), cmocka_unit_test(test_archs__saved_and_opened),
         cmocka_unit_test(test_archs__half_precision_stays_near), cmocka_unit_test(test_archs__taps_see_and_steer),
         cmocka_unit_test(test_archs__wrong_tokens_and_positions),
+        cmocka_unit_test(test_archs__sessions_give_the_same_bits_in_any_parts),
+        cmocka_unit_test(test_archs__a_session_agrees_with_a_full_pass), cmocka_unit_test(test_archs__rewind_and_fork),
+        cmocka_unit_test(test_archs__a_text_too_long_is_refused_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,96 @@
+/* The back end that runs a model of this library: a Hugging Face folder or a llama2.c checkpoint, with the tokenizer
+ * that lies in it.  A folder without one still takes token ids.
+ *     lathe generate out/model --prompt "Once upon a time" */
+#include "base/ctx.h"
+#include "base/io.h"
+#include "model/session.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options { const char *path, *dtype, *cache, *tokenizer; };
+struct transformer {
+    struct lt_ctx *ctx;
+    struct lt_model *model;
+    struct lt_tokenizer *tokenizer;
+    struct lt_session_spec spec;
+};
+
+static bool transformer_claims(const char *path)
+{
+    if (!lt_path_is_dir(path)) return lt_model_is_file(path);
+    struct lt_buf config = { 0 };
+    lt_buf_fmt(&config, "%s/config.json", path);
+    bool is = lt_path_exists(config.p);
+    lt_buf_free(&config);
+    return is;
+}
+
+static int open_tokenizer(struct transformer *t, const struct options *o)
+{
+    struct lt_buf path = { 0 };
+    if (o->tokenizer) lt_buf_str(&path, o->tokenizer);
+    else lt_buf_fmt(&path, "%s/tokenizer.json", o->path);
+    int rc = o->tokenizer || lt_path_exists(path.p) ? lt_tokenizer_open(path.p, &t->tokenizer) : 0;
+    if (rc == 0 && t->tokenizer && lt_tokenizer_vocab(t->tokenizer) > t->model->vocab)
+        rc = lt_fail("%s: ids go up to %d and the model's vocabulary has %" PRId64 " tokens: this is another model's tokenizer",
+                     path.p, lt_tokenizer_vocab(t->tokenizer) - 1, t->model->vocab);
+    lt_buf_free(&path);
+    return rc;
+}
+
+static void transformer_close(void *self)
+{
+    struct transformer *t = self;
+    lt_tokenizer_free(t->tokenizer);
+    lt_model_free(t->model);
+    free(t);
+}
+
+static int transformer_open(const void *v, struct lt_ctx *c, void **self)
+{
+    const struct options *o = v;
+    struct transformer *t = lt_calloc(1, sizeof *t);
+    t->ctx = c;
+    t->spec = (struct lt_session_spec){ .compute = strcmp(o->dtype, "float32") ? LT_COMPUTE_BF16 : LT_COMPUTE_F32,
+                                        .cache = strcmp(o->cache, "float32") ? LT_BF16 : LT_F32 };
+    if (lt_model_open(o->path, &t->model) || open_tokenizer(t, o)) {
+        transformer_close(t);
+        return -1;
+    }
+    *self = t;
+    return 0;
+}
+
+static int transformer_session(void *self, struct lt_session *out)
+{
+    struct transformer *t = self;
+    return lt_model_session(t->model, t->ctx, t->spec, out);
+}
+
+static const struct lt_tokenizer *transformer_tokenizer(void *self)
+{
+    return ((struct transformer *)self)->tokenizer;
+}
+
+#define AT(field) offsetof(struct options, field)
+static const struct lt_opt rows[] = {
+    { .key = "path", .help = "model folder, .safetensors file, or llama2.c checkpoint", .type = LT_STR, .at = AT(path),
+      .flags = LT_NEED | LT_ARG | LT_IN },
+    { .key = "dtype", .help = "type of matrix products", .type = LT_STR, .at = AT(dtype), .text = "float32|bfloat16",
+      .flags = LT_ENUM },
+    { .key = "cache", .help = "type of keys and values kept", .type = LT_STR, .at = AT(cache), .text = "float32|bfloat16",
+      .flags = LT_ENUM },
+    { .key = "tokenizer", .help = "tokenizer file; default: tokenizer.json of the folder", .type = LT_STR, .at = AT(tokenizer),
+      .flags = LT_IN },
+    { 0 },
+};
+const struct lt_lm_type lt_lm_transformer = {
+    .m = { .name = "transformer", .brief = "a Transformer in a model folder or a llama2.c checkpoint",
+           .size = sizeof(struct options), .opts = rows,
+           .doc = "Keys and values of the text so far are kept, so a token costs one pass over the weights.\n"
+                  "example: lathe generate transformer:path=out/model,dtype=bfloat16 --prompt \"Once upon a time\"" },
+    .claims = transformer_claims, .open = transformer_open, .session = transformer_session,
+    .tokenizer = transformer_tokenizer, .close = transformer_close,
+};
