@@ -18,7 +18,8 @@
 /* ---- slices and errors ---- */
 struct lt_str { const char *p; size_t n; };
 int lt_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));    /* sets the sentence; always -1 */
-int lt_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));  /* the same, and the caller's fault: exit 2 */
+/* the same, and the caller's fault: exit 2 */
+int lt_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *lt_error(void);                                                 /* never NULL */
 bool lt_error_is_misuse(void);
 
@@ -71,13 +72,14 @@ const struct lt_method *lt_method_find(const char *kind, const char *name); /* N
  * Keys take '-' or '_' alike; "a.b" reaches into a chosen method. */
 struct lt_options;
 struct lt_options *lt_options_new(const struct lt_method *m);
-int lt_options_set(struct lt_options *s, const char *key, const char *value);   /* unknown key: suggests the near name */
-int lt_options_args(struct lt_options *s, int argc, char **argv);               /* --key value, --key=value, --flag, --no-flag, ARG */
-int lt_options_json(struct lt_options *s, const char *json);                    /* an object of keys, nested or dotted */
-const void *lt_options_done(struct lt_options *s);                              /* defaults, ranges, required keys checked;
-                                                                                 * the filled struct, valid until _free; NULL on error */
-char *lt_options_resolved(const struct lt_options *s, bool all);                /* JSON, canonical keys, stable order; free() it.
-                                                                                 * all = false leaves LT_FREE rows out */
+int lt_options_set(struct lt_options *s, const char *key, const char *value);  /* unknown key: suggests the near name */
+/* --key value, --key=value, --flag, --no-flag, ARG */
+int lt_options_args(struct lt_options *s, int argc, char **argv);
+int lt_options_json(struct lt_options *s, const char *json);  /* an object of keys, nested or dotted */
+/* Fills in defaults and checks ranges and required keys: the filled struct, valid until _free; NULL on error. */
+const void *lt_options_done(struct lt_options *s);
+/* JSON, canonical keys, stable order; free() it.  all = false leaves LT_FREE rows out. */
+char *lt_options_resolved(const struct lt_options *s, bool all);
 bool lt_options_given(const struct lt_options *s, const char *key);
 /* The i-th key that was given under an alias: its spelling and canonical key; false past the last. */
 bool lt_options_renamed(const struct lt_options *s, int i, const char **spelling, const char **canonical);
@@ -121,15 +123,17 @@ struct lt_dataop {
 /* Tokenizers.  Ids are int32; offsets are byte positions in the given text. */
 struct lt_tokenizer;
 struct lt_token { int32_t id; uint32_t begin, end; };
-/* path: tokenizer.json, a model folder holding one, a sentencepiece .model, a .tiktoken file, or llama2.c tokenizer.bin */
+/* path: tokenizer.json, a model folder holding one, a sentencepiece .model, a .tiktoken file,
+ * or llama2.c tokenizer.bin */
 int lt_tokenizer_open(const char *path, struct lt_tokenizer **out);
 void lt_tokenizer_free(struct lt_tokenizer *t);
 int lt_tokenizer_vocab(const struct lt_tokenizer *t);                       /* ids are below this */
-struct lt_str lt_tokenizer_piece(const struct lt_tokenizer *t, int32_t id); /* as spelt in the file; p NULL: no such id */
+/* as spelt in the file; p NULL: no such id */
+struct lt_str lt_tokenizer_piece(const struct lt_tokenizer *t, int32_t id);
 int32_t lt_tokenizer_id(const struct lt_tokenizer *t, const char *piece);   /* -1: no such piece */
 int32_t lt_tokenizer_bos(const struct lt_tokenizer *t);                     /* -1: none */
 int32_t lt_tokenizer_eos(const struct lt_tokenizer *t);
-const char *lt_tokenizer_hash(const struct lt_tokenizer *t);                /* 32 hex digits over model, vocabulary and rules */
+const char *lt_tokenizer_hash(const struct lt_tokenizer *t);  /* 32 hex digits over model, vocabulary and rules */
 enum { LT_SPECIAL = 1,      /* add what the file's post-processor adds (BOS, [CLS] ...) */
        LT_NO_ADDED = 2 };   /* read the spelling of special tokens in the text as plain text */
 /* Appends to *out (grown with realloc; free() it); the count is in *n.  Text that is not UTF-8: byte-level models
@@ -156,7 +160,7 @@ struct lt_arch {
 };
 struct lt_objective {
     struct lt_method m;
-    unsigned needs;                                     /* reserved for roles the loop prepares: reference, rollout ... */
+    unsigned needs;  /* reserved for roles the loop prepares: reference, rollout ... */
     /* Sum over the batch of weight * loss, a scalar tensor; the loop divides by the number of counted tokens of the
      * whole optimiser step, so gradient accumulation does not change the result. */
     struct lt_tensor *(*loss)(const void *o, struct lt_graph *g, struct lt_model *model, const struct lt_batch *b);
@@ -164,7 +168,7 @@ struct lt_objective {
 struct lt_update {                                      /* what an optimiser is given */
     float *w; const float *g; void *state;              /* rows x cols, row-major; state as lt_optim.state says */
     int64_t rows, cols;
-    double scale;                                       /* the gradient is scale * g: clipping costs no pass of its own */
+    double scale;  /* the gradient is scale * g: clipping costs no pass of its own */
     double lr, decay;                                   /* already carry schedule and pattern */
     int64_t t;                                          /* counts from 1 */
 };
@@ -178,7 +182,7 @@ struct lt_optim {
 };
 struct lt_schedule {
     struct lt_method m;
-    double (*factor)(const void *o, int64_t step, int64_t total);       /* of the peak rate, in [0, 1]; step counts from 0 */
+    double (*factor)(const void *o, int64_t step, int64_t total);  /* of the peak rate, in [0, 1]; step counts from 0 */
 };
 
 /* A logit control.  State is a flat block that beams fork with memcpy unless fork says otherwise. */
@@ -196,7 +200,7 @@ struct lt_control {
 };
 
 /* Backend and session.  A language model of any kind: neural, n-gram, remote, scripted, a mixture. */
-struct lt_score { struct lt_str context, text; double logp; int64_t tokens; bool greedy; };     /* last three: results */
+struct lt_score { struct lt_str context, text; double logp; int64_t tokens; bool greedy; };  /* last three: results */
 struct lt_ask {                                         /* one generation */
     struct lt_str prompt;                               /* text, or */
     const int32_t *prompt_ids; int prompt_count;        /* ids when not NULL */
@@ -211,9 +215,9 @@ struct lt_ask {                                         /* one generation */
 struct lt_reply {                                       /* release with lt_reply_release */
     char *text; size_t text_size;
     int32_t *token; float *logp; int count;             /* logp: of the model, before the controls */
-    int32_t *top_token; float *top_logp;                /* (count, ask.top_logprobs), most likely first; NULL: not asked */
+    int32_t *top_token; float *top_logp;  /* (count, ask.top_logprobs), most likely first; NULL: not asked */
     int prompt_count;                                   /* tokens of the prompt */
-    const char *finish;                                 /* "stop": an end token or stop string, "length", "interrupted" */
+    const char *finish;  /* "stop": an end token or stop string, "length", "interrupted" */
 };
 void lt_reply_release(struct lt_reply *r);
 struct lt_session_type;
@@ -221,7 +225,8 @@ struct lt_session { const struct lt_session_type *type; void *self; };
 struct lt_lm_type {
     struct lt_method m;                                 /* opts = path, url, model ... */
     bool (*claims)(const char *path);                   /* looks like one of mine; NULL: only opened by name */
-    int (*open)(const void *o, struct lt_ctx *c, void **self);  /* o is valid during the call; a row "path" takes the path */
+    /* o is valid during the call; a row "path" takes the path */
+    int (*open)(const void *o, struct lt_ctx *c, void **self);
     int (*score)(void *self, struct lt_score *q, int n);
     int (*generate)(void *self, const struct lt_ask *q, int n, struct lt_reply *out);
     int (*session)(void *self, struct lt_session *out); /* NULL: cannot */
@@ -231,8 +236,8 @@ struct lt_lm_type {
 struct lt_session_type {
     int (*feed)(void *s, const int32_t *token, int n);
     const float *(*logits)(void *s, int *vocab);        /* after the last token fed; valid until the next call */
-    /* Feeds n tokens and gives log p (natural) of each given all before it; hit[i] (may be NULL): 1 when it was the most
-     * likely.  The first token of an empty session has nothing before it: logp 0, hit 0.  Never holds n x vocab. */
+    /* Feeds n tokens and gives log p (natural) of each given all before it; hit[i] (may be NULL): 1 when it was the
+     * most likely.  The first token of an empty session has nothing before it: logp 0, hit 0. Logits are not kept. */
     int (*score)(void *s, const int32_t *token, int n, float *logp, uint8_t *hit);
     int (*rewind)(void *s, int n);
     void *(*fork)(void *s);
@@ -241,13 +246,15 @@ struct lt_session_type {
     void (*close)(void *s);
 };
 struct lt_lm { const struct lt_lm_type *type; void *self; };
-int lt_lm_open(const char *path, struct lt_ctx *c, struct lt_lm *out);  /* a model folder, file, or NAME:key=value,... */
+/* a model folder, file, or NAME:key=value,... */
+int lt_lm_open(const char *path, struct lt_ctx *c, struct lt_lm *out);
 void lt_lm_close(struct lt_lm *lm);
 
 /* ---- whole operations ---- */
 /* Run records (doc/formats/run-record.md). */
 char *lt_record_make(const char *verb, const struct lt_options *s);     /* JSON text; free() it; NULL: lt_error */
-int lt_record_write(const char *record, const char *artefact);          /* adds hashes of the outputs and writes beside or inside */
+/* adds hashes of the outputs and writes beside or inside */
+int lt_record_write(const char *record, const char *artefact);
 int lt_record_read(const char *artefact, char **json);                  /* free() it */
 const char *lt_build_id(void);
 

@@ -1,19 +1,25 @@
 /* lathe generate: text from a language model. */
 #include <lathe.h>
-#include "decode/generate.h"
+#include "decode/sample.h"
 
 #define AT(f) offsetof(struct lt_generate_options, f)
 static const struct lt_opt rows[] = {
-    { .key = "model", .help = "model folder or file", .type = LT_STR, .at = AT(model), .flags = LT_NEED | LT_ARG | LT_IN },
-    { .key = "prompt", .help = "text to go on from; none: a text of its own", .type = LT_STR, .at = AT(prompt), .alias = "p" },
+    { .key = "model", .help = "model folder or file", .type = LT_STR, .at = AT(model),
+      .flags = LT_NEED | LT_ARG | LT_IN },
+    { .key = "prompt", .help = "text to go on from; none: a text of its own", .type = LT_STR, .at = AT(prompt),
+      .alias = "p" },
     { .key = "prompt_ids", .help = "tokens to go on from", .type = LT_LIST, .at = AT(prompt_ids) },
     { .key = "input", .help = "prompts: .jsonl (see field), .txt (one file, one prompt), - for standard input",
       .type = LT_LIST, .at = AT(input), .flags = LT_IN },
-    { .key = "field", .help = "of a JSON line that holds the prompt", .type = LT_STR, .at = AT(field), .text = "prompt" },
-    { .key = "output", .help = "file written instead of standard output", .type = LT_STR, .at = AT(output), .flags = LT_OUT,
+    { .key = "field", .help = "of a JSON line that holds the prompt", .type = LT_STR, .at = AT(field),
+      .text = "prompt" },
+    { .key = "output", .help = "file written instead of standard output", .type = LT_STR, .at = AT(output),
+      .flags = LT_OUT,
       .alias = "o" },
-    { .key = "format", .help = "of the output", .type = LT_STR, .at = AT(format), .text = "text|jsonl", .flags = LT_ENUM },
-    { .key = "max_tokens", .help = "tokens written at most", .type = LT_INT, .at = AT(max_tokens), .dflt = 128, .min = 1,
+    { .key = "format", .help = "of the output", .type = LT_STR, .at = AT(format), .text = "text|jsonl",
+      .flags = LT_ENUM },
+    { .key = "max_tokens", .help = "tokens written at most", .type = LT_INT, .at = AT(max_tokens), .dflt = 128,
+      .min = 1,
       .max = 1e8, .alias = "max_new_tokens,n_predict,max_gen_toks" },
     { .key = "n", .help = "samples for each prompt", .type = LT_INT, .at = AT(n), .dflt = 1, .min = 1, .max = 1e6,
       .alias = "num_return_sequences" },
@@ -21,7 +27,8 @@ static const struct lt_opt rows[] = {
     { .key = "greedy", .help = "always the most likely token", .type = LT_BOOL, .at = AT(greedy) },
     { .key = "stop", .help = "text that ends the reply and is not part of it", .type = LT_LIST, .at = AT(stop),
       .alias = "stop_strings,until" },
-    { .key = "controls", .help = "changes to the logits before a token is chosen", .type = LT_METHODS, .at = AT(controls),
+    { .key = "controls", .help = "changes to the logits before a token is chosen", .type = LT_METHODS,
+      .at = AT(controls),
       .text = "control" },
     { .key = "logprobs", .help = "most likely tokens reported at each place, with --format jsonl", .type = LT_INT,
       .at = AT(logprobs), .min = 0, .max = 1000, .alias = "top_logprobs" },
@@ -37,10 +44,11 @@ static int run(const void *o, struct lt_ctx *c)
 const struct lt_verb lt_verb_generate = {
     .m = { .name = "generate", .brief = "writes text with a language model", .size = sizeof(struct lt_generate_options),
            .opts = rows,
-           .doc = "p(x_t | x_<t) = softmax(controls(logits)); the token at place i of reply k is drawn with the random number\n"
-                  "(seed, k, i), so a reply does not depend on the others, the threads or the batch.  Log-probabilities are the\n"
-                  "model's own, before the controls.  Several replies as text are separated by a line of ---.\n"
+           .doc = "p(x_t | x_<t) = softmax(controls(logits)); the token at place i of reply k is drawn with the random\n"
+                  "number (seed, k, i), so a reply does not depend on the others, the threads or the batch.\n"
+                  "Log-probabilities are the model's own, before the controls.  Several replies as text are separated\n"
+                  "by a line of ---.\n"
                   "example: lathe generate MODEL --prompt \"It was a\" --temperature 0.8 --top_p 0.95 --n 3\n"
-                  "example: lathe generate MODEL --input prompts.jsonl --format jsonl --greedy --output replies.jsonl" },
+                  "example: lathe generate MODEL --input prompts.jsonl --format jsonl --greedy --output out.jsonl" },
     .run = run,
 };

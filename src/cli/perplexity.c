@@ -1,21 +1,24 @@
 /* lathe perplexity: how well a language model foretells text. */
 #include <lathe.h>
-#include "decode/perplexity.h"
+#include "decode/score.h"
 
 #define AT(f) offsetof(struct lt_perplexity_options, f)
 static const struct lt_opt rows[] = {
-    { .key = "model", .help = "model folder or file", .type = LT_STR, .at = AT(model), .flags = LT_NEED | LT_ARG | LT_IN },
+    { .key = "model", .help = "model folder or file", .type = LT_STR, .at = AT(model),
+      .flags = LT_NEED | LT_ARG | LT_IN },
     { .key = "input", .help = "texts, folders of them, or - for standard input", .type = LT_LIST, .at = AT(input),
       .flags = LT_NEED | LT_ARG | LT_IN },
     { .key = "input_format", .help = "of the input; auto goes by the name", .type = LT_STR, .at = AT(format),
       .text = "auto|txt|jsonl|html", .flags = LT_ENUM },
     { .key = "field", .help = "of a JSON line that holds the text", .type = LT_STR, .at = AT(field), .text = "text" },
-    { .key = "paragraphs", .help = "a blank line ends a document of a text file", .type = LT_BOOL, .at = AT(paragraphs) },
+    { .key = "paragraphs", .help = "a blank line ends a document of a text file", .type = LT_BOOL,
+      .at = AT(paragraphs) },
     { .key = "context", .help = "tokens the model sees at most; 0: all it can hold", .type = LT_INT, .at = AT(context),
       .min = 0, .max = 1e9, .alias = "max_length" },
     { .key = "stride", .help = "tokens scored at a time once the context is full; 0: half of it", .type = LT_INT,
       .at = AT(stride), .min = 0, .max = 1e9 },
-    { .key = "start", .help = "what stands before a document: auto = the begin token, else the end token", .type = LT_STR,
+    { .key = "start", .help = "what stands before a document: auto = the begin token, else the end token",
+      .type = LT_STR,
       .at = AT(start), .text = "auto|rules|bos|eos|none", .flags = LT_ENUM },
     { .key = "tokens", .help = "file of per-token log-probabilities to write (TSV)", .type = LT_STR, .at = AT(tokens),
       .flags = LT_OUT },
@@ -35,8 +38,8 @@ const struct lt_verb lt_verb_perplexity = {
            .size = sizeof(struct lt_perplexity_options), .opts = rows,
            .doc = "token_perplexity = exp(-mean log p), word_perplexity = exp(-sum log p / words),\n"
                   "bits_per_byte = -sum log2 p / bytes; words are runs of what is not white space.\n"
-                  "A long document is scored in windows: the first whole, each further one `stride` tokens with as many\n"
-                  "before them as the context holds.  xz_bits_per_byte is what xz -9e makes of the same texts.\n"
+                  "A long document is scored in windows: the first whole, each further one `stride` tokens with as\n"
+                  "many before them as the context holds.  xz_bits_per_byte is what xz -9e makes of the same texts.\n"
                   "example: lathe perplexity MODEL held-out.txt --stride 64\n"
                   "example: lathe perplexity MODEL docs.jsonl.zst --tokens logprobs.tsv --json" },
     .run = run,

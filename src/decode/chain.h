@@ -5,7 +5,8 @@
 #include "base/base.h"
 
 struct lt_chain;
-/* In the given order when controls->ordered, else by lt_control.order.  controls (NULL: none) is borrowed until _free. */
+/* In the given order when controls->ordered, else by lt_control.order.  controls (NULL: none) is borrowed until
+ * _free. */
 int lt_chain_open(const struct lt_choices *controls, struct lt_lm *lm, struct lt_chain **out);
 int lt_chain_fork(const struct lt_chain *c, struct lt_chain **out);
 /* Changes the logits of the next token; -1 when no token is left to choose. */

@@ -2,7 +2,7 @@
 #include "base/ctx.h"
 #include "base/io.h"
 #include "base/json.h"
-#include "decode/generate.h"
+#include "decode/sample.h"
 #include "text/document.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
@@ -135,7 +135,8 @@ static int answer_files(struct run *r, const struct lt_ask *base)
         struct lt_ask a = *base;
         a.prompt = d.text;
         if ((rc = answer(r, a, d.id))) {
-            if (!lt_ctx_interrupted(r->c)) lt_fail("prompt %llu of %s: %s", (unsigned long long)d.number, d.source, lt_error());
+            if (!lt_ctx_interrupted(r->c))
+                lt_fail("prompt %llu of %s: %s", (unsigned long long)d.number, d.source, lt_error());
             break;
         }
         lt_progress_at(&p, (double)(d.number + 1), NULL);
@@ -163,7 +164,8 @@ static int check(const struct lt_generate_options *o)
 {
     int ways = (o->prompt != NULL) + (o->prompt_ids.count > 0) + (o->input.count > 0);
     if (ways > 1) return lt_misuse("give one of prompt, prompt_ids and input, not several");
-    if (o->greedy && o->n > 1) return lt_misuse("greedy writes the same text every time: n must be 1, found %lld", (long long)o->n);
+    if (o->greedy && o->n > 1)
+        return lt_misuse("greedy writes the same text every time: n must be 1, found %lld", (long long)o->n);
     if (o->logprobs && strcmp(o->format, "jsonl")) return lt_misuse("logprobs are written with --format jsonl");
     if (o->echo && strcmp(o->format, "text")) return lt_misuse("echo is for --format text; JSON lines hold the prompt");
     return 0;

@@ -3,7 +3,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/xz.h"
-#include "decode/perplexity.h"
+#include "decode/score.h"
 #include "text/document.h"
 #include "text/tokenizer.h"
 #include <math.h>
@@ -32,7 +32,8 @@ static int put_token(void *self, const struct lt_ppl_token *k)
     struct lt_str piece = lt_tokenizer_piece(r->t, k->token.id);
     lt_buf_clear(&r->piece);
     lt_json_put_text(&r->piece, piece.p ? piece : lt_str(""));
-    lt_writer_fmt(r->tokens, "%llu\t%lld\t%d\t%u\t%u\t", (unsigned long long)r->document, (long long)k->position, k->token.id,
+    lt_writer_fmt(r->tokens, "%llu\t%lld\t%d\t%u\t%u\t", (unsigned long long)r->document, (long long)k->position,
+                  k->token.id,
                   k->token.begin, k->token.end);
     if (isnan(k->logp)) lt_writer_fmt(r->tokens, "nan");
     else lt_writer_fmt(r->tokens, "%.9g", (double)k->logp);
@@ -73,7 +74,8 @@ static int read_all(struct run *r)
     }
     lt_progress_end(&p);
     lt_docs_close(docs);
-    if (!rc && !r->total.tokens) rc = lt_fail("nothing was scored: every document has one token and nothing stands before it");
+    if (!rc && !r->total.tokens)
+        rc = lt_fail("nothing was scored: every document has one token and nothing stands before it");
     return rc;
 }
 

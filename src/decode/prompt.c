@@ -12,7 +12,8 @@ static int start_token(const struct lt_tokenizer *t, enum lt_start start, int32_
 {
     int32_t bos = lt_tokenizer_bos(t), eos = lt_tokenizer_eos(t);
     *id = -1;
-    if (start == LT_START_BOS && bos < 0) return lt_misuse("the tokenizer has no beginning-of-text token to start from");
+    if (start == LT_START_BOS && bos < 0)
+        return lt_misuse("the tokenizer has no beginning-of-text token to start from");
     if (start == LT_START_EOS && eos < 0) return lt_misuse("the tokenizer has no end-of-text token to start from");
     if (start == LT_START_BOS) *id = bos;
     if (start == LT_START_EOS) *id = eos;

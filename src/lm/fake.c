@@ -147,7 +147,8 @@ static int fake_session(void *self, struct lt_session *out)
 static const struct lt_opt rows[] = {
     { .key = "vocab", .help = "tokens", .type = LT_INT, .at = offsetof(struct options, vocab), .dflt = 64, .min = 1,
       .max = 1 << 24 },
-    { .key = "seed", .help = "names the model", .type = LT_INT, .at = offsetof(struct options, seed), .min = 0, .max = 1e15 },
+    { .key = "seed", .help = "names the model", .type = LT_INT, .at = offsetof(struct options, seed), .min = 0,
+      .max = 1e15 },
     { .key = "limit", .help = "tokens a session holds; 0: any", .type = LT_INT, .at = offsetof(struct options, limit),
       .min = 0, .max = 1e9 },
     { .key = "tokenizer", .help = "tokenizer to read and write text with", .type = LT_STR,
@@ -155,7 +156,8 @@ static const struct lt_opt rows[] = {
     { 0 },
 };
 const struct lt_lm_type lt_lm_fake = {
-    .m = { .name = "fake", .brief = "arithmetic in place of a model, for tests", .size = sizeof(struct options), .opts = rows,
+    .m = { .name = "fake", .brief = "arithmetic in place of a model, for tests", .size = sizeof(struct options),
+           .opts = rows,
            .doc = "logit(token) = hash(seed, two tokens before, token), spread evenly over [0, 8)\n"
                   "example: lathe generate fake:vocab=64,seed=7 --prompt_ids 1,2,3 --max_tokens 8" },
     .open = fake_open, .session = fake_session, .tokenizer = fake_tokenizer, .close = fake_close,

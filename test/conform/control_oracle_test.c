@@ -1,4 +1,4 @@
-/* Controls against the figures of test/oracle/make_controls.py: what transformers' processors make of the same logits. */
+/* Controls against the figures of test/oracle/make_controls.py: what transformers makes of the same logits. */
 #include "test.h"
 #include <math.h>
 
@@ -37,7 +37,8 @@ static void compare(struct lt_str line, struct lt_str want, const float *x)
         kept[i] = true;
         if (!values) continue;
         assert_int_equal(lt_str_real(item, &v), 0);
-        if (fabs(v - (double)x[i]) > 1e-6 * fabs(v)) fail_msg("%.40s...: token %d has %.9g", line.p, (int)i, (double)x[i]);
+        if (fabs(v - (double)x[i]) > 1e-6 * fabs(v))
+            fail_msg("%.40s...: token %d has %.9g", line.p, (int)i, (double)x[i]);
     }
     for (int i = 0; i < VOCAB && !values; i++)
         if (kept[i] != (x[i] > -INFINITY)) fail_msg("%.40s...: token %d is %s", line.p, i, kept[i] ? "banned" : "kept");

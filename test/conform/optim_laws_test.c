@@ -68,7 +68,8 @@ static void test_optim_laws__decay_shrinks(void **unused)
         const void *o = lt_options_done(s);
         float w[4] = { 1, -1, 2, -2 }, g[4] = { 0 };
         void *state = lt_calloc(1, op->state(o, 2, 2));
-        op->step(o, NULL, &(struct lt_update){ .w = w, .g = g, .state = state, .rows = 2, .cols = 2, .scale = 1, .lr = 0.1,
+        op->step(o, NULL, &(struct lt_update){ .w = w, .g = g, .state = state, .rows = 2, .cols = 2, .scale = 1,
+                                               .lr = 0.1,
                                                .decay = 0.5, .t = 1 });
         if (fabs(w[0] - 0.95) > 1e-6 || fabs(w[3] + 1.9) > 1e-6)
             fail_msg("%s: with no gradient, lr 0.1 and decay 0.5 a weight of 1 becomes %g, not 0.95", (*m)->name, w[0]);
@@ -114,7 +115,8 @@ static void test_optim_laws__schedules(void **unused)
         for (int t = 0; t < 100; t++) {
             double v = f->factor(o, t, 100);
             if (!(v > 0 && v <= 1)) fail_msg("%s: factor %g at step %d of 100", (*m)->name, v, t);
-            if (t && t < 10 && v <= f->factor(o, t - 1, 100)) fail_msg("%s: warm-up does not rise at %d", (*m)->name, t);
+            if (t && t < 10 && v <= f->factor(o, t - 1, 100))
+                fail_msg("%s: warm-up does not rise at %d", (*m)->name, t);
             if (t > 11 && v > f->factor(o, t - 1, 100) + 1e-12) fail_msg("%s: rises again at %d", (*m)->name, t);
             peak = fmax(peak, v);
         }

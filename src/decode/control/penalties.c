@@ -48,18 +48,24 @@ static void presence(const void *v, void *st, struct lt_seq seq, float *logits, 
 }
 
 #define LAST \
-    { .key = "last_n", .help = "tokens looked back on; 0: all", .type = LT_INT, .at = offsetof(struct penalty, last_n), \
+    { .key = "last_n", .help = "tokens looked back on; 0: all", .type = LT_INT, \
+      .at = offsetof(struct penalty, last_n), \
       .min = 0, .max = 1e9 }
 #define VALUE(text, d, lo, hi) \
-    { .key = "value", .help = text, .type = LT_REAL, .at = offsetof(struct penalty, value), .dflt = d, .min = lo, .max = hi }
-static const struct lt_opt repetition_rows[] = { VALUE("seen tokens' logits shrink by this factor", 1.1, 0.01, 100), LAST, { 0 } };
-static const struct lt_opt frequency_rows[] = { VALUE("subtracted once for each occurrence", 0.1, -100, 100), LAST, { 0 } };
-static const struct lt_opt presence_rows[] = { VALUE("subtracted once from every token that occurred", 0.1, -100, 100), LAST, { 0 } };
+    { .key = "value", .help = text, .type = LT_REAL, .at = offsetof(struct penalty, value), .dflt = d, .min = lo, \
+      .max = hi }
+static const struct lt_opt repetition_rows[] = { VALUE("seen tokens' logits shrink by this factor", 1.1, 0.01, 100),
+                                                 LAST, { 0 } };
+static const struct lt_opt frequency_rows[] = { VALUE("subtracted once for each occurrence", 0.1, -100, 100), LAST,
+                                                { 0 } };
+static const struct lt_opt presence_rows[] = { VALUE("subtracted once from every token that occurred", 0.1, -100, 100),
+                                               LAST, { 0 } };
 
 const struct lt_control lt_control_repetition_penalty = {
-    .m = { .name = "repetition_penalty", .brief = "makes seen tokens less likely, by a factor", .paper = "arXiv:1909.05858",
+    .m = { .name = "repetition_penalty", .brief = "makes seen tokens less likely, by a factor",
+           .paper = "arXiv:1909.05858",
            .size = sizeof(struct penalty), .opts = repetition_rows,
-           .doc = "logit = logit / value when positive, logit * value otherwise, for tokens of the prompt and the text" },
+           .doc = "logit = logit / value when positive, logit * value otherwise, for tokens of prompt and text" },
     .order = 10, .apply = repetition,
 };
 const struct lt_control lt_control_frequency_penalty = {
@@ -68,7 +74,8 @@ const struct lt_control lt_control_frequency_penalty = {
     .order = 20, .apply = frequency,
 };
 const struct lt_control lt_control_presence_penalty = {
-    .m = { .name = "presence_penalty", .brief = "makes generated tokens less likely, once", .size = sizeof(struct penalty),
+    .m = { .name = "presence_penalty", .brief = "makes generated tokens less likely, once",
+           .size = sizeof(struct penalty),
            .opts = presence_rows, .doc = "logit = logit - value * (count > 0)" },
     .order = 30, .apply = presence,
 };

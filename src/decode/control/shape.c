@@ -136,8 +136,12 @@ static void typical_p(const void *v, void *st, struct lt_seq seq, float *logits,
 }
 
 #define VALUE(text, d, lo, hi) \
-    { .key = "value", .help = text, .type = LT_REAL, .at = offsetof(struct shape, value), .dflt = d, .min = lo, .max = hi }
-static const struct lt_opt temperature_rows[] = { VALUE("logits are divided by this; 0: only the most likely token stays", 1, 0, 100), { 0 } };
+    { .key = "value", .help = text, .type = LT_REAL, .at = offsetof(struct shape, value), .dflt = d, .min = lo, \
+      .max = hi }
+static const struct lt_opt temperature_rows[] = {
+    VALUE("logits are divided by this; 0: only the most likely token stays", 1, 0, 100),
+    { 0 },
+};
 static const struct lt_opt top_k_rows[] = {
     { .key = "k", .help = "tokens kept; 0: all", .type = LT_INT, .at = offsetof(struct shape, k), .dflt = 40, .min = 0,
       .max = 1e9 },
@@ -145,12 +149,15 @@ static const struct lt_opt top_k_rows[] = {
 };
 static const struct lt_opt top_p_rows[] = {
     VALUE("probability the kept tokens must reach", 0.95, 1e-6, 1),
-    { .key = "min_keep", .help = "tokens kept at least", .type = LT_INT, .at = offsetof(struct shape, min_keep), .dflt = 1,
+    { .key = "min_keep", .help = "tokens kept at least", .type = LT_INT, .at = offsetof(struct shape, min_keep),
+      .dflt = 1,
       .min = 1, .max = 1e9 },
     { 0 },
 };
-static const struct lt_opt min_p_rows[] = { VALUE("share of the highest probability a token must have", 0.05, 0, 1), { 0 } };
-static const struct lt_opt typical_rows[] = { VALUE("probability the typical tokens must reach", 0.95, 1e-6, 1), { 0 } };
+static const struct lt_opt min_p_rows[] = { VALUE("share of the highest probability a token must have", 0.05, 0, 1),
+                                            { 0 } };
+static const struct lt_opt typical_rows[] = { VALUE("probability the typical tokens must reach", 0.95, 1e-6, 1),
+                                              { 0 } };
 
 const struct lt_control lt_control_temperature = {
     .m = { .name = "temperature", .brief = "flattens (above 1) or sharpens (below 1) the distribution",
@@ -163,7 +170,8 @@ const struct lt_control lt_control_top_k = {
     .order = 50, .apply = top_k,
 };
 const struct lt_control lt_control_top_p = {
-    .m = { .name = "top_p", .brief = "nucleus: the fewest tokens whose probability reaches p", .paper = "arXiv:1904.09751",
+    .m = { .name = "top_p", .brief = "nucleus: the fewest tokens whose probability reaches p",
+           .paper = "arXiv:1904.09751",
            .size = sizeof(struct shape), .opts = top_p_rows },
     .order = 70, .apply = top_p,
 };
@@ -173,7 +181,8 @@ const struct lt_control lt_control_min_p = {
     .order = 80, .apply = min_p,
 };
 const struct lt_control lt_control_typical_p = {
-    .m = { .name = "typical_p", .brief = "keeps tokens whose information is near the entropy", .paper = "arXiv:2202.00666",
+    .m = { .name = "typical_p", .brief = "keeps tokens whose information is near the entropy",
+           .paper = "arXiv:2202.00666",
            .size = sizeof(struct shape), .opts = typical_rows },
     .order = 60, .apply = typical_p,
 };

@@ -1,4 +1,4 @@
-#include "decode/generate.h"
+#include "decode/sample.h"
 #include "decode/chain.h"
 #include "decode/prompt.h"
 #include "math/kernel.h"
@@ -66,7 +66,8 @@ static int prompt_ids(const struct writer *w, int32_t **id, int *count)
     if (!*count) return lt_misuse("the prompt is empty and the tokenizer has no token to start a text from");
     int limit = w->h->s.type->limit(w->h->s.self);
     if (limit && *count >= limit)
-        return lt_misuse("the prompt has %d tokens and the model holds %d; at least one must be left to write", *count, limit);
+        return lt_misuse("the prompt has %d tokens and the model holds %d; at least one must be left to write",
+                         *count, limit);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* Generation over sessions, and the verb's operation. */
-#ifndef LT_GENERATE_H
-#define LT_GENERATE_H
+#ifndef LT_SAMPLE_H
+#define LT_SAMPLE_H
 
 #include "base/base.h"
 

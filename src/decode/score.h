@@ -1,6 +1,6 @@
 /* How well a language model foretells text. */
-#ifndef LT_PERPLEXITY_H
-#define LT_PERPLEXITY_H
+#ifndef LT_SCORE_H
+#define LT_SCORE_H
 
 #include "base/base.h"
 #include "decode/prompt.h"
@@ -20,9 +20,9 @@ struct lt_ppl_how {
 struct lt_ppl_token { int64_t position; struct lt_token token; float logp; bool hit; };
 typedef int lt_ppl_fn(void *to, const struct lt_ppl_token *t);
 
-/* Scores one document with the session, which is emptied first, and adds to total.  fn may be NULL. */
-int lt_ppl_document(struct lt_session *s, const struct lt_tokenizer *t, const struct lt_ppl_how *how, struct lt_str text,
-                    struct lt_ppl_total *total, lt_ppl_fn *fn, void *to);
+/* Scores one document with the session, which is emptied first; adds to total.  fn may be NULL. */
+int lt_ppl_document(struct lt_session *s, const struct lt_tokenizer *t, const struct lt_ppl_how *how,
+                    struct lt_str text, struct lt_ppl_total *total, lt_ppl_fn *fn, void *to);
 
 struct lt_perplexity_options {
     const char *model, *field, *format, *start, *tokens, *baseline;

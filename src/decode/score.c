@@ -1,4 +1,4 @@
-#include "decode/perplexity.h"
+#include "decode/score.h"
 #include "text/tokenizer.h"
 #include <math.h>
 #include <stdlib.h>
@@ -55,7 +55,8 @@ static int tell(const struct scored *d, struct lt_str text, struct lt_ppl_total 
             total->unscored++;
         } else {
             if (!isfinite(k.logp))
-                return lt_fail("the model gives token %d at place %d a log-probability of %g", d->id[i], i, (double)k.logp);
+                return lt_fail("the model gives token %d at place %d a log-probability of %g", d->id[i], i,
+                               (double)k.logp);
             total->nll -= (double)k.logp;
             total->hits += k.hit;
             total->tokens++;
@@ -68,7 +69,8 @@ static int tell(const struct scored *d, struct lt_str text, struct lt_ppl_total 
     return 0;
 }
 
-int lt_ppl_document(struct lt_session *s, const struct lt_tokenizer *t, const struct lt_ppl_how *how, struct lt_str text,
+int lt_ppl_document(struct lt_session *s, const struct lt_tokenizer *t, const struct lt_ppl_how *how,
+                    struct lt_str text,
                     struct lt_ppl_total *total, lt_ppl_fn *fn, void *to)
 {
     struct scored d = { 0 };
