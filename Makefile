@@ -46,10 +46,21 @@ ISA_avx512 = -march=x86-64-v4 -mavx512bf16 -mavx512vnni -mavx512vbmi -mprefer-ve
 ISA_avx2 = -march=x86-64-v3
 isa = $(if $(findstring _avx512.c,$(1)),$(ISA_avx512),$(if $(findstring _avx2.c,$(1)),$(ISA_avx2)))
 
+# What run records call the build: a hash of the sources, the compiler and its flags, so that equal ids mean equal code
+# wherever it was built.  Only one file sees it.
+$(BUILD)/build-id: FORCE
+	@mkdir -p $(@D)
+	@{ cat $(SRC) $(sort $(wildcard include/*.h src/*/*.h src/*/*/*.h)); $(CC) --version | head -n 1; \
+	   echo '$(CFLAGS) $(EXTRA_CFLAGS)'; } | sha256sum | cut -c 1-12 >$@.new
+	@cmp -s $@.new $@ || cp $@.new $@
+$(BUILD)/src/recipe/build.o: $(BUILD)/build-id
+build_id = $(if $(filter %/recipe/build.c,$(1)),-DLT_BUILD_ID='"$(shell cat $(BUILD)/build-id)"')
+.PHONY: FORCE
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
-	@$(CC) $(LT_CFLAGS) $(if $(filter src/math/%,$<),-O3) $(call isa,$<) -MMD -MP -c -o $@ $<
+	@$(CC) $(LT_CFLAGS) $(if $(filter src/math/%,$<),-O3) $(call isa,$<) $(call build_id,$<) -MMD -MP -c -o $@ $<
 
 # A test is one file with one main (cmocka); test helpers live in test/test.h.
 $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a

@@ -42,6 +42,7 @@ enum {              /* lt_opt.flags */
     LT_OUT = 8,     /* names a file or folder written: receives the run record */
     LT_ENUM = 16,   /* STR: .text is "default|other|another"; anything else is refused with the list */
     LT_FREE = 32,   /* does not change the result (progress, threads): left out of run records */
+    LT_DOTTED = 64, /* LIST: also takes every flag with a dot that no row answers to, --a.b VALUE as "a.b=VALUE" */
 };
 struct lt_list { const char **item; int count; };
 struct lt_choice { const struct lt_method *method; void *o; };              /* o: filled option struct, or NULL */
@@ -251,11 +252,14 @@ int lt_lm_open(const char *path, struct lt_ctx *c, struct lt_lm *out);
 void lt_lm_close(struct lt_lm *lm);
 
 /* ---- whole operations ---- */
-/* Run records (doc/formats/run-record.md). */
+/* A verb with its run record: hashes what the LT_IN rows name, runs, and writes the record of every LT_OUT file or
+ * folder.  An interrupted run leaves no record. */
+int lt_verb_run(const struct lt_verb *v, struct lt_options *s, struct lt_ctx *c);
+/* Run records (doc/formats/run-record.md): made before the run, written after it. */
 char *lt_record_make(const char *verb, const struct lt_options *s);     /* JSON text; free() it; NULL: lt_error */
-/* adds hashes of the outputs and writes beside or inside */
+/* Adds the hashes of the outputs and writes the record beside or inside the artefact. */
 int lt_record_write(const char *record, const char *artefact);
-int lt_record_read(const char *artefact, char **json);                  /* free() it */
-const char *lt_build_id(void);
+int lt_record_read(const char *artefact, char **json);                  /* JSON text as it stands; free() it */
+const char *lt_build_id(void);                                          /* equal ids: equal code */
 
 #endif

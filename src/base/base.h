@@ -32,7 +32,8 @@ bool lt_str_ends(struct lt_str a, const char *suffix);
 int lt_str_cmp(struct lt_str a, struct lt_str b);           /* bytewise order, shorter first on a tie */
 /* Takes the part before the first `sep` off the front of *rest; false when *rest is used up (p == NULL). */
 bool lt_str_split(struct lt_str *rest, char sep, struct lt_str *part);
-int lt_str_int(struct lt_str s, int64_t *out);              /* whole slice must be a decimal integer; -1 without a message */
+/* whole slice must be a decimal integer; -1 without a message */
+int lt_str_int(struct lt_str s, int64_t *out);
 int lt_str_real(struct lt_str s, double *out);              /* whole slice must be a finite or inf number; C locale */
 int lt_edit_distance(const char *a, const char *b);         /* Levenshtein, for "did you mean" */
 bool lt_glob(const char *pattern, const char *name);        /* `*` any run, `?` one character; else literal */
@@ -43,7 +44,8 @@ void lt_buf_put(struct lt_buf *b, const void *p, size_t n);
 void lt_buf_str(struct lt_buf *b, const char *z);
 void lt_buf_char(struct lt_buf *b, char c);
 void lt_buf_fmt(struct lt_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-char *lt_buf_room(struct lt_buf *b, size_t n);              /* room for n more bytes at the returned place; set b->n after */
+/* room for n more bytes at the returned place; set b->n after */
+char *lt_buf_room(struct lt_buf *b, size_t n);
 void lt_buf_clear(struct lt_buf *b);                        /* n = 0, keeps the memory */
 void lt_buf_free(struct lt_buf *b);
 static inline struct lt_str lt_buf_view(const struct lt_buf *b) { return (struct lt_str){ b->p, b->n }; }

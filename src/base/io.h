@@ -42,7 +42,8 @@ void lt_folder_abort(struct lt_folder *d);
 /* Byte stream for reading: plain, .gz, .zst (by magic bytes, not by name); "-" is stdin. */
 struct lt_stream;
 struct lt_stream *lt_stream_open(const char *path);                 /* NULL: lt_error */
-int64_t lt_stream_read(struct lt_stream *s, void *p, size_t n);     /* bytes, 0 at the end, -1: lt_error (damaged, cut short) */
+/* bytes, 0 at the end, -1: lt_error (damaged, cut short) */
+int64_t lt_stream_read(struct lt_stream *s, void *p, size_t n);
 uint64_t lt_stream_position(const struct lt_stream *s);             /* compressed bytes taken, for progress */
 uint64_t lt_stream_size(const struct lt_stream *s);                 /* compressed size, 0 when unknown */
 void lt_stream_close(struct lt_stream *s);

@@ -17,7 +17,8 @@ static const char *masked(json_error_t *e)
 int lt_json_parse(const char *label, struct lt_str text, json_t **out)
 {
     json_error_t e;
-    if (text.n > LT_JSON_MAX) return lt_fail("%s: %zu bytes of JSON are more than the %d allowed", label, text.n, LT_JSON_MAX);
+    if (text.n > LT_JSON_MAX)
+        return lt_fail("%s: %zu bytes of JSON are more than the %d allowed", label, text.n, LT_JSON_MAX);
     *out = json_loadb(text.n ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (*out) return 0;
     return lt_fail("%s: not JSON: line %d, column %d: %s", label, e.line, LT_MAX(e.column, 1), masked(&e));
@@ -42,8 +43,9 @@ static const json_t *member(const json_t *object, const char *key)
 static int wrong_type(const char *where, const char *key, const char *expected, const json_t *found)
 {
     static const char *const names[] = {
-        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list", [JSON_STRING] = "a text", [JSON_INTEGER] = "a whole number",
-        [JSON_REAL] = "a number", [JSON_TRUE] = "true", [JSON_FALSE] = "false", [JSON_NULL] = "null",
+        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list", [JSON_STRING] = "a text",
+        [JSON_INTEGER] = "a whole number", [JSON_REAL] = "a number", [JSON_TRUE] = "true",
+        [JSON_FALSE] = "false", [JSON_NULL] = "null",
     };
     return lt_fail("%s: \"%s\": expected %s, found %s", where, key, expected, names[json_typeof(found)]);
 }
@@ -57,8 +59,8 @@ int lt_json_int(const json_t *object, const char *where, const char *key, int64_
     if (json_is_real(v) && real == floor(real) && fabs(real) < 9e15) n = (int64_t)real;     /* 1e4, 2048.0 */
     else if (!json_is_integer(v)) return wrong_type(where, key, "a whole number", v);
     if (n < min || n > max)
-        return lt_fail("%s: \"%s\": expected a whole number from %" PRId64 " to %" PRId64 ", found %" PRId64, where, key, min,
-                       max, n);
+        return lt_fail("%s: \"%s\": expected a whole number from %" PRId64 " to %" PRId64 ", found %" PRId64, where,
+                       key, min, max, n);
     *out = n;
     return 1;
 }

@@ -19,7 +19,8 @@ int lt_json_read(const char *path, json_t **out);           /* the whole file */
  * -1 when it is of another type or out of range.  `where` names the object ("config.json: rope_scaling").  What comes
  * out is borrowed from the document. */
 int lt_json_int(const json_t *object, const char *where, const char *key, int64_t min, int64_t max, int64_t *out);
-int lt_json_real(const json_t *object, const char *where, const char *key, double *out);    /* whole numbers too; finite */
+/* whole numbers too; finite */
+int lt_json_real(const json_t *object, const char *where, const char *key, double *out);
 int lt_json_bool(const json_t *object, const char *where, const char *key, bool *out);
 int lt_json_str(const json_t *object, const char *where, const char *key, const char **out);
 int lt_json_array(const json_t *object, const char *where, const char *key, json_t **out);
@@ -29,7 +30,8 @@ int lt_json_need(const json_t *object, const char *where, const char *key);
 
 /* ---- writing: the same document gives the same bytes everywhere ---- */
 void lt_json_put_text(struct lt_buf *b, struct lt_str s);   /* quoted and escaped; bytes of UTF-8 pass */
-void lt_json_put_real(struct lt_buf *b, double v);          /* shortest text that reads back as v; "inf", "nan" quoted */
+/* shortest text that reads back as v; "inf", "nan" quoted */
+void lt_json_put_real(struct lt_buf *b, double v);
 /* Members in their order, one a line, two spaces a level; a list or object of scalars that fits stays on one line. */
 void lt_json_put(struct lt_buf *b, const json_t *v);
 

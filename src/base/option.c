@@ -180,11 +180,22 @@ static struct given *find_given(const struct lt_options *s, const char *key)
     return NULL;
 }
 
+/* An alias inside a method that is not chosen yet is spelt as the first member that knows it spells it. */
+static const char *canonical_sub(const struct given *g)
+{
+    const struct lt_method *const only[] = { g->member, NULL };
+    for (const struct lt_method *const *m = g->member ? only : lt_option_kind(g->row)->member; *m; m++) {
+        const struct lt_opt *r = lt_option_row(*m, lt_str(g->sub));
+        if (r) return r->key;
+    }
+    return g->sub;
+}
+
 static const char *canonical_key(struct lt_options *s, const struct given *g)
 {
     if (!g->sub) return g->row->key;
-    if (g->member) return lt_arena_fmt(&s->arena, *g->sub ? "%s.%s" : "%s", g->member->name, g->sub);
-    return lt_arena_fmt(&s->arena, "%s.%s", g->row->key, g->sub);
+    if (g->member && !*g->sub) return g->member->name;
+    return lt_arena_fmt(&s->arena, "%s.%s", g->member ? g->member->name : g->row->key, canonical_sub(g));
 }
 
 static void append(struct lt_options *s, struct lt_list *l, const char *value)
@@ -221,6 +232,12 @@ int lt_options_set(struct lt_options *s, const char *key, const char *value)
     return put(s, key, &value, 1, true);
 }
 
+const char *lt_options_canonical(struct lt_options *s, const char *spelling)
+{
+    struct given g = { 0 };
+    return resolve(s->m, canonical(&s->arena, spelling), &g) ? canonical_key(s, &g) : NULL;
+}
+
 bool lt_options_given(const struct lt_options *s, const char *key) { return find_given(s, key) != NULL; }
 
 bool lt_options_renamed(const struct lt_options *s, int i, const char **spelling, const char **canon)
@@ -255,22 +272,34 @@ static bool is_switch(const struct given *g)
 
 static bool is_truth(const char *v) { return v && (!strcmp(v, "true") || !strcmp(v, "false")); }
 
+/* --a.b VALUE that no row answers to, for a row that takes such keys as the text "a.b=VALUE"; returns like flag(). */
+static int dotted_flag(struct lt_options *s, const char *key, const char *value, const char *next)
+{
+    const struct lt_opt *r = s->m->opts;
+    while (r && r->key && !(r->flags & LT_DOTTED)) r++;
+    if (!strchr(key, '.') || !r || !r->key) return unknown(s, key);
+    bool alone = !value && (!next || !strncmp(next, "--", 2));
+    const char *text = lt_arena_fmt(&s->arena, "%s=%s", key, value ? value : alone ? "true" : next);
+    return lt_options_set(s, r->key, text) ? -1 : value || alone ? 1 : 2;
+}
+
 /* argv[i] begins with "--"; returns how many words were taken, or -1. */
 static int flag(struct lt_options *s, int argc, char **argv, int i)
 {
     const char *word = argv[i] + 2, *eq = strchr(word, '=');
     char *key = lt_arena_str(&s->arena, eq ? (struct lt_str){ word, (size_t)(eq - word) } : lt_str(word));
-    if (eq) return lt_options_set(s, key, eq + 1) ? -1 : 1;
     struct given g = { 0 };
-    if (resolve(s->m, canonical(&s->arena, key), &g)) {
+    bool known = resolve(s->m, canonical(&s->arena, key), &g);
+    if (eq && known) return lt_options_set(s, key, eq + 1) ? -1 : 1;
+    if (known) {
         if (is_switch(&g) && !(i + 1 < argc && is_truth(argv[i + 1]))) return lt_options_set(s, key, "true") ? -1 : 1;
         if (i + 1 >= argc) return lt_misuse("option --%s needs a value", key);
         return lt_options_set(s, key, argv[i + 1]) ? -1 : 2;
     }
-    if ((!strncmp(key, "no-", 3) || !strncmp(key, "no_", 3)) && resolve(s->m, canonical(&s->arena, key + 3), &g)
+    if (!eq && (!strncmp(key, "no-", 3) || !strncmp(key, "no_", 3)) && resolve(s->m, canonical(&s->arena, key + 3), &g)
         && is_switch(&g))
         return lt_options_set(s, key + 3, "false") ? -1 : 1;
-    return unknown(s, key);
+    return dotted_flag(s, key, eq ? eq + 1 : NULL, i + 1 < argc ? argv[i + 1] : NULL);
 }
 
 static const struct lt_opt *next_arg(const struct lt_options *s)
@@ -293,7 +322,9 @@ int lt_options_args(struct lt_options *s, int argc, char **argv)
             i += taken;
         } else {
             const struct lt_opt *r = next_arg(s);
-            if (!r) return lt_misuse("unexpected argument \"%s\"; `lathe help %s` shows what is taken", argv[i], s->m->name);
+            if (!r)
+                return lt_misuse("unexpected argument \"%s\"; `lathe help %s` shows what is taken", argv[i],
+                                 s->m->name);
             if (lt_options_set(s, r->key, argv[i++])) return -1;
         }
     }
@@ -306,8 +337,44 @@ static char *scalar_text(struct lt_options *s, const json_t *v)
     if (json_is_string(v)) return lt_arena_str(&s->arena, lt_str(json_string_value(v)));
     if (json_is_boolean(v)) return lt_arena_fmt(&s->arena, "%s", json_is_true(v) ? "true" : "false");
     if (json_is_integer(v)) return lt_arena_fmt(&s->arena, "%lld", (long long)json_integer_value(v));
-    if (json_is_real(v)) return lt_arena_fmt(&s->arena, "%.17g", json_real_value(v));
-    return NULL;
+    if (!json_is_real(v)) return NULL;
+    struct lt_buf b = { 0 };
+    lt_json_put_real(&b, json_real_value(v));
+    char *text = lt_arena_str(&s->arena, lt_buf_view(&b));
+    lt_buf_free(&b);
+    return text;
+}
+
+static int take_json(struct lt_options *s, const char *prefix, const json_t *object, int depth);
+
+/* {"name": member, key: value ...}, {key: value ...}, or {} for a member of a chain that stands as it is. */
+static int take_object(struct lt_options *s, const char *full, const json_t *v, int depth)
+{
+    const json_t *name = json_object_get(v, "name");
+    if (name && !json_is_string(name)) return lt_misuse("option \"%s\": expected \"name\" to be a text", full);
+    const char *word = name ? json_string_value(name) : "true";
+    struct given g = { 0 };
+    bool bare = json_object_size(v) == 0 && resolve(s->m, canonical(&s->arena, full), &g) && g.member;
+    if ((name || bare) && put(s, bare ? lt_arena_fmt(&s->arena, "%s.", full) : full, &word, 1, true)) return -1;
+    return take_json(s, full, v, depth + 1);
+}
+
+/* A list of values; of a chain also a list of members, each a name or an object with one. */
+static int take_array(struct lt_options *s, const char *full, const json_t *v, int depth)
+{
+    const char **text = lt_arena_take(&s->arena, (json_array_size(v) + 1) * sizeof(*text));
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)v, i, item) {
+        const json_t *named = json_is_object(item) ? json_object_get(item, "name") : item;
+        text[i] = named ? scalar_text(s, named) : NULL;
+        if (!text[i]) return lt_misuse("option \"%s\": expected a list of texts, numbers or truth values", full);
+    }
+    if (put(s, full, text, (int)json_array_size(v), false)) return -1;
+    json_array_foreach((json_t *)v, i, item)
+        if (json_is_object(item) && take_json(s, lt_arena_fmt(&s->arena, "%s.%s", full, text[i]), item, depth + 1))
+            return -1;
+    return 0;
 }
 
 static int take_json(struct lt_options *s, const char *prefix, const json_t *object, int depth)
@@ -316,22 +383,13 @@ static int take_json(struct lt_options *s, const char *prefix, const json_t *obj
     json_t *v;
     if (depth > 4) return lt_misuse("option \"%s\" is nested too deep", prefix);
     json_object_foreach((json_t *)object, key, v) {
+        if (json_is_null(v) || (*prefix && !strcmp(key, "name"))) continue;
         const char *full = *prefix ? lt_arena_fmt(&s->arena, "%s.%s", prefix, key) : key;
-        if (json_is_null(v)) continue;
-        if (json_is_object(v)) {
-            const json_t *name = json_object_get(v, "name");
-            if (name && lt_options_set(s, full, json_is_string(name) ? json_string_value(name) : "")) return -1;
-            if (name) json_object_del(v, "name");
-            if (take_json(s, full, v, depth + 1)) return -1;
-            continue;
-        }
-        size_t n = json_is_array(v) ? json_array_size(v) : 1;
-        const char **text = lt_arena_take(&s->arena, (n + 1) * sizeof(*text));
-        for (size_t i = 0; i < n; i++) {
-            text[i] = scalar_text(s, json_is_array(v) ? json_array_get(v, i) : v);
-            if (!text[i]) return lt_misuse("option \"%s\": expected a text, number or truth value", full);
-        }
-        if (put(s, full, text, (int)n, !json_is_array(v))) return -1;
+        int rc;
+        if (json_is_object(v)) rc = take_object(s, full, v, depth);
+        else if (json_is_array(v)) rc = take_array(s, full, v, depth);
+        else rc = lt_options_set(s, full, scalar_text(s, v));
+        if (rc) return -1;
     }
     return 0;
 }

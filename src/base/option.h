@@ -1,4 +1,4 @@
-/* Inside of option sets: what the parts of the implementation share.  Users call the lt_options_ functions of lathe.h. */
+/* Inside of option sets: what the parts of the implementation share.  Users call lt_options_... of lathe.h. */
 #ifndef LT_OPTION_H
 #define LT_OPTION_H
 
@@ -13,12 +13,15 @@ struct lt_option_entry {
     struct lt_list value;
     bool split;                         /* one text that may hold a list separated by commas */
 };
-const struct lt_opt *lt_option_row(const struct lt_method *m, struct lt_str key);   /* by key, then by alias; NULL: none */
+/* by key, then by alias; NULL: none */
+const struct lt_opt *lt_option_row(const struct lt_method *m, struct lt_str key);
 const struct lt_kind *lt_option_kind(const struct lt_opt *r);                       /* of a METHOD or METHODS row */
 const struct lt_method *lt_options_method(const struct lt_options *s);
 struct lt_arena *lt_options_arena(struct lt_options *s);
-void **lt_options_slot(struct lt_options *s);                                       /* where the filled struct is kept */
+/* where the filled struct is kept */
+void **lt_options_slot(struct lt_options *s);
 bool lt_options_entry(struct lt_options *s, int i, struct lt_option_entry *e);      /* false past the last */
+const char *lt_options_canonical(struct lt_options *s, const char *spelling);       /* of a key; NULL: no such option */
 
 /* Canonical JSON of a filled struct, as lt_options_resolved gives it; free() it.  rows NULL: no options. */
 char *lt_option_json(const struct lt_opt *rows, const void *o, bool all);

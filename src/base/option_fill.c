@@ -17,7 +17,8 @@ static int parse_int(const char *key, const char *text, int64_t *out)
             return lt_misuse("option \"%s\": expected a whole number, found \"%s\"", key, text);
         *out = (int64_t)real;
     }
-    if (*out > INT64_MAX / times || *out < INT64_MIN / times) return lt_misuse("option \"%s\": \"%s\" is too large", key, text);
+    if (*out > INT64_MAX / times || *out < INT64_MIN / times)
+        return lt_misuse("option \"%s\": \"%s\" is too large", key, text);
     *out *= times;
     return 0;
 }
@@ -62,7 +63,8 @@ static struct lt_list split_list(struct lt_arena *a, const struct lt_list *v, bo
 }
 
 /* One value of a plain row. */
-static int store(struct lt_arena *a, const struct lt_opt *r, const char *key, void *o, const struct lt_list *v, bool split)
+static int store(struct lt_arena *a, const struct lt_opt *r, const char *key, void *o, const struct lt_list *v,
+                 bool split)
 {
     void *at = (char *)o + r->at;
     if (r->type == LT_LIST) {
@@ -75,7 +77,8 @@ static int store(struct lt_arena *a, const struct lt_opt *r, const char *key, vo
     case LT_INT:
         return parse_int(key, text, at) || in_range(r, key, (double)*(int64_t *)at) ? -1 : 0;
     case LT_REAL:
-        if (lt_str_real(lt_str(text), at)) return lt_misuse("option \"%s\": expected a number, found \"%s\"", key, text);
+        if (lt_str_real(lt_str(text), at))
+            return lt_misuse("option \"%s\": expected a number, found \"%s\"", key, text);
         return in_range(r, key, *(double *)at);
     case LT_BOOL:
         return parse_bool(key, text, at);
@@ -105,7 +108,8 @@ static bool entry_of(struct lt_options *s, const struct lt_opt *r, struct lt_opt
 }
 
 /* A chosen member's struct: defaults first, then every entry that reaches into it. */
-static int fill_member(struct lt_options *s, const struct lt_opt *via, const struct lt_method *m, bool by_member, void **out)
+static int fill_member(struct lt_options *s, const struct lt_opt *via, const struct lt_method *m, bool by_member,
+                       void **out)
 {
     struct lt_arena *a = lt_options_arena(s);
     struct lt_option_entry e;
@@ -119,12 +123,14 @@ static int fill_member(struct lt_options *s, const struct lt_opt *via, const str
         if (e.row != via || !e.sub || !*e.sub || (by_member && e.member != m)) continue;
         const struct lt_opt *r = lt_option_row(m, lt_str(e.sub));
         if (!r)
-            return lt_misuse("option \"%s\" would not be used: %s is \"%s\", which has no \"%s\"", e.key, via->key, m->name, e.sub);
+            return lt_misuse("option \"%s\" would not be used: %s is \"%s\", which has no \"%s\"", e.key, via->key,
+                             m->name, e.sub);
         if (store(a, r, e.key, *out, &e.value, e.split)) return -1;
     }
     for (const struct lt_opt *r = m->opts; r && r->key; r++)
         if ((r->flags & LT_NEED) && r->type == LT_STR && !*(const char **)((char *)*out + r->at))
-            return lt_misuse("%s needs the option \"%s.%s\": %s", m->name, by_member ? m->name : via->key, r->key, r->help);
+            return lt_misuse("%s needs the option \"%s.%s\": %s", m->name, by_member ? m->name : via->key, r->key,
+                             r->help);
     return 0;
 }
 
@@ -149,7 +155,8 @@ static int fill_choice(struct lt_options *s, const struct lt_opt *r, struct lt_c
     return fill_member(s, r, c->method, false, &c->o);
 }
 
-/* The chain holds every member named by the row itself, in that order, or else every member mentioned, in registry order. */
+/* The chain holds every member that the row itself names, in that order, or else every member mentioned, in registry
+ * order. */
 static int fill_chain(struct lt_options *s, const struct lt_opt *r, struct lt_choices *c)
 {
     const struct lt_kind *k = lt_option_kind(r);
@@ -163,7 +170,11 @@ static int fill_chain(struct lt_options *s, const struct lt_opt *r, struct lt_ch
     c->item = lt_arena_zero(a, (size_t)(count + named.count + 1), sizeof(*c->item));
     for (int i = 0; i < named.count; i++) {
         c->item[c->count].method = lt_method_find(k ? k->name : "", named.item[i]);
-        if (!c->item[c->count++].method) return lt_misuse("option \"%s\": %s", r->key, lt_error());
+        if (!c->item[c->count].method) return lt_misuse("option \"%s\": %s", r->key, lt_error());
+        for (int j = 0; j < c->count; j++)
+            if (c->item[j].method == c->item[c->count].method)
+                return lt_misuse("option \"%s\": \"%s\" is listed twice", r->key, named.item[i]);
+        c->count++;
     }
     for (int j = 0; j < count; j++) {
         bool mentioned = false, listed = false;
@@ -185,9 +196,9 @@ static int fill_row(struct lt_options *s, const struct lt_opt *r, void *o)
     if (r->type == LT_METHODS) return fill_chain(s, r, (struct lt_choices *)((char *)o + r->at));
     store_default(lt_options_arena(s), r, o);
     if (entry_of(s, r, &e)) return store(lt_options_arena(s), r, e.key, o, &e.value, e.split);
-    if (r->flags & LT_NEED) return lt_misuse("%s needs %s%s: %s", lt_options_method(s)->name, r->flags & LT_ARG ? "" : "--",
-                                             r->key, r->help);
-    return 0;
+    if (!(r->flags & LT_NEED)) return 0;
+    const char *dashes = r->flags & LT_ARG ? "" : "--";
+    return lt_misuse("%s needs %s%s: %s", lt_options_method(s)->name, dashes, r->key, r->help);
 }
 
 const void *lt_options_done(struct lt_options *s)
@@ -247,14 +258,14 @@ static void write_value(struct lt_buf *b, const struct lt_opt *r, const void *at
         else lt_buf_str(b, "null");
         return;
     case LT_METHODS:
-        lt_buf_char(b, '{');
+        lt_buf_char(b, c->ordered ? '[' : '{');
         for (int i = 0; i < c->count; i++) {
             if (i) lt_buf_str(b, ", ");
-            lt_json_put_text(b, lt_str(c->item[i].method->name));
-            lt_buf_str(b, ": ");
-            write_choice(b, &c->item[i], false, all);
+            if (!c->ordered) lt_json_put_text(b, lt_str(c->item[i].method->name));
+            if (!c->ordered) lt_buf_str(b, ": ");
+            write_choice(b, &c->item[i], c->ordered, all);
         }
-        lt_buf_char(b, '}');
+        lt_buf_char(b, c->ordered ? ']' : '}');
         return;
     }
 }

@@ -124,8 +124,8 @@ static int read_pairs(struct reader *r, int depth, struct lt_yaml *y, struct lt_
         if (read_node(r, depth, &key)) return -1;
         uint64_t *line = lt_map_put(seen, lt_str(key->text), &fresh);
         if (!fresh)
-            return lt_fail("%s: line %d, column %d: the key \"%.80s\" is given twice, first in line %llu", r->label, key->line,
-                           key->column, key->text, (unsigned long long)*line);
+            return lt_fail("%s: line %d, column %d: the key \"%.80s\" is given twice, first in line %llu", r->label,
+                           key->line, key->column, key->text, (unsigned long long)*line);
         *line = (uint64_t)key->line;
         if (next(r) || read_node(r, depth, &item)) return -1;
         append(r, y, key, item);
@@ -166,7 +166,8 @@ static int read_document(struct reader *r, struct lt_yaml **out)
 int lt_yaml_parse(const char *label, struct lt_str text, struct lt_arena *a, struct lt_yaml **out)
 {
     struct reader r = { .label = label, .arena = a };
-    if (text.n > LT_YAML_MAX) return lt_fail("%s: %zu bytes of YAML are more than the %d allowed", label, text.n, LT_YAML_MAX);
+    if (text.n > LT_YAML_MAX)
+        return lt_fail("%s: %zu bytes of YAML are more than the %d allowed", label, text.n, LT_YAML_MAX);
     if (!yaml_parser_initialize(&r.parser)) return lt_fail("%s: cannot start reading YAML", label);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
@@ -209,7 +210,8 @@ bool lt_yaml_is_null(const struct lt_yaml *y)
 
 static bool is_truth(const char *text, bool *value)
 {
-    static const char *const yes[] = { "true", "True", "TRUE", NULL }, *const no[] = { "false", "False", "FALSE", NULL };
+    static const char *const yes[] = { "true", "True", "TRUE", NULL };
+    static const char *const no[] = { "false", "False", "FALSE", NULL };
     *value = is_one_of(text, yes);
     return *value || is_one_of(text, no);
 }
@@ -282,7 +284,8 @@ static json_t *scalar_json(const char *label, const struct lt_yaml *y)
     if (special(y->text) || base || is_real(y->text)) {
         double v = strtod(special(y->text) ? special(y->text) : y->text, NULL);
         if (base <= 10 && isfinite(v)) return json_real(v);
-        lt_fail("%s: line %d, column %d: the number \"%.80s\" cannot be written as JSON", label, y->line, y->column, y->text);
+        lt_fail("%s: line %d, column %d: the number \"%.80s\" cannot be written as JSON", label, y->line, y->column,
+                y->text);
         return NULL;
     }
     return json_string(y->text);

@@ -24,7 +24,7 @@ static void name_aliases(const struct lt_options *s)
 }
 
 /* Runs the verb under a context that talks and can be interrupted; 0, -1, or 1 when it was interrupted. */
-static int run_in_context(const struct lt_verb *v, const void *o, const struct lt_cli_common *common)
+static int run_in_context(const struct lt_verb *v, struct lt_options *s, const struct lt_cli_common *common)
 {
     struct lt_cli_watch watch;
     struct lt_cli_talk talk;
@@ -33,7 +33,7 @@ static int run_in_context(const struct lt_verb *v, const void *o, const struct l
     struct lt_ctx *c = lt_ctx_new((int)common->threads, &lt_cli_talk_to, &talk);
     int rc = lt_cli_watch_begin(&watch, c);
     if (!rc) {
-        rc = v->run(o, c);
+        rc = lt_verb_run(v, s, c);
         if (lt_ctx_interrupted(c)) rc = 1;
         lt_cli_watch_end(&watch);
     }
@@ -52,7 +52,7 @@ static int run_verb(const struct lt_verb *v, int argc, char **argv)
     if (o) {
         const struct lt_cli_common *common = (const void *)(o + common_at);
         if (!common->quiet) name_aliases(s);
-        int rc = run_in_context(v, o, common);
+        int rc = run_in_context(v, s, common);
         status = rc > 0 ? INTERRUPTED : rc ? complain(v->m.name) : DONE;
     } else {
         status = complain(NULL);

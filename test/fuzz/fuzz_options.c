@@ -17,17 +17,21 @@ struct sample {
 };
 static const struct lt_opt rows[] = {
     { .key = "out", .help = "a path", .type = LT_STR, .at = offsetof(struct sample, out), .flags = LT_OUT },
-    { .key = "steps", .help = "a count", .type = LT_INT, .at = offsetof(struct sample, steps), .min = 1, .max = 1e9, .dflt = 1 },
+    { .key = "steps", .help = "a count", .type = LT_INT, .at = offsetof(struct sample, steps), .min = 1, .max = 1e9,
+      .dflt = 1 },
     { .key = "rate", .help = "a number", .type = LT_REAL, .at = offsetof(struct sample, rate), .alias = "lr" },
     { .key = "shuffle", .help = "a truth", .type = LT_BOOL, .at = offsetof(struct sample, shuffle) },
     { .key = "mode", .help = "a word", .type = LT_STR, .at = offsetof(struct sample, mode), .text = "plain|fancy",
       .flags = LT_ENUM },
     { .key = "files", .help = "a list", .type = LT_LIST, .at = offsetof(struct sample, files) },
-    { .key = "optim", .help = "one member", .type = LT_METHOD, .at = offsetof(struct sample, optim), .text = "optim:adamw" },
-    { .key = "controls", .help = "a chain", .type = LT_METHODS, .at = offsetof(struct sample, controls), .text = "control" },
+    { .key = "optim", .help = "one member", .type = LT_METHOD, .at = offsetof(struct sample, optim),
+      .text = "optim:adamw" },
+    { .key = "controls", .help = "a chain", .type = LT_METHODS, .at = offsetof(struct sample, controls),
+      .text = "control" },
     { 0 },
 };
-static const struct lt_method method = { .name = "sample", .brief = "a sample", .size = sizeof(struct sample), .opts = rows };
+static const struct lt_method method = { .name = "sample", .brief = "a sample", .size = sizeof(struct sample),
+                                         .opts = rows };
 
 static char *resolve(const char *json)
 {

@@ -33,7 +33,8 @@ static void test_json__refused(void **state)
 static void test_json__members(void **state)
 {
     (void)state;
-    json_t *j = parse("{\"n\": 12, \"whole\": 1e4, \"x\": 1.5, \"yes\": true, \"t\": \"word\", \"l\": [1], \"o\": {}, \"no\": null}");
+    json_t *j = parse("{\"n\": 12, \"whole\": 1e4, \"x\": 1.5, \"yes\": true, \"t\": \"word\", \"l\": [1], \"o\": {},"
+                      " \"no\": null}");
     int64_t n = 7;
     double x = 0.25;
     bool yes = false;
@@ -46,7 +47,8 @@ static void test_json__members(void **state)
     assert_int_equal(lt_json_int(j, "file.json", "absent", 0, 1, &n), 0);
     assert_int_equal(lt_json_int(j, "file.json", "no", 0, 1, &n), 0);
     assert_int_equal(n, 10000);
-    assert_fails(lt_json_int(j, "file.json", "n", 0, 11, &n), "file.json: \"n\": expected a whole number from 0 to 11, found 12");
+    assert_fails(lt_json_int(j, "file.json", "n", 0, 11, &n),
+                 "file.json: \"n\": expected a whole number from 0 to 11, found 12");
     assert_fails(lt_json_int(j, "file.json", "x", 0, 11, &n), "\"x\": expected a whole number, found a number");
     assert_int_equal(lt_json_real(j, "file.json", "x", &x), 1);
     assert_true(x == 1.5);

@@ -9,7 +9,8 @@
 
 struct sample { int64_t steps; double rate; bool shuffle; const char *out, *mode; struct lt_list files; };
 static const struct lt_opt rows[] = {
-    { .key = "out", .help = "where to write", .type = LT_STR, .at = offsetof(struct sample, out), .flags = LT_NEED | LT_OUT },
+    { .key = "out", .help = "where to write", .type = LT_STR, .at = offsetof(struct sample, out),
+      .flags = LT_NEED | LT_OUT },
     { .key = "max_steps", .help = "steps", .type = LT_INT, .at = offsetof(struct sample, steps), .dflt = 10, .min = 1,
       .max = 1e9, .alias = "max_iters,steps" },
     { .key = "learning_rate", .help = "rate", .type = LT_REAL, .at = offsetof(struct sample, rate), .dflt = 3e-4,
@@ -17,10 +18,12 @@ static const struct lt_opt rows[] = {
     { .key = "shuffle", .help = "shuffle", .type = LT_BOOL, .at = offsetof(struct sample, shuffle), .dflt = 1 },
     { .key = "mode", .help = "mode", .type = LT_STR, .at = offsetof(struct sample, mode), .text = "plain|fancy",
       .flags = LT_ENUM },
-    { .key = "files", .help = "inputs", .type = LT_LIST, .at = offsetof(struct sample, files), .flags = LT_ARG | LT_IN },
+    { .key = "files", .help = "inputs", .type = LT_LIST, .at = offsetof(struct sample, files),
+      .flags = LT_ARG | LT_IN },
     { 0 },
 };
-static const struct lt_method method = { .name = "sample", .brief = "a sample", .size = sizeof(struct sample), .opts = rows };
+static const struct lt_method method = { .name = "sample", .brief = "a sample", .size = sizeof(struct sample),
+                                         .opts = rows };
 
 static const struct sample *parse(struct lt_options *s, int n, const char **words)
 {
@@ -84,7 +87,8 @@ static void test_options__misuse(void **state)
 
 struct chooser { struct lt_choice optim, schedule; };
 static const struct lt_opt chooser_rows[] = {
-    { .key = "optim", .help = "optimiser", .type = LT_METHOD, .at = offsetof(struct chooser, optim), .text = "optim:adamw" },
+    { .key = "optim", .help = "optimiser", .type = LT_METHOD, .at = offsetof(struct chooser, optim),
+      .text = "optim:adamw" },
     { .key = "schedule", .help = "schedule", .type = LT_METHOD, .at = offsetof(struct chooser, schedule),
       .text = "schedule:cosine" },
     { 0 },

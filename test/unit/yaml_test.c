@@ -22,7 +22,8 @@ static void test_yaml__core_schema(void **state)
     lt_json_put(&b, j);
     assert_string_equal(b.p,
         "{\n"
-        "  \"texts\": [\"no\", \"on\", \"yes\", \"off\", \"true\", \"1\", \"7\", \"1_000\", \"10k\", \"1e\", \".\", \"0x\", \"-\", \"word\"],\n"
+        "  \"texts\": [\"no\", \"on\", \"yes\", \"off\", \"true\", \"1\", \"7\", \"1_000\", \"10k\", \"1e\", \".\", "
+        "\"0x\", \"-\", \"word\"],\n"
         "  \"truth\": [true, true, false],\n"
         "  \"whole\": [1, -2, 3, 31, 15, 7],\n"
         "  \"real\": [0.0001, 1.5, 0.5, 2, -325],\n"
@@ -40,8 +41,11 @@ static void test_yaml__values_for_rows(void **state)
     (void)state;
     struct lt_arena a = { 0 };
     struct lt_yaml *y;
-    assert_ok(lt_yaml_parse("r.yaml", lt_str("[1e-4, True, 'True', 0x10, 0o10, .inf, -.INF, 1.10, 99999999999999999999, no]"), &a, &y));
-    const char *const expected[] = { "1e-4", "true", "True", "16", "8", "inf", "-inf", "1.10", "99999999999999999999", "no" };
+    const char *text = "[1e-4, True, 'True', 0x10, 0o10, .inf, -.INF, 1.10, 99999999999999999999, no]";
+    const char *const expected[] = {
+        "1e-4", "true", "True", "16", "8", "inf", "-inf", "1.10", "99999999999999999999", "no",
+    };
+    assert_ok(lt_yaml_parse("r.yaml", lt_str(text), &a, &y));
     assert_int_equal(y->count, LT_COUNT(expected));
     for (int i = 0; i < y->count; i++) assert_string_equal(lt_yaml_value(y->item[i], &a), expected[i]);
     assert_null(lt_yaml_json("r.yaml", y));
@@ -54,8 +58,8 @@ static void test_yaml__places(void **state)
     (void)state;
     struct lt_arena a = { 0 };
     struct lt_yaml *y;
-    assert_ok(lt_yaml_parse("r.yaml", lt_str("# comment\nname: x\nsteps:\n  - verb: pack\n    out: a\n  - &b {verb: train}\n  - *b\n"),
-                            &a, &y));
+    const char *text = "# comment\nname: x\nsteps:\n  - verb: pack\n    out: a\n  - &b {verb: train}\n  - *b\n";
+    assert_ok(lt_yaml_parse("r.yaml", lt_str(text), &a, &y));
     const struct lt_yaml *steps = lt_yaml_get(y, "steps");
     assert_non_null(steps);
     assert_null(lt_yaml_get(y, "absent"));
