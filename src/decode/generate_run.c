@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "decode/sample.h"
+#include "lm/generation.h"
 #include "text/document.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
@@ -15,6 +16,7 @@ struct run {
     const struct lt_tokenizer *t;
     struct lt_writer out;
     struct lt_buf line;
+    struct lt_generation says;      /* what the model's folder says: the tokens that end a text */
     bool jsonl, live;               /* live: text goes out as it is written */
     uint64_t number;                /* of the reply */
 };
@@ -177,6 +179,7 @@ static int answer_all(struct run *r)
     struct lt_ask a = {
         .prompt = lt_str(o->prompt ? o->prompt : ""), .controls = &o->controls, .max_tokens = (int)o->max_tokens,
         .top_logprobs = (int)o->logprobs, .seed = (uint64_t)o->seed, .greedy = o->greedy, .stop = &o->stop,
+        .end = r->says.eos, .end_count = r->says.eos_count,
     };
     if (r->live) {
         a.stream = put_piece;
@@ -195,7 +198,9 @@ static int answer_all(struct run *r)
 int lt_generate_run(const struct lt_generate_options *o, struct lt_ctx *c)
 {
     struct run r = { .o = o, .c = c, .jsonl = !strcmp(o->format, "jsonl") };
-    if (check(o) || lt_lm_open(o->model, c, &r.lm)) return -1;
+    lt_generation_init(&r.says);
+    if (check(o) || (lt_path_is_dir(o->model) && lt_generation_read(o->model, &r.says))) return -1;
+    if (lt_lm_open(o->model, c, &r.lm)) return -1;
     r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;
     r.live = !r.jsonl && r.t && !o->output;
     int rc = lt_writer_open(&r.out, o->output ? o->output : "-");

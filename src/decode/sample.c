@@ -165,10 +165,17 @@ static int32_t choose(struct writer *w)
     return id;
 }
 
+static bool ends(const struct writer *w, int32_t id)
+{
+    for (int i = 0; i < w->ask->end_count; i++)
+        if (id == w->ask->end[i]) return true;
+    return w->t && id == lt_tokenizer_eos(w->t);
+}
+
 /* 1: the text is finished. */
 static int write_token(struct writer *w, int32_t id)
 {
-    if (w->t && id == lt_tokenizer_eos(w->t)) {
+    if (ends(w, id)) {
         w->out->finish = "stop";
         return 1;
     }
