@@ -131,8 +131,8 @@ int lt_corpus_copy(const struct lt_corpus *c, uint64_t at, size_t n, int32_t *ou
         const uint8_t *from = s->token + local * (uint64_t)s->width;
         uint32_t most = s->width == 2 ? widen2(from, part, out) : widen4(from, part, out);
         if (most >= s->vocab)
-            return lt_fail("%s: damaged: among tokens %" PRIu64 " to %" PRIu64 " one is %" PRIu32 ", beyond the vocabulary "
-                           "of %" PRIu64 "; pack again", s->path, local, local + part - 1, most, s->vocab);
+            return lt_fail("%s: damaged: among tokens %" PRIu64 " to %" PRIu64 " one is %" PRIu32 ", beyond the "
+                           "vocabulary of %" PRIu64 "; pack again", s->path, local, local + part - 1, most, s->vocab);
         at += part;
         out += part;
         n -= part;

@@ -1,7 +1,7 @@
 #include "data/loader.h"
 
 #include "base/ctx.h"
-#include "data/rows.h"
+#include "data/row_plan.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -42,7 +42,8 @@ static int check_spec(const struct lt_loader_spec *s)
     if (s->length < 1 || s->length > 1 << 24)
         return lt_misuse("length %" PRId64 ": 1 to %d tokens of a row were expected", s->length, 1 << 24);
     if (s->rows < 1 || s->rows > (1 << 28) / s->length)
-        return lt_misuse("%" PRId64 " rows of %" PRId64 " tokens: a batch has 1 to %d tokens", s->rows, s->length, 1 << 28);
+        return lt_misuse("%" PRId64 " rows of %" PRId64 " tokens: a batch has 1 to %d tokens", s->rows, s->length,
+                         1 << 28);
     int weighted = 0;
     for (int i = 0; i < s->source_count; i++) {
         double w = s->source[i].weight;
@@ -51,7 +52,8 @@ static int check_spec(const struct lt_loader_spec *s)
         weighted += w > 0;
     }
     if (weighted && weighted < s->source_count)
-        return lt_misuse("%d of %d sources have a weight; give one to all of them or to none", weighted, s->source_count);
+        return lt_misuse("%d of %d sources have a weight; give one to all of them or to none", weighted,
+                         s->source_count);
     return 0;
 }
 

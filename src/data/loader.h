@@ -13,7 +13,7 @@ struct lt_loader_source {
     double weight;              /* share of rows drawn from it; 0: in proportion to its tokens */
 };
 enum lt_packing {
-    LT_PACK_BEST_FIT,           /* documents keep together where they fit (arXiv:2404.10830); each is a sequence of its own */
+    LT_PACK_BEST_FIT,           /* documents keep whole where they fit (arXiv:2404.10830), each a sequence of its own */
     LT_PACK_CONCAT,             /* one stream cut every `length` tokens; attention crosses documents */
 };
 struct lt_loader_spec {

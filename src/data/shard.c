@@ -10,7 +10,8 @@ static int check_header(const struct lt_shard_header *h, size_t n, const char *l
     if (memcmp(h->magic, LT_SHARD_MAGIC, sizeof h->magic))
         return lt_fail("%s: not a token shard (`lathe pack` makes them)", label);
     if (h->version != LT_SHARD_VERSION)
-        return lt_fail("%s: shard version %" PRIu32 "; this program reads version %d", label, h->version, LT_SHARD_VERSION);
+        return lt_fail("%s: shard version %" PRIu32 "; this program reads version %d", label, h->version,
+                       LT_SHARD_VERSION);
     if (lt_hash(h, offsetof(struct lt_shard_header, header_checksum), 0) != h->header_checksum)
         return lt_fail("%s: the header is damaged (its checksum does not match); pack again", label);
     if (h->file_size != n)
@@ -26,8 +27,8 @@ static int check_header(const struct lt_shard_header *h, size_t n, const char *l
                        h->documents, n);
     uint64_t index_at = (LT_SHARD_HEADER + h->tokens * h->width + 7) / 8 * 8;
     if (h->index_at != index_at || n != index_at + 8 * (h->documents + 1) + 4 * h->documents)
-        return lt_fail("%s: the index is not where %" PRIu64 " tokens and %" PRIu64 " documents put it", label, h->tokens,
-                       h->documents);
+        return lt_fail("%s: the index is not where %" PRIu64 " tokens and %" PRIu64 " documents put it", label,
+                       h->tokens, h->documents);
     return 0;
 }
 
@@ -39,7 +40,8 @@ static int check_index(const struct lt_shard *s)
     for (uint64_t i = 0; i < s->documents; i++) {
         uint64_t next = lt_shard_first(s, i + 1);
         if (next <= before || next - before > LT_SHARD_DOC_TOKENS)
-            return lt_fail("%s: document %" PRIu64 " goes from token %" PRIu64 " to %" PRIu64, s->path, i, before, next);
+            return lt_fail("%s: document %" PRIu64 " goes from token %" PRIu64 " to %" PRIu64, s->path, i, before,
+                           next);
         before = next;
         bytes += lt_shard_size(s, i);
     }
@@ -96,7 +98,9 @@ int lt_shard_verify(const struct lt_shard *s)
     uint64_t sum = 0;
     for (size_t at = LT_SHARD_HEADER; at < s->file.n; at += LT_SHARD_BLOCK)
         sum = lt_hash(s->file.p + at, LT_MIN(LT_SHARD_BLOCK, s->file.n - at), sum);
-    return sum == s->checksum ? 0 : lt_fail("%s: the content is damaged (its checksum does not match); pack again", s->path);
+    if (sum == s->checksum)
+        return 0;
+    return lt_fail("%s: the content is damaged (its checksum does not match); pack again", s->path);
 }
 
 void lt_shard_close(struct lt_shard *s)

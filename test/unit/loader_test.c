@@ -31,8 +31,8 @@ static struct lt_loader *open_one(const char *folder, int64_t length, int64_t ro
                                   bool sequential)
 {
     struct lt_loader_source source = { .path = folder };
-    struct lt_loader_spec spec = { .source = &source, .source_count = 1, .split = "train", .length = length, .rows = rows,
-                                   .seed = seed, .packing = how, .sequential = sequential };
+    struct lt_loader_spec spec = { .source = &source, .source_count = 1, .split = "train", .length = length,
+                                   .rows = rows, .seed = seed, .packing = how, .sequential = sequential };
     struct lt_loader *l;
     assert_ok(lt_loader_open(&spec, NULL, &l));
     return l;
@@ -103,7 +103,8 @@ static void check_coverage(const char *folder, int64_t tokens, int64_t length, e
         }
         for (int64_t t = 0; t < tokens; t++)
             if (seen[t] != (first[t] ? 0 : epoch))
-                fail_msg("length %d: token %d was a target %u times in %d epochs", (int)length, (int)t, seen[t], (int)epoch);
+                fail_msg("length %d: token %d was a target %u times in %d epochs", (int)length, (int)t, seen[t],
+                         (int)epoch);
     }
     free(seen);
     free(first);
@@ -327,7 +328,8 @@ static void test_loader__identity_and_refusals(void **state)
     lt_loader_free(b);
     lt_loader_free(c);
     struct lt_loader_source source = { .path = folder };
-    struct lt_loader_spec spec = { .source = &source, .source_count = 1, .split = "validation", .length = 10, .rows = 2 };
+    struct lt_loader_spec spec = { .source = &source, .source_count = 1, .split = "validation", .length = 10,
+                                   .rows = 2 };
     assert_fails(lt_loader_open(&spec, NULL, &a), "none of its");
     spec.split = "train";
     spec.length = 0;

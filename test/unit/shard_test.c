@@ -184,7 +184,8 @@ static void test_shard__lying_headers(void **state)
     struct lt_shard_header good, h;
     memcpy(&good, file.p, sizeof good);
     uint64_t *const field[] = { &h.tokens, &h.documents, &h.vocab, &h.bytes, &h.index_at, &h.file_size };
-    static const uint64_t value[] = { 0, 1, UINT64_MAX, UINT64_C(1) << 63, UINT64_MAX / 2, UINT64_MAX / 12 + 1, 1 << 20 };
+    static const uint64_t value[] = { 0, 1, UINT64_MAX, UINT64_C(1) << 63, UINT64_MAX / 2, UINT64_MAX / 12 + 1,
+                                      1 << 20 };
     for (int f = 0; f < LT_COUNT(field); f++) {
         for (int v = 0; v < LT_COUNT(value); v++) {
             h = good;

@@ -2,7 +2,7 @@
  * corpus; each window is packed alone (65,536 pieces pack as tightly as all would), and again whenever it is needed,
  * which takes milliseconds and saves keeping every row.  The windows are the same in every epoch; their order and
  * the order of the rows inside change. */
-#include "data/rows.h"
+#include "data/row_plan.h"
 
 #include "base/ctx.h"
 #include "data/best_fit.h"

@@ -1,8 +1,8 @@
 /* The rows of one source: every piece of every document in exactly one row of an epoch, in an order that depends on
  * the epoch.  Any row of any epoch can be asked for; memory does not grow with the corpus but for 1/64 of a word a
  * document and one word a window. */
-#ifndef LT_ROWS_H
-#define LT_ROWS_H
+#ifndef LT_ROW_PLAN_H
+#define LT_ROW_PLAN_H
 
 #include "data/corpus.h"
 #include "data/loader.h"
