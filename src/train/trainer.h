@@ -1,0 +1,74 @@
+/* A run in progress, as the parts of the loop see it. */
+#ifndef LT_TRAINER_H
+#define LT_TRAINER_H
+
+#include "data/loader.h"
+#include "model/model.h"
+#include "train/metrics.h"
+#include "train/plan.h"
+#include "train/train.h"
+
+/* What happens to one weight; parallel to model->weight. */
+struct lt_trained {
+    const struct lt_optim *optim;           /* NULL: frozen */
+    const void *o;                          /* its options */
+    void *state; size_t state_size;
+    float *ema;                             /* NULL: none */
+    int64_t rows, cols;
+    double lr_scale, decay;
+};
+struct lt_trainer {
+    const struct lt_train_options *o;
+    struct lt_ctx *ctx;
+    struct lt_model *model;
+    struct lt_graph *graph;
+    struct lt_loader *data, *validation;    /* validation NULL: none */
+    struct lt_loader_info info, validation_info;
+    char *tokenizer_folder;                 /* whose tokenizer files go beside the model; NULL: none */
+    char *tokenizer_file;                   /* or a single file */
+    struct lt_options *adamw;               /* defaults, for what a matrices-only optimiser leaves to it */
+    struct lt_trained *trained;
+    struct lt_plan plan;
+    struct lt_metrics metrics;
+    int64_t step, tokens;                   /* steps done; rows of text gone through */
+    int64_t saved_step;                     /* of the newest checkpoint; -1: none */
+    double flops_per_token, peak_flops;
+};
+
+/* setup.c: opens data, model and tokenizer and checks that they belong together.  model_path: the checkpoint's folder
+ * when going on, else NULL. */
+int lt_trainer_open(struct lt_trainer *t, const char *model_path);
+void lt_trainer_release(struct lt_trainer *t);
+
+/* trained.c: which optimiser, rate and decay each weight has; freezing. */
+int lt_trainer_assign(struct lt_trainer *t);
+
+/* step.c */
+struct lt_step {
+    double loss, lr, norm;
+    int64_t tokens;                         /* rows, counted or not */
+};
+/* One optimiser step.  1: interrupted before anything changed. */
+int lt_train_step(struct lt_trainer *t, struct lt_step *out);
+
+/* nonfinite.c: a sentence that names what is not finite; -1 always. */
+int lt_train_diverged(struct lt_trainer *t, double loss, double norm);
+const char *lt_train_bad_weight(struct lt_trainer *t);      /* name of the first weight that is not finite; NULL: none */
+
+/* checkpoint.c */
+int lt_checkpoint_save(struct lt_trainer *t);
+/* Looks for the newest checkpoint of the output folder; *path (free() it) is NULL when there is none. */
+int lt_checkpoint_find(const struct lt_train_options *o, char **path);
+/* Everything but the weights, which lt_trainer_open has read from the same folder. */
+int lt_checkpoint_resume(struct lt_trainer *t, const char *path);
+int lt_checkpoint_keep(const struct lt_train_options *o, int64_t limit);     /* removes all but the newest */
+int lt_final_save(struct lt_trainer *t);                    /* the finished model in the output folder */
+
+/* validate.c: bits per byte of the validation split. */
+struct lt_validation { double loss, bits_per_byte, accuracy; int64_t tokens; };
+int lt_validate(struct lt_trainer *t, struct lt_validation *out);   /* 1: interrupted */
+
+/* run_report.c: report.html of the run so far. */
+int lt_run_report(const struct lt_trainer *t);
+
+#endif
