@@ -5,7 +5,8 @@
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
 #define VERBS(X) X(completion) X(help) X(version)
-#define ARCHS(X) X(llama) X(mistral) X(qwen2)
+#define ARCHS(X) \
+    X(gpt2) X(gpt_neox) X(llama) X(mistral) X(olmo) X(olmo2) X(phi) X(qwen2) X(stablelm)
 #define OBJECTIVES(X) X(clm)
 #define OPTIMS(X) X(adafactor) X(adamw) X(lion) X(muon) X(sgd)
 #define SCHEDULES(X) X(constant) X(cosine) X(inverse_sqrt) X(linear) X(warmup_stable_decay)

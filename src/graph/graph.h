@@ -84,6 +84,7 @@ struct lt_tensor *lt_op_view(struct lt_graph *g, struct lt_tensor *x, int rank, 
 struct lt_tensor *lt_op_slice(struct lt_graph *g, struct lt_tensor *x, int64_t first, int64_t count);       /* columns; a view */
 struct lt_tensor *lt_op_act(struct lt_graph *g, struct lt_tensor *x, enum lt_act a);
 struct lt_tensor *lt_op_glu(struct lt_graph *g, struct lt_tensor *gate, struct lt_tensor *up, enum lt_act a);
+struct lt_tensor *lt_op_clip(struct lt_graph *g, struct lt_tensor *x, float bound);                     /* to [-bound, bound] */
 struct lt_tensor *lt_op_dropout(struct lt_graph *g, struct lt_tensor *x, float rate);
 /* x (rows, heads * dim); pos (rows); angle: see lt_rope.  rot < dim: partial. */
 struct lt_tensor *lt_op_rope(struct lt_graph *g, struct lt_tensor *x, int64_t heads, int64_t rot, bool interleaved,

@@ -1,4 +1,4 @@
-/* Activations, gated and plain, and dropout. */
+/* Activations, gated and plain, clipping, and dropout. */
 #include "graph/tape.h"
 
 #include <assert.h>
@@ -53,6 +53,38 @@ struct lt_tensor *lt_op_glu(struct lt_graph *g, struct lt_tensor *gate, struct l
     return lt_node(g, &lt_row_glu, gate->rank, gate->dim, keep_act(g, a), gate, up, NULL);
 }
 
+static void clip_forward(struct lt_graph *g, struct lt_tensor *out)
+{
+    const struct lt_tensor *x = out->src[0];
+    float bound = *(const float *)out->arg;
+    int64_t rows = lt_rows(x), cols = lt_cols(x);
+    (void)g;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < cols; j++) {
+            float v = lt_f32(x)[i * x->ld + j];
+            lt_f32(out)[i * cols + j] = v > bound ? bound : v < -bound ? -bound : v;
+        }
+}
+
+static void clip_backward(struct lt_graph *g, struct lt_tensor *out)
+{
+    const struct lt_tensor *x = out->src[0];
+    float bound = *(const float *)out->arg, *dx = lt_grad(g, out->src[0]);
+    int64_t rows = lt_rows(x), cols = lt_cols(x);
+    for (int64_t i = 0; dx && i < rows; i++)
+        for (int64_t j = 0; j < cols; j++) {
+            float v = lt_f32(x)[i * x->ld + j];
+            if (v <= bound && v >= -bound) dx[i * x->ld + j] += out->grad[i * cols + j];
+        }
+}
+
+struct lt_tensor *lt_op_clip(struct lt_graph *g, struct lt_tensor *x, float bound)
+{
+    float *arg = lt_graph_take(g, sizeof *arg);
+    *arg = bound;
+    return lt_node(g, &lt_row_clip, x->rank, x->dim, arg, x, NULL, NULL);
+}
+
 struct dropout { float rate; uint64_t seed, stream; };
 
 static void dropout_forward(struct lt_graph *g, struct lt_tensor *out)
@@ -81,4 +113,5 @@ struct lt_tensor *lt_op_dropout(struct lt_graph *g, struct lt_tensor *x, float r
 
 const struct lt_op lt_row_act = { .name = "act", .forward = act_forward, .backward = act_backward };
 const struct lt_op lt_row_glu = { .name = "glu", .forward = glu_forward, .backward = glu_backward };
+const struct lt_op lt_row_clip = { .name = "clip", .forward = clip_forward, .backward = clip_backward };
 const struct lt_op lt_row_dropout = { .name = "dropout", .forward = dropout_forward, .backward = dropout_backward };

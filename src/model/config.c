@@ -20,7 +20,7 @@ static const char *const harmless[] = {
 /* Keys that no row answers to and that change the numbers unless they have this value. */
 static const struct { const char *key, *value; } fixed[] = {
     { "is_encoder_decoder", "false" }, { "add_cross_attention", "false" }, { "scale_attn_weights", "true" },
-    { "qk_layernorm", "false" }, { "use_sliding_window", "false" }, { "attention_bias", "false" }, { "mlp_bias", "false" },
+    { "qk_layernorm", "false" }, { "tie_word_embeddings", "false" }, { "use_sliding_window", "false" }, { "attention_bias", "false" }, { "mlp_bias", "false" },
     { "partial_rotary_factor", "1" }, { "rope_scaling_type", "default" },
 };
 
@@ -203,7 +203,8 @@ static int64_t int_of(const struct lt_model *m, const struct lt_opt *r)
 static void put_row(struct lt_buf *b, const struct lt_model *m, const struct lt_opt *r)
 {
     const char *at = (const char *)m->o + r->at;
-    if (r->type == LT_INT && int_of(m, r) == 0 && r->dflt != 0) {
+    bool none = !strcmp(r->key, "sliding_window") ? int_of(m, r) == 0 : !strcmp(r->key, "clip_qkv") && *(const double *)at == 0;
+    if (none) {
         put_key(b, r->key);
         lt_buf_str(b, "null");
         return;

@@ -194,6 +194,11 @@ static struct qkv project(struct lt_graph *g, const struct pass *p, const struct
         t.v = lt_op_slice(g, t.q, q + kv, kv);
         t.q = lt_op_slice(g, t.q, 0, q);
     }
+    if (d->clip > 0) {
+        t.q = lt_op_clip(g, t.q, (float)d->clip);
+        t.k = lt_op_clip(g, t.k, (float)d->clip);
+        t.v = lt_op_clip(g, t.v, (float)d->clip);
+    }
     if (d->q_norm) t.q = normalise(g, p, l->q_norm, t.q);
     if (d->k_norm) t.k = normalise(g, p, l->k_norm, t.k);
     t.q = rotate(g, p, t.q, d->heads);

@@ -177,6 +177,15 @@ static double act(enum lt_act a, double x)
     }
     return 0;
 }
+static struct lt_tensor *build_clip(struct lt_graph *g, const struct op_case *c, struct lt_tensor **in)
+{
+    return lt_op_clip(g, in[0], *(const float *)c->config);
+}
+static void twin_clip(const struct op_case *c, double *const *in, double *out)
+{
+    double bound = (double)*(const float *)c->config;
+    for (int64_t i = 0; i < rows_of(c) * cols_of(c); i++) out[i] = fmax(-bound, fmin(bound, in[0][i]));
+}
 static struct lt_tensor *build_act(struct lt_graph *g, const struct op_case *c, struct lt_tensor **in)
 {
     return lt_op_act(g, in[0], *(const enum lt_act *)c->config);
@@ -390,6 +399,9 @@ static const struct op_case op_cases[] = {
     ATTENTION("prefix", FILL_NORMAL, 0, .mask = LT_MASK_PREFIX),
     ATTENTION("window", FILL_NORMAL, 0, .mask = LT_MASK_CAUSAL, .window = 2),
     CASE("checkpoint", "dropout inside", checkpoint, NULL, TWO(4, 6, FILL_NORMAL), TWO(5, 6, FILL_NORMAL)),
+    CASE("clip", "normal", clip, &(const float){ 0.7f }, TWO(4, 19, FILL_NORMAL)),
+    CASE("clip", "big", clip, &(const float){ 1.5f }, TWO(3, 5, FILL_BIG)),
+    CASE("clip", "zeros", clip, &(const float){ 1 }, TWO(3, 5, FILL_ZERO)),
     CASE("dropout", "normal", dropout, NULL, TWO(4, 50, FILL_NORMAL)),
     CASE("embed", "repeated rows", embed, NULL, TWO(5, 3, FILL_NORMAL)),
     GLU(LT_ACT_SILU, FILL_NORMAL), GLU(LT_ACT_SILU, FILL_BIG), GLU(LT_ACT_GELU, FILL_NORMAL),

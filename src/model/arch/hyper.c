@@ -53,3 +53,11 @@ struct lt_decoder lt_hyper_decoder(const struct lt_hyper *h, struct lt_model *m)
         .act = lt_act_of(h->hidden_act), .rot = rot, .turn = lt_rope_turns(&m->arena, rot, h->rope_theta, &h->scaling),
     };
 }
+
+void lt_hyper_plain_mlp(const struct lt_hyper *h, struct lt_decoder *d, const char *up, const char *down)
+{
+    d->gate = NULL;
+    d->up = up;
+    d->down = down;
+    d->inner = h->intermediate_size ? h->intermediate_size : 4 * h->hidden_size;
+}

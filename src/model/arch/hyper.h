@@ -22,6 +22,8 @@ struct lt_hyper {
 
 /* The common part: sizes, names of the Llama layout, rotary positions.  Memory comes from the model's arena. */
 struct lt_decoder lt_hyper_decoder(const struct lt_hyper *h, struct lt_model *m);
+/* An MLP without a gate: act(up x), four times as wide as the residual stream unless said otherwise. */
+void lt_hyper_plain_mlp(const struct lt_hyper *h, struct lt_decoder *d, const char *up, const char *down);
 /* (rot/2) radians a position, in the arena. */
 const double *lt_rope_turns(struct lt_arena *a, int64_t rot, double theta, const struct lt_rope_scaling *s);
 enum lt_act lt_act_of(const char *name);
@@ -62,10 +64,15 @@ enum lt_act lt_act_of(const char *name);
     LT_ROW_REAL(lt_hyper, "rope_scaling_high_freq_factor", scaling.high, 4, 1e-3, 1e6, "llama3: where it begins"), \
     LT_ROW_INT(lt_hyper, "rope_scaling_original_max_position_embeddings", scaling.original, 8192, 1, LT_CONTEXT_MAX, \
                "llama3: context before stretching")
-#define LT_HYPER_COMMON(act, tied) \
-    LT_ROW_ENUM(lt_hyper, "hidden_act", hidden_act, act LT_ACTS, "activation inside the MLP"), \
-    LT_ROW_BOOL(lt_hyper, "tie_word_embeddings", tie_word_embeddings, tied, "the output head is the embedding"), \
+#define LT_HYPER_ACT(act) LT_ROW_ENUM(lt_hyper, "hidden_act", hidden_act, act LT_ACTS, "activation inside the MLP")
+#define LT_HYPER_STD \
     LT_ROW_REAL(lt_hyper, "initializer_range", initializer_range, 0.02, 0, 10, "standard deviation of new weights")
+#define LT_HYPER_PARTIAL(d) \
+    LT_ROW_REAL(lt_hyper, "partial_rotary_factor", partial_rotary_factor, d, 0.001, 1, "share of a head that is rotated")
+#define LT_HYPER_COMMON(act, tied) \
+    LT_HYPER_ACT(act), \
+    LT_ROW_BOOL(lt_hyper, "tie_word_embeddings", tie_word_embeddings, tied, "the output head is the embedding"), \
+    LT_HYPER_STD
 #define LT_HYPER_EPS(k, d) \
     LT_ROW_REAL(lt_hyper, k, norm_eps, d, 0, 1, "added to the mean square in the norms")
 

@@ -1,0 +1,173 @@
+/* Every family against transformers: figures of small models whose weights are a formula (test/oracle/make_models.py),
+ * and, where LATHE_ORACLE_PYTHON names a Python that has transformers, folders of ours read there. */
+#include "test.h"
+#include "base/json.h"
+#include "model/session.h"
+
+#include <math.h>
+
+enum { TOKENS_MAX = 64 };
+
+/* ---- the formula of test/oracle/model_weights.py ---- */
+
+static uint64_t hash_name(const char *name)
+{
+    uint64_t h = 0xCBF29CE484222325u;
+    for (; *name; name++) h = (h ^ (uint8_t)*name) * 0x100000001B3u;
+    return h;
+}
+
+static double uniform(uint64_t base, uint64_t i)
+{
+    uint64_t z = base + (i + 1) * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    z ^= z >> 31;
+    return (double)(z >> 40) / (1 << 24) - 0.5;
+}
+
+static void fill(struct lt_model *m)
+{
+    for (int w = 0; w < m->weight_count; w++) {
+        struct lt_weight *x = &m->weight[w];
+        uint64_t base = hash_name(x->name);
+        bool norm = x->rank == 1 && lt_str_ends(lt_str(x->name), ".weight");
+        for (int64_t i = 0; i < lt_weight_count(x); i++) {
+            double u = uniform(base, (uint64_t)i);
+            x->master[i] = (float)(norm ? 1 + u : 0.5 * u);
+        }
+    }
+}
+
+/* ---- the cases ---- */
+
+struct figures { const char *name; struct lt_model *m; int32_t token[TOKENS_MAX]; int tokens; json_t *root; };
+
+static void load(const char *line, struct figures *f)
+{
+    const struct lt_arch *arch;
+    struct lt_options *options;
+    struct lt_generation gen;
+    lt_generation_init(&gen);
+    assert_ok(lt_json_parse("models.jsonl", lt_str(line), &f->root));
+    f->name = json_string_value(json_object_get(f->root, "name"));
+    char *config = json_dumps(json_object_get(f->root, "config"), 0);
+    if (lt_config_parse(f->name, lt_str(config), &arch, &options, &gen) || lt_model_new(arch, options, 1, NULL, &f->m))
+        fail_msg("%s", lt_error());
+    free(config);
+    f->m->generation = gen;
+    fill(f->m);
+    const json_t *token = json_object_get(f->root, "tokens");
+    f->tokens = (int)json_array_size(token);
+    assert_in_range(f->tokens, 1, TOKENS_MAX);
+    for (int i = 0; i < f->tokens; i++) f->token[i] = (int32_t)json_integer_value(json_array_get(token, (size_t)i));
+}
+
+static void unload(struct figures *f)
+{
+    json_decref(f->root);
+    lt_model_free(f->m);
+}
+
+static void each(void (*check)(struct figures *f, void *arg), void *arg)
+{
+    struct lt_stream *s = lt_stream_open("test/oracle/models.jsonl");
+    if (!s) fail_msg("%s", lt_error());
+    struct lt_buf line = { 0 };
+    int count = 0;
+    while (lt_stream_line(s, &line, 1 << 20, true) == 1) {
+        struct figures f;
+        load(line.p, &f);
+        check(&f, arg);
+        unload(&f);
+        lt_buf_clear(&line);
+        count++;
+    }
+    assert_true(count >= 19);
+    lt_buf_free(&line);
+    lt_stream_close(s);
+}
+
+static void compare(struct figures *f, void *arg)
+{
+    const json_t *at = json_object_get(f->root, "at"), *want = json_object_get(f->root, "logits");
+    struct lt_session s;
+    double *worst = arg;
+    int vocab, fed = 0;
+    assert_ok(lt_model_session(f->m, NULL, (struct lt_session_spec){ 0 }, &s));
+    for (size_t i = 0; i < json_array_size(at); i++) {
+        int upto = (int)json_integer_value(json_array_get(at, i)) + 1;
+        assert_ok(s.type->feed(s.self, f->token + fed, upto - fed));
+        fed = upto;
+        const float *have = s.type->logits(s.self, &vocab);
+        assert_int_equal(vocab, json_array_size(json_array_get(want, i)));
+        for (int v = 0; v < vocab; v++) {
+            double d = fabs((double)have[v] - json_number_value(json_array_get(json_array_get(want, i), (size_t)v)));
+            if (!(d < 1e-5)) fail_msg("%s: logit %d after %d tokens is off by %g", f->name, v, fed, d);
+            *worst = fmax(*worst, d);
+        }
+    }
+    s.type->close(s.self);
+}
+
+static void test_families__logits_agree_with_transformers(void **state)
+{
+    (void)state;
+    double worst = 0;
+    each(compare, &worst);
+    assert_true(worst > 0);     /* two computations, not one */
+}
+
+/* ---- folders we write, read there ---- */
+
+struct out { const char *folder; int count; };
+
+static void write_case(struct figures *f, void *arg)
+{
+    struct out *o = arg;
+    struct lt_session s;
+    int vocab;
+    struct lt_buf path = { 0 }, text = { 0 };
+    lt_buf_fmt(&path, "%s/%d", o->folder, o->count++);
+    assert_ok(lt_model_save(f->m, path.p, LT_F32));
+    assert_ok(lt_model_session(f->m, NULL, (struct lt_session_spec){ 0 }, &s));
+    assert_ok(s.type->feed(s.self, f->token, f->tokens));
+    const float *have = s.type->logits(s.self, &vocab);
+    lt_buf_str(&text, "{\"tokens\": [");
+    for (int i = 0; i < f->tokens; i++) lt_buf_fmt(&text, "%s%d", i ? ", " : "", (int)f->token[i]);
+    lt_buf_str(&text, "], \"logits\": [");
+    for (int i = 0; i < vocab; i++) lt_buf_fmt(&text, "%s%.9g", i ? ", " : "", (double)have[i]);
+    lt_buf_str(&text, "]}\n");
+    lt_buf_str(&path, "/expected.json");
+    assert_ok(lt_file_save(path.p, text.p, text.n));
+    s.type->close(s.self);
+    lt_buf_free(&path);
+    lt_buf_free(&text);
+}
+
+static void test_families__folders_load_in_transformers(void **state)
+{
+    (void)state;
+    const char *python = getenv("LATHE_ORACLE_PYTHON");
+    if (!python) {
+        fprintf(stderr, "SKIP folders_load_in_transformers: set LATHE_ORACLE_PYTHON to a Python with transformers\n");
+        skip();
+    }
+    struct out o = { .folder = lt_test_temp() };
+    each(write_case, &o);
+    struct lt_buf command = { 0 };
+    lt_buf_fmt(&command, "'%s' test/oracle/check_written.py '%s' >&2", python, o.folder);
+    int rc = system(command.p);
+    lt_buf_free(&command);
+    lt_test_temp_end((char *)o.folder);
+    assert_int_equal(rc, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_families__logits_agree_with_transformers),
+        cmocka_unit_test(test_families__folders_load_in_transformers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
