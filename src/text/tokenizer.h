@@ -26,6 +26,7 @@ struct lt_tok_added {
     bool lstrip, rstrip;    /* takes the white space beside it along */
     bool normalized;        /* is looked for in the normalised text, else in the given one */
     bool special;           /* decoding leaves it out unless told otherwise */
+    bool unseen;            /* never looked for in a text (tokenizer.json cannot say this) */
 };
 
 /* left + right -> into; the lowest rank goes first, at equal rank the leftmost place. */
