@@ -2,7 +2,7 @@
  * holds a space, then as ["a", "b"]. */
 #include "text/tok.h"
 #include "base/io.h"
-#include "base/option.h"
+#include "base/json.h"
 #include <string.h>
 
 static void put_member(struct lt_buf *b, const char *key, const char *json)
@@ -16,7 +16,7 @@ static void put_text(struct lt_buf *b, const char *key, const char *z)
 {
     lt_buf_fmt(b, "    \"%s\": ", key);
     if (z)
-        lt_json_text(b, lt_str(z));
+        lt_json_put_text(b, lt_str(z));
     else
         lt_buf_str(b, "null");
     lt_buf_str(b, ",\n");
@@ -33,7 +33,7 @@ static void put_added(struct lt_buf *b, const struct lt_tok_spec *s)
     for (int i = 0; i < s->added_count; i++) {
         const struct lt_tok_added *a = &s->added[i];
         lt_buf_fmt(b, "%s\n    {\"id\": %d, \"content\": ", i ? "," : "", a->id);
-        lt_json_text(b, a->content);
+        lt_json_put_text(b, a->content);
         lt_buf_fmt(b, ", \"single_word\": %s, \"lstrip\": %s, \"rstrip\": %s, \"normalized\": %s, \"special\": %s}",
                    a->single_word ? "true" : "false", a->lstrip ? "true" : "false", a->rstrip ? "true" : "false",
                    a->normalized ? "true" : "false", a->special ? "true" : "false");
@@ -51,10 +51,10 @@ static void put_vocab(struct lt_buf *b, const struct lt_tok_spec *s)
         lt_buf_str(b, any ? ",\n      " : "\n      ");
         any = true;
         lt_buf_str(b, list ? "[" : "");
-        lt_json_text(b, s->piece[i].p ? s->piece[i] : lt_str(""));
+        lt_json_put_text(b, s->piece[i].p ? s->piece[i] : lt_str(""));
         if (list) {
             lt_buf_str(b, ", ");
-            lt_json_real(b, LT_MAX(s->score[i], -1e300));
+            lt_json_put_real(b, LT_MAX(s->score[i], -1e300));
             lt_buf_char(b, ']');
         } else {
             lt_buf_fmt(b, ": %d", i);
@@ -78,9 +78,9 @@ static void put_merges(struct lt_buf *b, const struct lt_tok_spec *s)
         lt_buf_str(b, i ? ",\n      " : "\n      ");
         if (spaced) {
             lt_buf_char(b, '[');
-            lt_json_text(b, left);
+            lt_json_put_text(b, left);
             lt_buf_str(b, ", ");
-            lt_json_text(b, right);
+            lt_json_put_text(b, right);
             lt_buf_char(b, ']');
             continue;
         }
@@ -88,7 +88,7 @@ static void put_merges(struct lt_buf *b, const struct lt_tok_spec *s)
         lt_buf_put(&both, left.p, left.n);
         lt_buf_char(&both, ' ');
         lt_buf_put(&both, right.p, right.n);
-        lt_json_text(b, lt_buf_view(&both));
+        lt_json_put_text(b, lt_buf_view(&both));
     }
     lt_buf_free(&both);
     lt_buf_str(b, s->merge_count ? "\n    ]" : "]");
@@ -102,7 +102,7 @@ static void put_model(struct lt_buf *b, const struct lt_tok_spec *s)
     if (s->kind == LT_TOK_BPE) {
         lt_buf_str(b, "    \"dropout\": ");
         if (s->dropout > 0)
-            lt_json_real(b, s->dropout);
+            lt_json_put_real(b, s->dropout);
         else
             lt_buf_str(b, "null");
         lt_buf_str(b, ",\n");
