@@ -9,8 +9,8 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer
 CFLAGS ?= -O2 -g
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS := $(shell pkg-config --libs $(PKGS))
-LT_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -pthread -ffp-contract=off -fno-math-errno $(WARN) -Iinclude -Isrc \
-            $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
+LT_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -pthread -ffp-contract=off -fno-math-errno -fno-trapping-math \
+            $(WARN) -Iinclude -Isrc $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
 LT_LIBS = $(PKG_LIBS) -lm -pthread $(EXTRA_LDFLAGS)
 
 SRC = $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))

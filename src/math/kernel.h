@@ -2,9 +2,9 @@
  * by the instruction set (AVX-512 with bf16, AVX2, plain C).
  *
  * Conventions.  Matrices are row-major (rows, cols) with a leading dimension in elements.  Forward functions overwrite
- * their result; backward functions ADD into the gradients they produce, and skip those given as NULL.  Work is split
- * into chunks that depend on shapes alone, so the bits do not depend on the number of threads; a row's result does not
- * depend on which rows stand beside it. */
+ * their result; backward functions ADD into the gradients they produce (`set` makes some overwrite them), and skip those
+ * given as NULL.  Work is split into chunks that depend on shapes alone, so the bits do not depend on the number of
+ * threads; a row's result does not depend on which rows stand beside it. */
 #ifndef LT_KERNEL_H
 #define LT_KERNEL_H
 
@@ -12,7 +12,7 @@
 #include "math/dtype.h"
 
 /* y = x / rms(x) * w, rms(x) = sqrt(mean(x^2) + eps); w NULL: no scale.  rstd (rows) is kept for backward; may be NULL. */
-struct lt_norm { int64_t rows, cols, ldx, ldy; float eps; };
+struct lt_norm { int64_t rows, cols, ldx, ldy; float eps; bool set; };
 void lt_rmsnorm(struct lt_pool *p, const struct lt_norm *s, const float *x, const float *w, float *y, float *rstd);
 void lt_rmsnorm_back(struct lt_pool *p, const struct lt_norm *s, const float *x, const float *w, const float *rstd,
                      const float *dy, float *dx, float *dw);
@@ -58,7 +58,7 @@ void lt_attention_back(struct lt_pool *p, const struct lt_attn *s, const float *
 
 /* Activations, element by element; gated: y = act(gate) * up. */
 enum lt_act { LT_ACT_GELU, LT_ACT_GELU_TANH, LT_ACT_SILU, LT_ACT_RELU, LT_ACT_RELU2 };
-struct lt_rows { int64_t rows, cols, ldx, ldy; };
+struct lt_rows { int64_t rows, cols, ldx, ldy; bool set; };
 void lt_act(struct lt_pool *p, enum lt_act a, const struct lt_rows *s, const float *x, float *y);
 void lt_act_back(struct lt_pool *p, enum lt_act a, const struct lt_rows *s, const float *x, const float *dy, float *dx);
 /* ldx serves gate, up and their gradients; ldy serves y and dy. */

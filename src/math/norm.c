@@ -1,148 +1,98 @@
 #include "math/kernel.h"
 
+#include "math/row_kernel.h"
 #include "math/split.h"
-#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct job {
     const struct lt_norm *s;
+    const struct lt_row_kernel *rows;
+    bool layer;
     const float *x, *w, *b, *dy, *kept;
     float *y, *stat, *dx, *dw, *db;
-    int64_t step;                   /* rows, or columns, of one chunk */
+    int64_t step;                   /* rows of one chunk */
+    float *part;                    /* (chunks, 2, cols): each chunk's share of dw and db */
 };
 
-enum { COLUMNS = 64 };              /* of one chunk of weight gradients */
+enum { ROWS_MIN = 32 };             /* of a chunk of the backward pass: its share of dw is a row of its own */
 
-static void rms_row(int64_t n, float eps, const float *x, const float *w, float *y, float *rstd)
-{
-    float r = 1.0f / sqrtf(lt_lane_dot(n, x, x) / (float)n + eps);
-    for (int64_t i = 0; i < n; i++) y[i] = w ? x[i] * r * w[i] : x[i] * r;
-    if (rstd) *rstd = r;
-}
-
-static void rms_chunk(void *arg, int64_t chunk)
+static void forward_chunk(void *arg, int64_t chunk)
 {
     const struct job *j = arg;
     const struct lt_norm *s = j->s;
     int64_t end = LT_MIN(s->rows, (chunk + 1) * j->step);
-    for (int64_t i = chunk * j->step; i < end; i++)
-        rms_row(s->cols, s->eps, j->x + i * s->ldx, j->w, j->y + i * s->ldy, j->stat ? j->stat + i : NULL);
+    for (int64_t i = chunk * j->step; i < end; i++) {
+        const float *x = j->x + i * s->ldx;
+        float *y = j->y + i * s->ldy, stat[2];
+        if (j->layer) j->rows->layer(s->cols, s->eps, x, j->w, j->b, y, stat);
+        else stat[0] = j->rows->rms(s->cols, s->eps, x, j->w, y);
+        if (j->stat) memcpy(j->stat + (j->layer ? 2 : 1) * i, stat, (j->layer ? 2 : 1) * sizeof *stat);
+    }
+}
+
+static void forward(struct lt_pool *p, struct job *j)
+{
+    j->rows = lt_row_kernel();
+    j->step = lt_rows_per_chunk(j->s->cols);
+    lt_pool_run(p, lt_chunks(j->s->rows, j->step), forward_chunk, j);
 }
 
 void lt_rmsnorm(struct lt_pool *p, const struct lt_norm *s, const float *x, const float *w, float *y, float *rstd)
 {
-    struct job j = { .s = s, .x = x, .w = w, .y = y, .stat = rstd, .step = lt_rows_per_chunk(s->cols) };
-    lt_pool_run(p, lt_chunks(s->rows, j.step), rms_chunk, &j);
-}
-
-/* With h = x rstd and g = dy w:  dx += rstd (g - h mean(g h)). */
-static void rms_back_row(int64_t n, float r, const float *x, const float *w, const float *dy, float *dx)
-{
-    float mean = (w ? lt_lane_dot3(n, dy, w, x) : lt_lane_dot(n, dy, x)) * r / (float)n;
-    for (int64_t i = 0; i < n; i++) dx[i] += r * ((w ? dy[i] * w[i] : dy[i]) - x[i] * r * mean);
-}
-
-static void rms_back_chunk(void *arg, int64_t chunk)
-{
-    const struct job *j = arg;
-    const struct lt_norm *s = j->s;
-    int64_t end = LT_MIN(s->rows, (chunk + 1) * j->step);
-    for (int64_t i = chunk * j->step; i < end; i++)
-        rms_back_row(s->cols, j->kept[i], j->x + i * s->ldx, j->w, j->dy + i * s->ldy, j->dx + i * s->ldx);
-}
-
-static void rms_weight_chunk(void *arg, int64_t chunk)
-{
-    const struct job *j = arg;
-    const struct lt_norm *s = j->s;
-    int64_t from = chunk * COLUMNS, n = LT_MIN(COLUMNS, s->cols - from);
-    float sum[COLUMNS] = { 0 };
-    for (int64_t i = 0; i < s->rows; i++) {
-        const float *x = j->x + i * s->ldx + from, *dy = j->dy + i * s->ldy + from;
-        float r = j->kept[i];
-        for (int64_t k = 0; k < n; k++) sum[k] += dy[k] * (x[k] * r);
-    }
-    for (int64_t k = 0; k < n; k++) j->dw[from + k] += sum[k];
-}
-
-void lt_rmsnorm_back(struct lt_pool *p, const struct lt_norm *s, const float *x, const float *w, const float *rstd,
-                     const float *dy, float *dx, float *dw)
-{
-    struct job j = { .s = s, .x = x, .w = w, .kept = rstd, .dy = dy, .dx = dx, .dw = dw,
-                     .step = lt_rows_per_chunk(s->cols) };
-    if (dw) lt_pool_run(p, lt_chunks(s->cols, COLUMNS), rms_weight_chunk, &j);
-    if (dx) lt_pool_run(p, lt_chunks(s->rows, j.step), rms_back_chunk, &j);
-}
-
-static void layer_row(int64_t n, float eps, const float *x, const float *w, const float *b, float *y, float *stat)
-{
-    float mean = lt_lane_sum(n, x) / (float)n;
-    float r = 1.0f / sqrtf(lt_lane_square(n, x, mean) / (float)n + eps);
-    for (int64_t i = 0; i < n; i++) {
-        float h = (x[i] - mean) * r;
-        if (w) h *= w[i];
-        y[i] = b ? h + b[i] : h;
-    }
-    if (stat) { stat[0] = mean; stat[1] = r; }
-}
-
-static void layer_chunk(void *arg, int64_t chunk)
-{
-    const struct job *j = arg;
-    const struct lt_norm *s = j->s;
-    int64_t end = LT_MIN(s->rows, (chunk + 1) * j->step);
-    for (int64_t i = chunk * j->step; i < end; i++)
-        layer_row(s->cols, s->eps, j->x + i * s->ldx, j->w, j->b, j->y + i * s->ldy, j->stat ? j->stat + 2 * i : NULL);
+    forward(p, &(struct job){ .s = s, .x = x, .w = w, .y = y, .stat = rstd });
 }
 
 void lt_layernorm(struct lt_pool *p, const struct lt_norm *s, const float *x, const float *w, const float *b, float *y,
                   float *stat)
 {
-    struct job j = { .s = s, .x = x, .w = w, .b = b, .y = y, .stat = stat, .step = lt_rows_per_chunk(s->cols) };
-    lt_pool_run(p, lt_chunks(s->rows, j.step), layer_chunk, &j);
+    forward(p, &(struct job){ .s = s, .layer = true, .x = x, .w = w, .b = b, .y = y, .stat = stat });
 }
 
-/* With h = (x - mean) rstd and g = dy w:  dx += rstd (g - mean(g) - h mean(g h)). */
-static void layer_back_row(int64_t n, float mean, float r, const float *x, const float *w, const float *dy, float *dx)
-{
-    float g = (w ? lt_lane_dot(n, dy, w) : lt_lane_sum(n, dy)) / (float)n;
-    float gx = (w ? lt_lane_dot3(n, dy, w, x) : lt_lane_dot(n, dy, x)) / (float)n;
-    float gh = (gx - g * mean) * r;
-    for (int64_t i = 0; i < n; i++) dx[i] += r * ((w ? dy[i] * w[i] : dy[i]) - g - (x[i] - mean) * r * gh);
-}
-
-static void layer_back_chunk(void *arg, int64_t chunk)
+/* Both gradients in one walk over the rows, while they are in the cache. */
+static void back_chunk(void *arg, int64_t chunk)
 {
     const struct job *j = arg;
     const struct lt_norm *s = j->s;
-    int64_t end = LT_MIN(s->rows, (chunk + 1) * j->step);
-    for (int64_t i = chunk * j->step; i < end; i++)
-        layer_back_row(s->cols, j->kept[2 * i], j->kept[2 * i + 1], j->x + i * s->ldx, j->w, j->dy + i * s->ldy,
-                       j->dx + i * s->ldx);
-}
-
-static void layer_weight_chunk(void *arg, int64_t chunk)
-{
-    const struct job *j = arg;
-    const struct lt_norm *s = j->s;
-    int64_t from = chunk * COLUMNS, n = LT_MIN(COLUMNS, s->cols - from);
-    float w[COLUMNS] = { 0 }, b[COLUMNS] = { 0 };
-    for (int64_t i = 0; i < s->rows; i++) {
-        const float *x = j->x + i * s->ldx + from, *dy = j->dy + i * s->ldy + from;
-        float mean = j->kept[2 * i], r = j->kept[2 * i + 1];
-        for (int64_t k = 0; k < n; k++) {
-            w[k] += dy[k] * ((x[k] - mean) * r);
-            b[k] += dy[k];
-        }
+    int64_t n = s->cols, end = LT_MIN(s->rows, (chunk + 1) * j->step);
+    float *dw = j->dw ? j->part + chunk * 2 * n : NULL, *db = j->db ? j->part + (chunk * 2 + 1) * n : NULL;
+    if (dw) memset(dw, 0, (size_t)n * sizeof *dw);
+    if (db) memset(db, 0, (size_t)n * sizeof *db);
+    for (int64_t i = chunk * j->step; i < end; i++) {
+        const float *x = j->x + i * s->ldx, *dy = j->dy + i * s->ldy;
+        const float rms[2] = { 0, j->kept[i] }, *stat = j->layer ? j->kept + 2 * i : rms;
+        float *dx = j->dx ? j->dx + i * s->ldx : NULL;
+        if (dw) j->rows->norm_sums(n, stat[0], stat[1], x, dy, dw);
+        if (db) j->rows->axpy(n, 1, dy, db);
+        if (dx && s->set) memset(dx, 0, (size_t)n * sizeof *dx);
+        if (dx && j->layer) j->rows->layer_back(n, stat, x, j->w, dy, dx);
+        else if (dx) j->rows->rms_back(n, stat[1], x, j->w, dy, dx);
     }
-    if (j->dw) for (int64_t k = 0; k < n; k++) j->dw[from + k] += w[k];
-    if (j->db) for (int64_t k = 0; k < n; k++) j->db[from + k] += b[k];
+}
+
+static void back(struct lt_pool *p, struct job *j)
+{
+    int64_t n = j->s->cols;
+    j->rows = lt_row_kernel();
+    j->step = LT_MAX(lt_rows_per_chunk(n), ROWS_MIN);
+    int64_t chunks = lt_chunks(j->s->rows, j->step);
+    if (j->dw || j->db) j->part = lt_aligned((size_t)(chunks * 2 * n) * sizeof(float));
+    lt_pool_run(p, chunks, back_chunk, j);
+    for (int64_t c = 0; c < chunks; c++) {
+        if (j->dw) j->rows->axpy(n, 1, j->part + c * 2 * n, j->dw);
+        if (j->db) j->rows->axpy(n, 1, j->part + (c * 2 + 1) * n, j->db);
+    }
+    free(j->part);
+}
+
+void lt_rmsnorm_back(struct lt_pool *p, const struct lt_norm *s, const float *x, const float *w, const float *rstd,
+                     const float *dy, float *dx, float *dw)
+{
+    back(p, &(struct job){ .s = s, .x = x, .w = w, .kept = rstd, .dy = dy, .dx = dx, .dw = dw });
 }
 
 void lt_layernorm_back(struct lt_pool *p, const struct lt_norm *s, const float *x, const float *w, const float *stat,
                        const float *dy, float *dx, float *dw, float *db)
 {
-    struct job j = { .s = s, .x = x, .w = w, .kept = stat, .dy = dy, .dx = dx, .dw = dw, .db = db,
-                     .step = lt_rows_per_chunk(s->cols) };
-    if (dw || db) lt_pool_run(p, lt_chunks(s->cols, COLUMNS), layer_weight_chunk, &j);
-    if (dx) lt_pool_run(p, lt_chunks(s->rows, j.step), layer_back_chunk, &j);
+    back(p, &(struct job){ .s = s, .layer = true, .x = x, .w = w, .kept = stat, .dy = dy, .dx = dx, .dw = dw, .db = db });
 }

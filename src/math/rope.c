@@ -1,5 +1,6 @@
 #include "math/kernel.h"
 
+#include "math/row_kernel.h"
 #include "math/split.h"
 #include <math.h>
 #include <string.h>
@@ -16,19 +17,22 @@ void lt_rope_angles(float *angle, int64_t positions, int64_t rot, double theta, 
         }
 }
 
-struct job { const struct lt_rope *s; const float *angle, *x; const int32_t *pos; float *y; int64_t step; };
+struct job {
+    const struct lt_rope *s;
+    const struct lt_row_kernel *rows;
+    const float *angle, *x;
+    const int32_t *pos;
+    float *y;
+    int64_t step;
+};
 
-/* Component a of a pair stands at i * stride, b at i * stride + apart. */
-static void turn_head(const struct lt_rope *s, const float *angle, const float *x, float *y)
+static void rope_row(const struct job *j, const float *angle, const float *x, float *y)
 {
-    int64_t half = s->rot / 2, stride = s->interleaved ? 2 : 1, apart = s->interleaved ? 1 : half;
-    for (int64_t i = 0; i < half; i++) {
-        float c = angle[2 * i], n = s->inverse ? -angle[2 * i + 1] : angle[2 * i + 1];
-        float a = x[i * stride], b = x[i * stride + apart];
-        y[i * stride] = a * c - b * n;
-        y[i * stride + apart] = b * c + a * n;
+    const struct lt_rope *s = j->s;
+    for (int64_t h = 0; h < s->heads; h++, x += s->dim, y += s->dim) {
+        j->rows->rope(s->rot, s->interleaved, s->inverse ? -1 : 1, angle, x, y);
+        if (x != y) memcpy(y + s->rot, x + s->rot, (size_t)(s->dim - s->rot) * sizeof *y);
     }
-    if (x != y) memcpy(y + s->rot, x + s->rot, (size_t)(s->dim - s->rot) * sizeof *y);
 }
 
 static void rope_chunk(void *arg, int64_t chunk)
@@ -37,12 +41,12 @@ static void rope_chunk(void *arg, int64_t chunk)
     const struct lt_rope *s = j->s;
     int64_t end = LT_MIN(s->rows, (chunk + 1) * j->step);
     for (int64_t i = chunk * j->step; i < end; i++)
-        for (int64_t h = 0; h < s->heads; h++)
-            turn_head(s, j->angle + (int64_t)j->pos[i] * s->rot, j->x + i * s->ldx + h * s->dim, j->y + i * s->ldy + h * s->dim);
+        rope_row(j, j->angle + (int64_t)j->pos[i] * s->rot, j->x + i * s->ldx, j->y + i * s->ldy);
 }
 
 void lt_rope(struct lt_pool *p, const struct lt_rope *s, const float *angle, const int32_t *pos, const float *x, float *y)
 {
-    struct job j = { .s = s, .angle = angle, .x = x, .pos = pos, .y = y, .step = lt_rows_per_chunk(s->heads * s->dim) };
+    struct job j = { .s = s, .rows = lt_row_kernel(), .angle = angle, .x = x, .pos = pos, .y = y,
+                     .step = lt_rows_per_chunk(s->heads * s->dim) };
     lt_pool_run(p, lt_chunks(s->rows, j.step), rope_chunk, &j);
 }

@@ -1,11 +1,14 @@
 #include "math/kernel.h"
 
+#include "math/row_kernel.h"
 #include "math/split.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct job {
-    int64_t n, rows, ld;
+    const struct lt_row_kernel *rows;
+    int64_t n, rows_all, ld;
     const float *a, *b;
     float *y;
     float alpha;
@@ -15,21 +18,23 @@ struct job {
     int64_t *first;
 };
 
-static int64_t chunk_end(const struct job *j, int64_t chunk)
+static int64_t chunk_begin(int64_t chunk) { return chunk * LT_CHUNK_ELEMENTS; }
+static int64_t chunk_size(const struct job *j, int64_t chunk)
 {
-    return LT_MIN(j->n, (chunk + 1) * LT_CHUNK_ELEMENTS);
+    return LT_MIN(LT_CHUNK_ELEMENTS, j->n - chunk_begin(chunk));
 }
 
 static void run(struct lt_pool *p, lt_chunk_fn *fn, struct job *j)
 {
+    j->rows = lt_row_kernel();
     lt_pool_run(p, lt_chunks(j->n, LT_CHUNK_ELEMENTS), fn, j);
 }
 
 static void add_chunk(void *arg, int64_t c)
 {
     const struct job *j = arg;
-    int64_t end = chunk_end(j, c);
-    for (int64_t i = c * LT_CHUNK_ELEMENTS; i < end; i++) j->y[i] = j->a[i] + j->b[i];
+    int64_t at = chunk_begin(c);
+    j->rows->add(chunk_size(j, c), j->a + at, j->b + at, j->y + at);
 }
 
 void lt_add(struct lt_pool *p, int64_t n, const float *a, const float *b, float *y)
@@ -40,8 +45,8 @@ void lt_add(struct lt_pool *p, int64_t n, const float *a, const float *b, float 
 static void axpy_chunk(void *arg, int64_t c)
 {
     const struct job *j = arg;
-    int64_t end = chunk_end(j, c);
-    for (int64_t i = c * LT_CHUNK_ELEMENTS; i < end; i++) j->y[i] += j->alpha * j->a[i];
+    int64_t at = chunk_begin(c);
+    j->rows->axpy(chunk_size(j, c), j->alpha, j->a + at, j->y + at);
 }
 
 void lt_axpy(struct lt_pool *p, int64_t n, float alpha, const float *x, float *y)
@@ -52,8 +57,7 @@ void lt_axpy(struct lt_pool *p, int64_t n, float alpha, const float *x, float *y
 static void scale_chunk(void *arg, int64_t c)
 {
     const struct job *j = arg;
-    int64_t end = chunk_end(j, c);
-    for (int64_t i = c * LT_CHUNK_ELEMENTS; i < end; i++) j->y[i] *= j->alpha;
+    j->rows->scale(chunk_size(j, c), j->alpha, j->y + chunk_begin(c));
 }
 
 void lt_scale(struct lt_pool *p, int64_t n, float alpha, float *x)
@@ -64,14 +68,8 @@ void lt_scale(struct lt_pool *p, int64_t n, float alpha, float *x)
 static void dot_chunk(void *arg, int64_t c)
 {
     const struct job *j = arg;
-    int64_t i = c * LT_CHUNK_ELEMENTS, end = chunk_end(j, c);
-    double s[LT_LANES] = { 0 };
-    for (; i + LT_LANES <= end; i += LT_LANES)
-        for (int l = 0; l < LT_LANES; l++) s[l] += (double)j->a[i + l] * (double)j->b[i + l];
-    for (int l = 0; i < end; i++, l++) s[l] += (double)j->a[i] * (double)j->b[i];
-    double total = 0;
-    for (int l = 0; l < LT_LANES; l++) total += s[l];
-    j->part[c] = total;
+    int64_t at = chunk_begin(c);
+    j->part[c] = j->rows->wide_dot(chunk_size(j, c), j->a + at, j->b + at);
 }
 
 double lt_dot(struct lt_pool *p, int64_t n, const float *a, const float *b)
@@ -89,33 +87,35 @@ double lt_sum_squares(struct lt_pool *p, int64_t n, const float *x)
     return lt_dot(p, n, x, x);
 }
 
-enum { COLUMNS = 64 };              /* of one chunk of lt_colsum */
+enum { ROWS = 64 };                 /* of one chunk of lt_colsum, which sums them into a row of its own */
 
 static void colsum_chunk(void *arg, int64_t c)
 {
     const struct job *j = arg;
-    int64_t from = c * COLUMNS, n = LT_MIN(COLUMNS, j->n - from);
-    float s[COLUMNS] = { 0 };
-    for (int64_t i = 0; i < j->rows; i++)
-        for (int64_t k = 0; k < n; k++) s[k] += j->a[i * j->ld + from + k];
-    for (int64_t k = 0; k < n; k++) j->y[from + k] = j->add ? j->y[from + k] + s[k] : s[k];
+    int64_t end = LT_MIN(j->rows_all, (c + 1) * ROWS);
+    float *sum = j->y + c * j->n;
+    memset(sum, 0, (size_t)j->n * sizeof *sum);
+    for (int64_t i = c * ROWS; i < end; i++) j->rows->axpy(j->n, 1, j->a + i * j->ld, sum);
 }
 
 void lt_colsum(struct lt_pool *p, int64_t rows, int64_t cols, int64_t ldx, const float *x, float *y, bool add)
 {
-    struct job j = { .n = cols, .rows = rows, .ld = ldx, .a = x, .y = y, .add = add };
-    lt_pool_run(p, lt_chunks(cols, COLUMNS), colsum_chunk, &j);
+    int64_t chunks = lt_chunks(rows, ROWS);
+    float *part = lt_aligned((size_t)(chunks * cols) * sizeof *part);
+    struct job j = { .rows = lt_row_kernel(), .n = cols, .rows_all = rows, .ld = ldx, .a = x, .y = part };
+    lt_pool_run(p, chunks, colsum_chunk, &j);
+    if (!add) memset(y, 0, (size_t)cols * sizeof *y);
+    for (int64_t c = 0; c < chunks; c++) j.rows->axpy(cols, 1, part + c * cols, y);
+    free(part);
 }
 
 static void nonfinite_chunk(void *arg, int64_t c)
 {
     const struct job *j = arg;
-    int64_t end = chunk_end(j, c);
-    for (int64_t i = c * LT_CHUNK_ELEMENTS; i < end; i++) {
-        if (isfinite(j->a[i])) continue;
-        j->first[c] = i + 1;
-        return;
-    }
+    int64_t at = chunk_begin(c);
+    if (j->rows->finite(chunk_size(j, c), j->a + at)) return;
+    while (isfinite(j->a[at])) at++;
+    j->first[c] = at + 1;
 }
 
 int64_t lt_find_nonfinite(struct lt_pool *p, int64_t n, const float *x)
@@ -132,10 +132,10 @@ int64_t lt_find_nonfinite(struct lt_pool *p, int64_t n, const float *x)
 static void dropout_chunk(void *arg, int64_t c)
 {
     const struct job *j = arg;
-    int64_t end = chunk_end(j, c);
+    int64_t end = chunk_begin(c) + chunk_size(j, c);
     uint64_t bar = (uint64_t)((double)j->alpha * (1 << 24));
     float scale = j->alpha < 1 ? 1.0f / (1.0f - j->alpha) : 0;
-    for (int64_t i = c * LT_CHUNK_ELEMENTS; i < end; i++) {
+    for (int64_t i = chunk_begin(c); i < end; i++) {
         bool keep = lt_rng_at(j->seed, j->stream, (uint64_t)i) >> 40 >= bar;
         float v = keep ? j->a[i] * scale : 0;
         j->y[i] = j->add ? j->y[i] + v : v;
@@ -150,10 +150,8 @@ void lt_dropout(struct lt_pool *p, int64_t n, float rate, uint64_t seed, uint64_
 
 void lt_log_softmax(const float *x, int64_t n, float *y)
 {
-    float top = -INFINITY;
-    for (int64_t i = 0; i < n; i++) top = x[i] > top ? x[i] : top;
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += exp((double)x[i] - (double)top);
-    double z = (double)top + log(sum);
+    const struct lt_row_kernel *rows = lt_row_kernel();
+    float top = rows->peak(n, x);
+    double z = (double)top + log(rows->exp_sum(n, top, x, NULL));
     for (int64_t i = 0; i < n; i++) y[i] = (float)((double)x[i] - z);
 }

@@ -1,7 +1,7 @@
 /* Every row kernel of kernel.h against a slow twin in double precision, at awkward sizes and values, on every
  * instruction set; the same bits on all of them, on any number of threads, and for a row alone. */
 #include "levels.h"
-#include "math/kernel.h"
+#include "math/row_kernel.h"
 #include "math/split.h"
 #include <math.h>
 
@@ -546,6 +546,34 @@ static void test_kernels__log_softmax(void **state)
         }
 }
 
+/* Two units in the last place where results are normal, and the edges. */
+static void test_kernels__exp(void **state)
+{
+    (void)state;
+    const struct lt_row_kernel *rows = lt_row_kernel();
+    const float edge[] = { 0, -0.0f, 88.72f, 88.73f, 100, 1e30f, INFINITY, -86.9f, -87.5f, -1000, -INFINITY };
+    const float want[] = { 1, 1, -1, INFINITY, INFINITY, INFINITY, INFINITY, -1, 0, 0, 0 };       /* -1: of exp */
+    float e[1000], x[1000], not_a_number = NAN;
+    rows->exp_sum(LT_COUNT(edge), 0, edge, e);
+    for (int i = 0; i < LT_COUNT(edge); i++) {
+        if (want[i] < 0) close_to(e[i], exp((double)edge[i]), 3e-7 * exp((double)edge[i]), "exp", i);
+        else assert_true(e[i] == want[i]);
+    }
+    assert_true(isnan(rows->exp_sum(1, 0, &not_a_number, e)));
+    for (int block = 0; block < 170; block++) {
+        double sum = 0;
+        for (int i = 0; i < LT_COUNT(x); i++) x[i] = (float)(block - 85) + 0.001f * (float)i;
+        double got = rows->exp_sum(LT_COUNT(x), 0.5f, x, e);
+        lt_test_bits(e, sizeof e);
+        for (int i = 0; i < LT_COUNT(x); i++) {
+            double exact = exp((double)(x[i] - 0.5f));
+            close_to(e[i], exact, 2 * 1.2e-7 * exact, "exp", i);
+            sum += (double)e[i];
+        }
+        assert_true(fabs(got - sum) < 1e-6 * sum);
+    }
+}
+
 static int all(void)
 {
     const struct CMUnitTest tests[] = {
@@ -557,6 +585,7 @@ static int all(void)
         cmocka_unit_test(test_kernels__column_sums),
         cmocka_unit_test(test_kernels__dropout),
         cmocka_unit_test(test_kernels__log_softmax),
+        cmocka_unit_test(test_kernels__exp),
     };
     pools[1] = lt_pool_new(2);
     pools[2] = lt_pool_new(4);

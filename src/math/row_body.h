@@ -1,0 +1,450 @@
+/* The loops of row_kernel.h in plain C, for the compiler to turn into vectors.  row_ref.c, row_avx2.c and row_avx512.c
+ * include this file once each, compiled with their flags, and name the table at its end through ROW_TABLE.
+ *
+ * Loops over elements are branch-free.  Sums go into sixteen lanes (element i into lane i mod 16) that are added
+ * pairwise at the end: the order any vector unit can follow. */
+#include "math/row_kernel.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { LANES = 16, PIECE = 256 };       /* PIECE: elements that stay in the first cache between two loops */
+
+/* Sixteen lanes in the registers that there are. */
+#if defined(__AVX512F__)
+enum { WIDTH = 16 };
+#elif defined(__AVX__)
+enum { WIDTH = 8 };
+#else
+enum { WIDTH = 4 };
+#endif
+enum { PARTS = LANES / WIDTH };
+typedef float part __attribute__((vector_size(4 * WIDTH)));
+
+/* Elements do not depend on one another, even where two arguments are the same array. */
+#if defined(__clang__)
+#define LANEWISE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define LANEWISE _Pragma("GCC ivdep")
+#endif
+
+INLINE part load(const float *x)
+{
+    part v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+typedef int32_t mask __attribute__((vector_size(4 * WIDTH)));
+
+INLINE part choose(mask m, part yes, part no)
+{
+    return (part)((m & (mask)yes) | (~m & (mask)no));
+}
+
+/* The sum of s and of the last n < 16 terms. */
+INLINE float total(const part *s, int64_t n, const float *term)
+{
+    float t[LANES];
+    memcpy(t, s, sizeof t);
+    for (int64_t i = 0; i < n; i++) t[i] += term[i];
+    for (int i = 0; i < 8; i++) t[i] += t[i + 8];
+    for (int i = 0; i < 4; i++) t[i] += t[i + 4];
+    return (t[0] + t[2]) + (t[1] + t[3]);
+}
+
+/* One loop for every kind of sum: `terms` of a part that begins at element e, `term` of the single element e. */
+#define SUM(terms, term) \
+    part s[PARTS] = { { 0 } }; \
+    int64_t i = 0; \
+    for (; i + LANES <= n; i += LANES) \
+        for (int p = 0; p < PARTS; p++) { int64_t e = i + p * WIDTH; s[p] += (terms); } \
+    float rest[LANES] = { 0 }; \
+    for (int64_t e = i; e < n; e++) rest[e - i] = (term); \
+    return total(s, n - i, rest);
+
+INLINE float sum_of(int64_t n, const float *x) { SUM(load(x + e), x[e]) }
+INLINE float dot_of(int64_t n, const float *a, const float *b) { SUM(load(a + e) * load(b + e), a[e] * b[e]) }
+INLINE float dot3_of(int64_t n, const float *a, const float *b, const float *c)
+{
+    SUM(load(a + e) * load(b + e) * load(c + e), a[e] * b[e] * c[e])
+}
+/* of (x - mean)^2 */
+INLINE float spread_of(int64_t n, const float *x, float mean)
+{
+    SUM((load(x + e) - mean) * (load(x + e) - mean), (x[e] - mean) * (x[e] - mean))
+}
+
+/* ---- elementary functions ---- */
+
+INLINE float bits_to_float(uint32_t u)
+{
+    float f;
+    memcpy(&f, &u, 4);
+    return f;
+}
+
+INLINE uint32_t float_to_bits(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, 4);
+    return u;
+}
+
+/* exp(x) within 2 units in the last place; 0 below 2^-125 (x < -86.99), infinite from 88.73 on, NaN stays NaN, exp(0) is
+ * exactly 1.  x = n log 2 + r with |r| <= log(2) / 2; the polynomial gives 2 exp(r) (minimax in relative error, 2e-9). */
+INLINE float exp_of(float x)
+{
+    const float low = -87.25f, high = 89.25f, magic = 0x1.8p23f;        /* adding magic rounds to an integer in the low bits */
+    x = low > x ? low : x;
+    x = high < x ? high : x;
+    float t = x * 1.44269504f + magic, n = t - magic;
+    float r = (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;      /* log 2 in two parts, the first exact times n */
+    float p = 0x1.126d66p-6f + r * 0x1.6ab92p-9f;
+    p = 0x1.55589cp-4f + r * p;
+    p = 0x1.55540ap-2f + r * p;
+    p = 0x1.fffffap-1f + r * p;
+    p = 2 + r * p;
+    p = 2 + r * p;
+    return p * bits_to_float((float_to_bits(t) << 23) + (126u << 23));      /* 2^(n-1), 0 at n = -126, infinite at 129 */
+}
+
+INLINE float sigmoid(float x)
+{
+    return 1.0f / (1.0f + exp_of(-x));
+}
+
+/* Of the normal distribution, P(X < -z) / exp(-z^2 / 2) for z >= 0: a polynomial in 1 / (1 + 0.35 z), minimax in relative
+ * error (3e-8) over z <= 13.5, beyond which the exponential is 0. */
+INLINE float normal_tail(float z)
+{
+    float t = 1.0f / (1.0f + 0.35f * z);
+    float p = 0.14387007f + t * -0.029125486f;
+    p = -0.25549933f + t * p;
+    p = 0.15892233f + t * p;
+    p = -0.022931602f + t * p;
+    p = 0.10543026f + t * p;
+    p = 0.119853199f + t * p;
+    p = 0.139858961f + t * p;
+    p = 0.139621571f + t * p;
+    return t * p;
+}
+
+/* exp(-x^2 / 2) */
+INLINE float bell(float x)
+{
+    return exp_of(-0.5f * x * x);
+}
+
+/* P(X < x) */
+INLINE float normal_below(float x)
+{
+    float tail = bell(x) * normal_tail(fabsf(x));
+    return x < 0 ? tail : 1.0f - tail;
+}
+
+/* ---- whole arrays ---- */
+
+static void add(int64_t n, const float *a, const float *b, float *y)
+{
+    LANEWISE
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+}
+
+static void axpy(int64_t n, float alpha, const float *restrict x, float *restrict y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] += alpha * x[i];
+}
+
+static void scale(int64_t n, float alpha, float *x)
+{
+    for (int64_t i = 0; i < n; i++) x[i] *= alpha;
+}
+
+static float dot(int64_t n, const float *a, const float *b)
+{
+    return dot_of(n, a, b);
+}
+
+static double wide_dot(int64_t n, const float *restrict a, const float *restrict b)
+{
+    double s[LANES] = { 0 }, sum = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++) s[l] += (double)a[i + l] * (double)b[i + l];
+    for (int l = 0; i < n; i++, l++) s[l] += (double)a[i] * (double)b[i];
+    for (int l = 0; l < LANES; l++) sum += s[l];
+    return sum;
+}
+
+static bool all_finite(int64_t n, const float *x)
+{
+    uint32_t bad = 0;
+    for (int64_t i = 0; i < n; i++) bad |= (float_to_bits(x[i]) & 0x7f800000) == 0x7f800000;
+    return !bad;
+}
+
+/* ---- norms ---- */
+
+static float rms(int64_t n, float eps, const float *restrict x, const float *restrict w, float *restrict y)
+{
+    float r = 1.0f / sqrtf(dot_of(n, x, x) / (float)n + eps);
+    if (w) for (int64_t i = 0; i < n; i++) y[i] = x[i] * r * w[i];
+    else for (int64_t i = 0; i < n; i++) y[i] = x[i] * r;
+    return r;
+}
+
+/* With h = x r and g = dy w:  dx += r (g - h mean(g h)). */
+static void rms_back(int64_t n, float r, const float *restrict x, const float *restrict w, const float *restrict dy,
+                     float *restrict dx)
+{
+    float pull = (w ? dot3_of(n, dy, w, x) : dot_of(n, dy, x)) * r / (float)n * r;
+    if (w) for (int64_t i = 0; i < n; i++) dx[i] += r * (dy[i] * w[i] - x[i] * pull);
+    else for (int64_t i = 0; i < n; i++) dx[i] += r * (dy[i] - x[i] * pull);
+}
+
+static void layer(int64_t n, float eps, const float *restrict x, const float *restrict w, const float *restrict b,
+                  float *restrict y, float *restrict stat)
+{
+    float mean = sum_of(n, x) / (float)n, r = 1.0f / sqrtf(spread_of(n, x, mean) / (float)n + eps);
+    if (w && b) for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * r * w[i] + b[i];
+    else if (w) for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * r * w[i];
+    else for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * r + (b ? b[i] : 0);
+    stat[0] = mean;
+    stat[1] = r;
+}
+
+/* With h = (x - mean) r and g = dy w:  dx += r (g - mean(g) - h mean(g h)). */
+static void layer_back(int64_t n, const float *restrict stat, const float *restrict x, const float *restrict w,
+                       const float *restrict dy, float *restrict dx)
+{
+    float mean = stat[0], r = stat[1];
+    float g = (w ? dot_of(n, dy, w) : sum_of(n, dy)) / (float)n;
+    float gx = (w ? dot3_of(n, dy, w, x) : dot_of(n, dy, x)) / (float)n, pull = (gx - g * mean) * r * r;
+    if (w) for (int64_t i = 0; i < n; i++) dx[i] += r * (dy[i] * w[i] - g - (x[i] - mean) * pull);
+    else for (int64_t i = 0; i < n; i++) dx[i] += r * (dy[i] - g - (x[i] - mean) * pull);
+}
+
+static void norm_sums(int64_t n, float mean, float r, const float *restrict x, const float *restrict dy,
+                      float *restrict dw)
+{
+    for (int64_t i = 0; i < n; i++) dw[i] += dy[i] * ((x[i] - mean) * r);
+}
+
+/* ---- activations: `a` is a constant wherever these are inlined ---- */
+
+static const float root_8_over_pi = 1.59576912f, gelu_cubic = 0.044715f, one_over_root_2pi = 0.398942280f;
+
+/* The approximate GELU is x sigmoid(2 u), since (1 + tanh u) / 2 = sigmoid(2 u). */
+INLINE float value(const enum lt_act a, float x)
+{
+    switch (a) {
+    case LT_ACT_GELU: return x * normal_below(x);
+    case LT_ACT_GELU_TANH: return x * sigmoid(root_8_over_pi * (x + gelu_cubic * x * x * x));
+    case LT_ACT_SILU: return x * sigmoid(x);
+    case LT_ACT_RELU: return x > 0 ? x : 0;
+    case LT_ACT_RELU2: return x > 0 ? x * x : 0;
+    }
+    return 0;
+}
+
+INLINE float slope(const enum lt_act a, float x)
+{
+    switch (a) {
+    case LT_ACT_GELU: return normal_below(x) + x * bell(x) * one_over_root_2pi;
+    case LT_ACT_GELU_TANH: {
+        float s = sigmoid(root_8_over_pi * (x + gelu_cubic * x * x * x));
+        return s + x * s * (1.0f - s) * (root_8_over_pi * (1.0f + 3.0f * gelu_cubic * x * x));
+    }
+    case LT_ACT_SILU: { float s = sigmoid(x); return s * (1.0f + x * (1.0f - s)); }
+    case LT_ACT_RELU: return x > 0 ? 1.0f : 0.0f;
+    case LT_ACT_RELU2: return x > 0 ? 2.0f * x : 0;
+    }
+    return 0;
+}
+
+INLINE void act_row(const enum lt_act a, int64_t n, const float *restrict x, float *restrict y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = value(a, x[i]);
+}
+
+INLINE void act_back_row(const enum lt_act a, int64_t n, const float *restrict x, const float *restrict dy,
+                         float *restrict dx)
+{
+    for (int64_t i = 0; i < n; i++) dx[i] += dy[i] * slope(a, x[i]);
+}
+
+INLINE void glu_row(const enum lt_act a, int64_t n, const float *restrict gate, const float *restrict up,
+                    float *restrict y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = value(a, gate[i]) * up[i];
+}
+
+INLINE void glu_back_row(const enum lt_act a, int64_t n, const float *restrict gate, const float *restrict up,
+                         const float *restrict dy, float *restrict dgate, float *restrict dup)
+{
+    for (int64_t i = 0; i < n; i++) {
+        dgate[i] += dy[i] * up[i] * slope(a, gate[i]);
+        dup[i] += dy[i] * value(a, gate[i]);
+    }
+}
+
+#define ACTS(call) \
+    switch (a) { \
+    case LT_ACT_GELU: call(LT_ACT_GELU) break; \
+    case LT_ACT_GELU_TANH: call(LT_ACT_GELU_TANH) break; \
+    case LT_ACT_SILU: call(LT_ACT_SILU) break; \
+    case LT_ACT_RELU: call(LT_ACT_RELU) break; \
+    case LT_ACT_RELU2: call(LT_ACT_RELU2) break; \
+    }
+
+static void act(enum lt_act a, int64_t n, const float *x, float *y)
+{
+#define CALL(k) act_row(k, n, x, y);
+    ACTS(CALL)
+#undef CALL
+}
+
+static void act_back(enum lt_act a, int64_t n, const float *x, const float *dy, float *dx)
+{
+#define CALL(k) act_back_row(k, n, x, dy, dx);
+    ACTS(CALL)
+#undef CALL
+}
+
+static void glu(enum lt_act a, int64_t n, const float *gate, const float *up, float *y)
+{
+#define CALL(k) glu_row(k, n, gate, up, y);
+    ACTS(CALL)
+#undef CALL
+}
+
+static void glu_back(enum lt_act a, int64_t n, const float *gate, const float *up, const float *dy, float *dgate,
+                     float *dup)
+{
+#define CALL(k) glu_back_row(k, n, gate, up, dy, dgate, dup);
+    ACTS(CALL)
+#undef CALL
+}
+
+/* ---- rotary positions ---- */
+
+static void rope(int64_t rot, bool interleaved, float sign, const float *restrict angle, const float *x, float *y)
+{
+    int64_t half = rot / 2;
+    if (interleaved) {
+        LANEWISE
+        for (int64_t i = 0; i < half; i++) {
+            float c = angle[2 * i], s = sign * angle[2 * i + 1], minus_s = -s, a = x[2 * i], b = x[2 * i + 1];
+            y[2 * i] = a * c + b * minus_s;             /* written with a minus, gcc 12 fuses it whatever the flags say */
+            y[2 * i + 1] = b * c + a * s;
+        }
+        return;
+    }
+    LANEWISE
+    for (int64_t i = 0; i < half; i++) {
+        float c = angle[2 * i], s = sign * angle[2 * i + 1], a = x[i], b = x[half + i];
+        y[i] = a * c - b * s;
+        y[half + i] = b * c + a * s;
+    }
+}
+
+/* ---- attention ---- */
+
+INLINE float peak_of(int64_t n, const float *x)
+{
+    part m[PARTS];
+    float t[LANES];
+    for (int p = 0; p < PARTS; p++) m[p] = (part){ 0 } - INFINITY;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int p = 0; p < PARTS; p++) {
+            part v = load(x + i + p * WIDTH);
+            m[p] = choose(v > m[p], v, m[p]);
+        }
+    memcpy(t, m, sizeof t);
+    for (int l = 0; l < 8; l++) t[l] = t[l + 8] > t[l] ? t[l + 8] : t[l];
+    for (int l = 0; l < 4; l++) t[l] = t[l + 4] > t[l] ? t[l + 4] : t[l];
+    for (int l = 1; l < 4; l++) t[0] = t[l] > t[0] ? t[l] : t[0];
+    for (int64_t l = 0, rest = n - i; l < rest; l++) t[0] = x[i + l] > t[0] ? x[i + l] : t[0];
+    return t[0];
+}
+
+static void soften(float *restrict score, int32_t from, int32_t end, float factor, float *top, float *sum, int64_t dim,
+                   float *restrict out)
+{
+    for (int32_t i = 0; i < LT_TILE_KEYS; i++)
+        score[i] = i >= from && i < end ? score[i] * factor : -INFINITY;
+    float high = peak_of(LT_TILE_KEYS, score);
+    high = high > *top ? high : *top;
+    float base = high == -INFINITY ? 0 : high, shrink = exp_of(*top - base);
+    for (int32_t i = 0; i < LT_TILE_KEYS; i++) score[i] = exp_of(score[i] - base);
+    *sum = *sum * shrink + sum_of(LT_TILE_KEYS, score);
+    *top = high;
+    if (shrink != 1)
+        for (int64_t i = 0; i < dim; i++) out[i] *= shrink;
+}
+
+static void soft_slope(float *restrict p, float *restrict ds, int32_t from, int32_t end, float factor, float lse,
+                       float delta)
+{
+    for (int32_t i = 0; i < LT_TILE_KEYS; i++) {
+        bool seen = i >= from && i < end;
+        float e = exp_of(p[i] * factor - lse), d = e * (ds[i] - delta) * factor;
+        p[i] = seen ? e : 0;
+        ds[i] = seen ? d : 0;
+    }
+}
+
+/* ---- rows of logits ---- */
+
+static float peak(int64_t n, const float *x)
+{
+    return peak_of(n, x);
+}
+
+static double sum(int64_t n, const float *x)
+{
+    double s = 0;
+    for (int64_t i = 0; i < n; i += PIECE) s += (double)sum_of(LT_MIN(PIECE, n - i), x + i);
+    return s;
+}
+
+static double exp_sum(int64_t n, float top, const float *x, float *e)
+{
+    double s = 0;
+    float t[PIECE];
+    for (int64_t i = 0; i < n; i += PIECE) {
+        int64_t m = LT_MIN(PIECE, n - i);
+        for (int64_t k = 0; k < m; k++) t[k] = exp_of(x[i + k] - top);
+        s += (double)sum_of(m, t);
+        if (e) memcpy(e + i, t, (size_t)m * sizeof *t);
+    }
+    return s;
+}
+
+static void affine(int64_t n, float mul, float sub, float *x)
+{
+    for (int64_t i = 0; i < n; i++) x[i] = x[i] * mul - sub;
+}
+
+static void affine_bf16(int64_t n, float mul, float sub, float *x)
+{
+    uint16_t t[PIECE];
+    for (int64_t i = 0; i < n; i += PIECE) {
+        int64_t m = LT_MIN(PIECE, n - i);
+        for (int64_t k = 0; k < m; k++) t[k] = lt_to_bf16(x[i + k] * mul - sub);
+        memcpy((char *)x + 2 * i, t, (size_t)m * sizeof *t);
+    }
+}
+
+const struct lt_row_kernel ROW_TABLE = {
+    .add = add, .axpy = axpy, .scale = scale, .dot = dot, .wide_dot = wide_dot, .finite = all_finite,
+    .rms = rms, .rms_back = rms_back, .layer = layer, .layer_back = layer_back, .norm_sums = norm_sums,
+    .act = act, .act_back = act_back, .glu = glu, .glu_back = glu_back, .rope = rope,
+    .soften = soften, .soft_slope = soft_slope,
+    .peak = peak, .sum = sum, .exp_sum = exp_sum, .affine = affine, .affine_bf16 = affine_bf16,
+};

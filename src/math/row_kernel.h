@@ -1,0 +1,56 @@
+/* Loops over rows, the insides of the kernels in kernel.h: written once in row_body.h in plain C, compiled for every
+ * instruction set.  All variants give the same bits: no multiply-add is fused, sums go into sixteen lanes, and exp is
+ * our own.  Arrays of different arguments must not overlap unless said otherwise; n may be 0. */
+#ifndef LT_ROW_KERNEL_H
+#define LT_ROW_KERNEL_H
+
+#include "math/kernel.h"
+
+enum { LT_TILE_KEYS = 64 };             /* scores in one row of an attention tile */
+
+struct lt_row_kernel {
+    /* ---- whole arrays ---- */
+    void (*add)(int64_t n, const float *a, const float *b, float *y);       /* any may be the same */
+    void (*axpy)(int64_t n, float alpha, const float *x, float *y);         /* y += alpha x */
+    void (*scale)(int64_t n, float alpha, float *x);
+    float (*dot)(int64_t n, const float *a, const float *b);                /* a may be b */
+    double (*wide_dot)(int64_t n, const float *a, const float *b);          /* products and sums in double; a may be b */
+    bool (*finite)(int64_t n, const float *x);
+
+    /* ---- norms; w and b may be NULL; stat is mean and 1 / deviation ---- */
+    float (*rms)(int64_t n, float eps, const float *x, const float *w, float *y);   /* returns 1 / rms */
+    void (*rms_back)(int64_t n, float r, const float *x, const float *w, const float *dy, float *dx);
+    void (*layer)(int64_t n, float eps, const float *x, const float *w, const float *b, float *y, float *stat);
+    void (*layer_back)(int64_t n, const float *stat, const float *x, const float *w, const float *dy, float *dx);
+    void (*norm_sums)(int64_t n, float mean, float r, const float *x, const float *dy, float *dw);  /* dw += dy (x - mean) r */
+
+    /* ---- activations ---- */
+    void (*act)(enum lt_act a, int64_t n, const float *x, float *y);
+    void (*act_back)(enum lt_act a, int64_t n, const float *x, const float *dy, float *dx);
+    void (*glu)(enum lt_act a, int64_t n, const float *gate, const float *up, float *y);
+    void (*glu_back)(enum lt_act a, int64_t n, const float *gate, const float *up, const float *dy, float *dgate,
+                     float *dup);
+
+    /* ---- rotary positions of one head: angle holds rot/2 pairs, sign -1 turns back; y may be x ---- */
+    void (*rope)(int64_t rot, bool interleaved, float sign, const float *angle, const float *x, float *y);
+
+    /* ---- attention: a row of LT_TILE_KEYS scores, of which from .. end-1 are seen ---- */
+    /* Online softmax: scores become exp(factor * score - top), masked ones +0; *top and *sum take the row in, and what
+     * was gathered in out (dim) before shrinks to the new top. */
+    void (*soften)(float *score, int32_t from, int32_t end, float factor, float *top, float *sum, int64_t dim, float *out);
+    /* p: scores, then probabilities; ds: dout . v, then gradients of the unscaled scores. */
+    void (*soft_slope)(float *p, float *ds, int32_t from, int32_t end, float factor, float lse, float delta);
+
+    /* ---- rows of logits ---- */
+    float (*peak)(int64_t n, const float *x);                               /* largest; -inf when n is 0 */
+    double (*sum)(int64_t n, const float *x);
+    double (*exp_sum)(int64_t n, float top, const float *x, float *e);      /* e = exp(x - top), may be x or NULL; its sum */
+    void (*affine)(int64_t n, float mul, float sub, float *x);              /* x = x mul - sub */
+    void (*affine_bf16)(int64_t n, float mul, float sub, float *x);         /* the same, rounded; bf16 from x's first byte on */
+};
+
+const struct lt_row_kernel *lt_row_kernel(void);        /* for the instruction set of lt_cpu_level */
+
+extern const struct lt_row_kernel lt_row_kernel_ref, lt_row_kernel_avx2, lt_row_kernel_avx512;
+
+#endif
