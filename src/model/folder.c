@@ -1,5 +1,6 @@
 /* Opening and saving: which files make a model (doc/formats/model-folder.md). */
 #include "model/model.h"
+#include "model/llama2c.h"
 #include "model/safetensors.h"
 
 #include <inttypes.h>
@@ -78,10 +79,65 @@ static int read_folder(struct lt_model *m, const char *path, const char *folder)
     return 0;
 }
 
+static int set_size(struct lt_options *s, const char *key, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    return lt_options_set(s, key, text);
+}
+
+/* What a checkpoint does not say is what llama2.c has in its source: a base of 10000, and 1e-5 in the norms. */
+static int llama2c_options(struct lt_options *s, const struct lt_llama2c *h)
+{
+    return set_size(s, "hidden_size", h->dim) || set_size(s, "intermediate_size", h->hidden)
+           || set_size(s, "num_hidden_layers", h->layers) || set_size(s, "num_attention_heads", h->heads)
+           || set_size(s, "num_key_value_heads", h->kv_heads) || set_size(s, "vocab_size", h->vocab)
+           || set_size(s, "max_position_embeddings", h->context) || lt_options_set(s, "rms_norm_eps", "1e-5")
+           || lt_options_set(s, "rope_theta", "10000") || lt_options_set(s, "tie_word_embeddings", h->tied ? "true" : "false");
+}
+
+static int read_llama2c(struct lt_model *m, const char *label, const uint8_t *p, size_t n)
+{
+    struct lt_llama2c h;
+    if (lt_llama2c_header(label, p, n, &h)) return -1;
+    m->arch = (const struct lt_arch *)lt_method_find("arch", "llama");
+    if (!m->arch) return -1;
+    m->options = lt_options_new(&m->arch->m);
+    if (llama2c_options(m->options, &h)) return lt_fail("%s: %s", label, lt_error());
+    m->o = (void *)lt_options_done(m->options);
+    if (!m->o) return lt_fail("%s: %s", label, lt_error());
+    m->files = lt_llama2c_tensors(&h, p);
+    m->generation.bos = 1;
+    m->generation.eos[m->generation.eos_count++] = 2;
+    return m->arch->params(m->o, m) ? lt_fail("%s: %s", label, lt_error()) : 0;
+}
+
+int lt_model_parse_llama2c(const char *label, const uint8_t *p, size_t n, struct lt_model **out)
+{
+    struct lt_model *m = lt_calloc(1, sizeof *m);
+    lt_generation_init(&m->generation);
+    if (read_llama2c(m, label, p, n)) {
+        lt_model_free(m);
+        return -1;
+    }
+    *out = m;
+    return 0;
+}
+
+static bool is_safetensors(const char *path)
+{
+    return lt_str_ends(lt_str(path), ".safetensors") || lt_str_ends(lt_str(path), ".safetensors.index.json");
+}
+
 bool lt_model_is_file(const char *path)
 {
-    struct lt_str p = lt_str(path);
-    return lt_str_ends(p, ".safetensors") || lt_str_ends(p, ".safetensors.index.json");
+    struct lt_file f;
+    if (lt_path_is_dir(path)) return false;
+    if (is_safetensors(path)) return true;
+    if (!lt_path_exists(path) || lt_file_open(path, &f)) return false;
+    bool is = lt_llama2c_is(f.p, f.n);
+    lt_file_close(&f);
+    return is;
 }
 
 int lt_model_open(const char *path, struct lt_model **out)
@@ -91,12 +147,15 @@ int lt_model_open(const char *path, struct lt_model **out)
     int rc;
     if (lt_path_is_dir(path)) {
         rc = read_folder(m, path, path);
-    } else if (lt_model_is_file(path)) {
+    } else if (is_safetensors(path)) {
         const char *slash = strrchr(path, '/');
         const char *folder = slash ? lt_arena_str(&m->arena, (struct lt_str){ path, (size_t)(slash - path) + 1 }) : ".";
         rc = read_folder(m, path, folder);
     } else {
-        rc = lt_fail("%s: expected a model folder or a .safetensors file beside its config.json", path);
+        rc = lt_file_open(path, &m->mapped);
+        if (rc == 0 && read_llama2c(m, path, m->mapped.p, m->mapped.n))
+            rc = lt_fail("%s; expected a model folder, a .safetensors file beside its config.json, or a llama2.c checkpoint",
+                         lt_error());
     }
     if (rc) {
         lt_model_free(m);

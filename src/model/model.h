@@ -62,6 +62,8 @@ struct lt_weight *lt_model_weight(const struct lt_model *m, const char *name);  
 
 /* A Hugging Face folder, a .safetensors beside its config.json, or a llama2.c checkpoint; mapped, never copied. */
 int lt_model_open(const char *path, struct lt_model **out);
+/* A llama2.c checkpoint in memory, which is borrowed for as long as the model lives. */
+int lt_model_parse_llama2c(const char *label, const uint8_t *p, size_t n, struct lt_model **out);
 bool lt_model_is_file(const char *path);    /* a file that lt_model_open would try */
 /* Takes over `options`, a set of the architecture's rows, also when it fails.  New weights are drawn from seed, each
  * from the stream of its name. */

@@ -27,12 +27,26 @@ static bool transformer_claims(const char *path)
     return is;
 }
 
+/* tokenizer.json of the model's folder, or tokenizer.bin, which llama2.c puts there; empty: neither. */
+static void find_tokenizer(struct lt_buf *path, const char *model)
+{
+    static const char *const name[] = { "tokenizer.json", "tokenizer.bin" };
+    const char *slash = strrchr(model, '/');
+    int n = lt_path_is_dir(model) ? (int)strlen(model) : slash ? (int)(slash - model) : 0;
+    for (int i = 0; i < LT_COUNT(name); i++) {
+        lt_buf_clear(path);
+        lt_buf_fmt(path, "%.*s%s%s", n, model, n ? "/" : "", name[i]);
+        if (lt_path_exists(path->p)) return;
+    }
+    lt_buf_clear(path);
+}
+
 static int open_tokenizer(struct transformer *t, const struct options *o)
 {
     struct lt_buf path = { 0 };
     if (o->tokenizer) lt_buf_str(&path, o->tokenizer);
-    else lt_buf_fmt(&path, "%s/tokenizer.json", o->path);
-    int rc = o->tokenizer || lt_path_exists(path.p) ? lt_tokenizer_open(path.p, &t->tokenizer) : 0;
+    else find_tokenizer(&path, o->path);
+    int rc = path.n ? lt_tokenizer_open(path.p, &t->tokenizer) : 0;
     if (rc == 0 && t->tokenizer && lt_tokenizer_vocab(t->tokenizer) > t->model->vocab)
         rc = lt_fail("%s: ids go up to %d and the model's vocabulary has %" PRId64 " tokens: this is another model's tokenizer",
                      path.p, lt_tokenizer_vocab(t->tokenizer) - 1, t->model->vocab);
@@ -82,7 +96,7 @@ static const struct lt_opt rows[] = {
       .flags = LT_ENUM },
     { .key = "cache", .help = "type of keys and values kept", .type = LT_STR, .at = AT(cache), .text = "float32|bfloat16",
       .flags = LT_ENUM },
-    { .key = "tokenizer", .help = "tokenizer file; default: tokenizer.json of the folder", .type = LT_STR, .at = AT(tokenizer),
+    { .key = "tokenizer", .help = "tokenizer file; default: tokenizer.json or tokenizer.bin of the folder", .type = LT_STR, .at = AT(tokenizer),
       .flags = LT_IN },
     { 0 },
 };
