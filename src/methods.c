@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
-#define VERBS(X) X(completion) X(help) X(version)
+#define VERBS(X) X(completion) X(help) X(pack) X(tokenizer_train) X(version)
 #define ARCHS(X) \
     X(gpt2) X(gpt_neox) X(llama) X(mistral) X(olmo) X(olmo2) X(phi) X(qwen2) X(stablelm)
 #define OBJECTIVES(X) X(clm)
@@ -13,7 +13,7 @@
 #define CONTROLS(X) \
     X(frequency_penalty) X(min_p) X(presence_penalty) X(repetition_penalty) X(temperature) X(top_k) X(top_p) X(typical_p)
 #define DATAOPS(X)
-#define TOKENIZERS(X)
+#define TOKENIZERS(X) X(bpe)
 #define LMS(X)
 
 #define DECLARE_VERB(n) extern const struct lt_verb lt_verb_##n;

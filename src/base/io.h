@@ -37,6 +37,9 @@ void lt_writer_abort(struct lt_writer *w);
 struct lt_folder { char *path, *temp; };
 int lt_folder_open(struct lt_folder *d, const char *path);          /* write into d->temp */
 int lt_folder_commit(struct lt_folder *d);
+/* Whether a folder may be replaced: -1 when something is there that is neither an empty folder nor one that holds a
+ * file called `marker`, which only folders of that sort have. */
+int lt_folder_guard(const char *path, const char *marker);
 void lt_folder_abort(struct lt_folder *d);
 
 /* Byte stream for reading: plain, .gz, .zst (by magic bytes, not by name); "-" is stdin. */

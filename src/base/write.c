@@ -166,6 +166,28 @@ static int refuse_ancestor(const char *path)
     return above ? lt_fail("%s: is the current folder or one above it; name a folder to make or replace", path) : 0;
 }
 
+int lt_folder_guard(const char *path, const char *marker)
+{
+    if (!lt_path_exists(path))
+        return 0;
+    if (!lt_path_is_dir(path))
+        return lt_fail("%s: is a file; a folder was expected", path);
+    char **names;
+    int count;
+    bool marked = false;
+    if (lt_list_dir(path, &names, &count))
+        return -1;
+    for (int i = 0; i < count; i++) {
+        marked |= !strcmp(names[i], marker);
+        free(names[i]);
+    }
+    free(names);
+    if (marked || count == 0)
+        return 0;
+    return lt_fail("%s: holds other things (no %s) and would be replaced; name a new folder, or empty it", path,
+                   marker);
+}
+
 int lt_folder_open(struct lt_folder *d, const char *path)
 {
     *d = (struct lt_folder){ 0 };

@@ -1,19 +1,20 @@
 #include "text/train/word_count.h"
 
 #include "base/ctx.h"
+#include "text/encoders.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { PIECE = 256 << 10, PIECES_A_THREAD = 8 };
 
-/* What one thread needs; a chunk of work takes whichever is free, since sums do not care who adds. */
-struct worker { atomic_flag busy; struct lt_encoder *encoder; struct lt_word_table table; char *error; };
+/* What goes with each encoder; sums do not care who adds. */
+struct worker { struct lt_word_table table; char *error; };
 
 struct counter {
     const struct lt_word_how *how;
     const struct lt_tokenizer *pipeline;
+    struct lt_encoders encoders;
     struct worker *worker;
     int workers;
     struct lt_word_runs runs;
@@ -32,14 +33,12 @@ static int add_word(void *to, struct lt_str word)
 static void count_piece(void *arg, int64_t chunk)
 {
     struct counter *k = arg;
-    int i = 0;
-    while (atomic_flag_test_and_set(&k->worker[i].busy))
-        i = (i + 1) % k->workers;
+    int i = lt_encoders_take(&k->encoders);
     struct worker *w = &k->worker[i];
     struct lt_str text = { k->text.p + k->piece[chunk].at, k->piece[chunk].n };
-    if (!w->error && lt_tokenizer_words(k->pipeline, w->encoder, text, add_word, &w->table))
+    if (!w->error && lt_tokenizer_words(k->pipeline, k->encoders.encoder[i], text, add_word, &w->table))
         w->error = lt_strdup(lt_error());
-    atomic_flag_clear(&w->busy);
+    lt_encoders_give(&k->encoders, i);
 }
 
 static size_t table_bytes(const struct counter *k)
@@ -184,20 +183,18 @@ int lt_count_words(const struct lt_word_how *how, const struct lt_list *files, c
     struct lt_docs *docs;
     if (lt_docs_open(files, &how->docs, &docs))
         return -1;
-    struct counter k = { .how = how, .pipeline = pipeline, .workers = lt_pool_threads(lt_ctx_pool(c)) };
+    struct counter k = { .how = how, .pipeline = pipeline };
+    lt_encoders_open(&k.encoders, pipeline, lt_ctx_pool(c));
+    k.workers = k.encoders.count;
     k.worker = lt_calloc((size_t)k.workers, sizeof *k.worker);
-    for (int i = 0; i < k.workers; i++) {
-        atomic_flag_clear(&k.worker[i].busy);
-        k.worker[i].encoder = lt_encoder_new(pipeline);
-    }
     int rc = count_documents(&k, docs, c, out);
     if (rc == 0)
         rc = gather_words(&k, out);
     for (int i = 0; i < k.workers; i++) {
-        lt_encoder_free(k.worker[i].encoder);
         lt_word_table_release(&k.worker[i].table);
         free(k.worker[i].error);
     }
+    lt_encoders_close(&k.encoders);
     free(k.worker);
     free(k.piece);
     lt_buf_free(&k.text);

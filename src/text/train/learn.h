@@ -1,6 +1,6 @@
 /* What every tokenizer trainer shares: options, special tokens, words of the given files. */
-#ifndef LT_TRAINER_H
-#define LT_TRAINER_H
+#ifndef LT_LEARN_H
+#define LT_LEARN_H
 
 #include "text/train/merging.h"
 #include "text/train/word_count.h"

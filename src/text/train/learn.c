@@ -1,4 +1,4 @@
-#include "text/train/trainer.h"
+#include "text/train/learn.h"
 
 #include "base/json.h"
 

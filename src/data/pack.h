@@ -1,0 +1,16 @@
+/* `lathe pack`: documents into a folder of token shards (doc/formats/shards.md). */
+#ifndef LT_PACK_H
+#define LT_PACK_H
+
+#include "base/base.h"
+
+struct lt_pack_options {
+    struct lt_list input;
+    const char *format, *field, *tokenizer, *output, *bos, *eos;
+    double validation;
+    int64_t shard_tokens, seed;
+    bool paragraphs, parse_special, json;
+};
+int lt_pack_run(const struct lt_pack_options *o, struct lt_ctx *c);
+
+#endif
