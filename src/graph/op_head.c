@@ -25,7 +25,9 @@ static void head_forward(struct lt_graph *g, struct lt_tensor *out)
         s.dbias = lt_grad(g, out->src[2]);
         s.scale = h->taken;
     }
+    s.scratch = lt_scratch_take(g, lt_head_scratch(&s));
     lt_head_xent(lt_graph_pool(g), &s);
+    lt_scratch_give(g, s.scratch);
     double sum = 0;
     for (int64_t i = 0; i < s.rows; i++) sum += (double)s.loss[i];
     *lt_f32(out) = (float)sum;
@@ -53,7 +55,9 @@ static void head_backward(struct lt_graph *g, struct lt_tensor *out)
     s.dw = lt_grad(g, out->src[1]);
     s.dbias = lt_grad(g, out->src[2]);
     s.scale = missing;
+    s.scratch = lt_scratch_take(g, lt_head_scratch(&s));
     lt_head_xent(pool, &s);
+    lt_scratch_give(g, s.scratch);
     lt_scratch_give(g, s.loss);
 }
 

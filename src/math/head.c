@@ -1,7 +1,7 @@
 #include "math/kernel.h"
 
 #include "math/gemm.h"
-#include "math/split.h"
+#include "math/row_kernel.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +10,12 @@ enum { BLOCK = 512 };
 
 struct job {
     const struct lt_head *s;
+    const struct lt_row_kernel *rows;
     int64_t n;                      /* rows of the block */
-    const int64_t *row;             /* (n) which rows of the batch they are */
+    int64_t *row;                   /* (n) which rows of the batch they are */
     float *x, *dx;                  /* (BLOCK, width) gathered */
     float *logit;                   /* (BLOCK, vocab): logits, then their gradients */
+    bool narrow;                    /* gradients are bf16, which the products would round them to anyhow */
 };
 
 static float weight_of(const struct lt_head *s, int64_t row)
@@ -21,35 +23,50 @@ static float weight_of(const struct lt_head *s, int64_t row)
     return s->weight ? s->weight[row] : 1;
 }
 
-/* One row of logits to its loss; the row then holds scale * dloss / dlogit.
- * d nll = p - [target];  d mean(-log p) = p - 1/vocab;  d (log Z)^2 = 2 log Z p. */
-static void loss_row(const struct lt_head *s, int64_t row, float *l)
+static bool is_best(const float *l, float top, int64_t target)
 {
-    int64_t n = s->vocab, target = s->target[row];
-    float weight = weight_of(s, row), top = l[0];
-    for (int64_t v = 1; v < n; v++) top = l[v] > top ? l[v] : top;
-    double sum = 0, mean = 0;
-    for (int64_t v = 0; v < n; v++) { sum += exp((double)(l[v] - top)); mean += l[v]; }
-    double z = (double)top + log(sum), nll = z - (double)l[target];
-    double eps = (double)s->smoothing, smooth = z - mean / (double)n;
-    if (s->loss) s->loss[row] = (float)((double)weight * ((1 - eps) * nll + eps * smooth + (double)s->z_loss * z * z));
-    if (s->logp) s->logp[row] = (float)-nll;
-    if (s->hit) {
-        int64_t best = 0;
-        while (l[best] < top) best++;
-        s->hit[row] = best == target;
+    for (int64_t v = 0; v < target; v++)
+        if (l[v] == top) return false;
+    return l[target] == top;
+}
+
+/* A row of e = exp(logit - top) becomes scale * dloss / dlogit = push e - even, less pull at the target. */
+static void slope_row(const struct job *j, float *e, int64_t target, float push, float even, float pull)
+{
+    float at = e[target] * push - even - pull;
+    if (!j->narrow) {
+        j->rows->affine(j->s->vocab, push, even, e);
+        e[target] = at;
+        return;
     }
-    if (!s->dx && !s->dw && !s->dbias) return;
-    float g = weight * s->scale, even = (float)(eps / (double)n) * g, pull = (float)(1 - eps) * g;
-    float push = (float)(1 + 2 * (double)s->z_loss * z) * g, shift = (float)z;
-    for (int64_t v = 0; v < n; v++) l[v] = push * expf(l[v] - shift) - even;
-    l[target] -= pull;
+    uint16_t half = lt_to_bf16(at);
+    j->rows->affine_bf16(j->s->vocab, push, even, e);
+    memcpy((char *)e + target * 2, &half, sizeof half);
+}
+
+/* One row of logits to its loss, and to gradients where they are wanted; one exp per logit serves both.
+ * d nll = p - [target];  d mean(-log p) = p - 1/vocab;  d (log Z)^2 = 2 log Z p. */
+static void loss_row(const struct job *j, int64_t row, float *l)
+{
+    const struct lt_head *s = j->s;
+    int64_t n = s->vocab, target = s->target[row];
+    bool slopes = s->dx || s->dw || s->dbias;
+    float weight = weight_of(s, row), top = j->rows->peak(n, l), at = l[target];
+    if (s->hit) s->hit[row] = is_best(l, top, target);
+    double eps = (double)s->smoothing, mean = eps > 0 ? j->rows->sum(n, l) / (double)n : 0;
+    double sum = j->rows->exp_sum(n, top, l, slopes ? l : NULL), z = (double)top + log(sum), nll = z - (double)at;
+    double loss = (1 - eps) * nll + eps * (z - mean) + (double)s->z_loss * z * z;
+    if (s->loss) s->loss[row] = (float)((double)weight * loss);
+    if (s->logp) s->logp[row] = (float)-nll;
+    if (!slopes) return;
+    double g = (double)weight * (double)s->scale, push = (1 + 2 * (double)s->z_loss * z) * g / sum;
+    slope_row(j, l, target, (float)push, (float)(eps / (double)n * g), (float)((1 - eps) * g));
 }
 
 static void loss_chunk(void *arg, int64_t i)
 {
     const struct job *j = arg;
-    loss_row(j->s, j->row[i], j->logit + i * j->s->vocab);
+    loss_row(j, j->row[i], j->logit + i * j->s->vocab);
 }
 
 static void logits(struct lt_pool *p, const struct job *j)
@@ -60,27 +77,34 @@ static void logits(struct lt_pool *p, const struct job *j)
                                   .bias = s->bias, .compute = s->compute });
 }
 
+/* Of a row of gradients: it begins where its logits did. */
+static int64_t slope_ld(const struct job *j)
+{
+    return j->narrow ? 2 * j->s->vocab : j->s->vocab;
+}
+
 static void input_gradient(struct lt_pool *p, const struct job *j)
 {
     const struct lt_head *s = j->s;
-    lt_gemm(p, &(struct lt_gemm){ .m = j->n, .n = s->width, .k = s->vocab, .a = j->logit, .a_type = LT_F32, .b = s->w,
-                                  .b_type = s->w_type, .ldb = s->ldw, .b_trans = s->w_trans, .c = j->dx,
-                                  .compute = s->compute });
-    for (int64_t i = 0; i < j->n; i++) {
-        float *dx = s->dx + j->row[i] * s->lddx;
-        for (int64_t k = 0; k < s->width; k++) dx[k] += j->dx[i * s->width + k];
-    }
+    lt_gemm(p, &(struct lt_gemm){ .m = j->n, .n = s->width, .k = s->vocab, .a = j->logit, .lda = slope_ld(j),
+                                  .a_type = j->narrow ? LT_BF16 : LT_F32, .b = s->w, .b_type = s->w_type, .ldb = s->ldw,
+                                  .b_trans = s->w_trans, .c = j->dx, .compute = s->compute });
+    for (int64_t i = 0; i < j->n; i++) j->rows->axpy(s->width, 1, j->dx + i * s->width, s->dx + j->row[i] * s->lddx);
 }
 
 /* dw (vocab, width) = dlogit^T x, or (width, vocab) = x^T dlogit. */
 static void weight_gradient(struct lt_pool *p, const struct job *j)
 {
     const struct lt_head *s = j->s;
-    bool t = s->w_trans;
-    lt_gemm(p, &(struct lt_gemm){ .m = t ? s->width : s->vocab, .n = t ? s->vocab : s->width, .k = j->n,
-                                  .a = t ? j->x : j->logit, .b = t ? j->logit : j->x, .a_type = LT_F32,
-                                  .b_type = LT_F32, .a_trans = true, .c = s->dw, .ldc = s->lddw, .add = true,
-                                  .compute = s->compute });
+    enum lt_dtype type = j->narrow ? LT_BF16 : LT_F32;
+    struct lt_gemm g = { .m = s->vocab, .n = s->width, .k = j->n, .a = j->logit, .a_type = type, .lda = slope_ld(j),
+                         .a_trans = true, .b = j->x, .b_type = LT_F32, .c = s->dw, .ldc = s->lddw, .add = true,
+                         .compute = s->compute };
+    if (s->w_trans)
+        g = (struct lt_gemm){ .m = s->width, .n = s->vocab, .k = j->n, .a = j->x, .a_type = LT_F32, .a_trans = true,
+                              .b = j->logit, .b_type = type, .ldb = slope_ld(j), .c = s->dw, .ldc = s->lddw, .add = true,
+                              .compute = s->compute };
+    lt_gemm(p, &g);
 }
 
 static void block(struct lt_pool *p, const struct job *j)
@@ -95,14 +119,26 @@ static void block(struct lt_pool *p, const struct job *j)
     if (s->dbias) lt_colsum(p, j->n, s->vocab, s->vocab, j->logit, s->dbias, true);
 }
 
+static size_t padded(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+size_t lt_head_scratch(const struct lt_head *s)
+{
+    size_t rows = (size_t)LT_MIN(s->rows, BLOCK);
+    return 2 * padded(rows * (size_t)s->width * 4) + padded(rows * (size_t)s->vocab * 4) + padded(rows * sizeof(int64_t));
+}
+
 void lt_head_xent(struct lt_pool *p, const struct lt_head *s)
 {
-    size_t block_rows = (size_t)LT_MIN(s->rows, BLOCK), wide = block_rows * (size_t)s->width;
-    float *x = lt_aligned((2 * wide + block_rows * (size_t)s->vocab) * sizeof *x + 64);
-    int64_t *row = lt_alloc((block_rows + 1) * sizeof *row);
-    struct job j = { .s = s, .row = row, .x = x, .dx = x + wide, .logit = x + 2 * wide };
+    size_t rows = (size_t)LT_MIN(s->rows, BLOCK), wide = padded(rows * (size_t)s->width * 4);
+    char *own = s->scratch ? NULL : lt_aligned(lt_head_scratch(s)), *at = own ? own : s->scratch;
+    struct job j = { .s = s, .rows = lt_row_kernel(), .x = (float *)at, .dx = (float *)(at + wide),
+                     .logit = (float *)(at + 2 * wide), .narrow = s->compute == LT_COMPUTE_BF16 && !s->dbias };
+    j.row = (int64_t *)(at + 2 * wide + padded(rows * (size_t)s->vocab * 4));
     for (int64_t i = 0; i < s->rows; i++) {
-        if (weight_of(s, i) != 0) row[j.n++] = i;
+        if (weight_of(s, i) != 0) j.row[j.n++] = i;
         else {
             if (s->loss) s->loss[i] = 0;
             if (s->logp) s->logp[i] = 0;
@@ -113,6 +149,5 @@ void lt_head_xent(struct lt_pool *p, const struct lt_head *s)
         j.n = 0;
     }
     if (j.n) block(p, &j);
-    free(row);
-    free(x);
+    free(own);
 }

@@ -88,7 +88,9 @@ struct lt_head {
     enum lt_compute compute;
     float *loss, *logp, *dx, *dw, *dbias; uint8_t *hit;
     int64_t lddx, lddw;
+    void *scratch;                  /* lt_head_scratch(s) bytes, 64-byte aligned; NULL: taken and given back */
 };
+size_t lt_head_scratch(const struct lt_head *s);
 void lt_head_xent(struct lt_pool *p, const struct lt_head *s);
 
 /* Small things, all with fixed summation order. */
