@@ -305,7 +305,7 @@ int lt_checkpoint_resume(struct lt_trainer *t, const char *folder)
 int lt_checkpoint_save(struct lt_trainer *t)
 {
     struct lt_folder d;
-    if (lt_train_bad_weight(t)) return lt_train_diverged(t, 0, 0);
+    if (lt_train_bad_weight(t)) return lt_train_diverged(t, t->step, "the update left the numbers");
     char *path = checkpoint_path(t->o, t->step);
     int rc = lt_folder_open(&d, path);
     free(path);
@@ -341,7 +341,7 @@ int lt_final_save(struct lt_trainer *t)
 {
     const char *name = t->o->save_dtype;
     enum lt_dtype type = !strcmp(name, "bf16") ? LT_BF16 : !strcmp(name, "f16") ? LT_F16 : LT_F32;
-    if (lt_train_bad_weight(t)) return lt_train_diverged(t, 0, 0);
+    if (lt_train_bad_weight(t)) return lt_train_diverged(t, t->step, "the update left the numbers");
     if (lt_model_save(t->model, t->o->output, type) || copy_tokenizer(t, t->o->output)) return -1;
     return t->o->ema > 0 ? save_ema(t, type) : 0;
 }

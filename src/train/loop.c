@@ -70,9 +70,9 @@ static double tokens_per_step(const struct lt_train_options *o)
 }
 
 /* The first guess of a run with a time limit knows nothing but the machine's peak. */
-static int64_t guess_steps(const struct lt_trainer *t)
+static int64_t guess_steps(struct lt_trainer *t)
 {
-    double step = t->flops_per_token * tokens_per_step(t->o) / (0.4 * fmax(t->peak_flops, 1e9));
+    double step = t->flops_per_token * tokens_per_step(t->o) / (0.4 * fmax(lt_trainer_peak(t), 1e9));
     return (int64_t)fmin(fmax(t->plan.limit / step, 1), 1e12);
 }
 
@@ -138,6 +138,8 @@ static double memory_peak(void)
 static void tell(struct lt_trainer *t, struct lt_progress *p, const struct lt_step *s, double seconds)
 {
     double speed = (double)s->tokens / fmax(seconds, 1e-9);
+    /* Measuring takes a moment that a run of a second does not have. */
+    if (lt_plan_seconds(&t->plan) > 1) lt_trainer_peak(t);
     double share = t->peak_flops > 0 ? speed * t->flops_per_token / t->peak_flops : 0;
     double epoch = (double)(t->step * t->o->accumulation) / (double)t->info.batches, memory = memory_peak();
     char extra[160];

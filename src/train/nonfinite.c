@@ -58,7 +58,7 @@ static void find_activation(struct lt_trainer *t, struct watch *w)
     t->model->tap_self = self;
 }
 
-int lt_train_diverged(struct lt_trainer *t, double loss, double norm)
+int lt_train_diverged(struct lt_trainer *t, int64_t step, const char *what)
 {
     struct watch w = { "" };
     const char *weight = lt_train_bad_weight(t), *gradient = weight ? NULL : bad_gradient(t);
@@ -69,7 +69,6 @@ int lt_train_diverged(struct lt_trainer *t, double loss, double norm)
     char good[600] = "there is no checkpoint yet";
     if (t->saved_step >= 0)
         snprintf(good, sizeof good, "the last good checkpoint is %s/checkpoint-%" PRId64, t->o->output, t->saved_step);
-    return lt_fail("step %" PRId64 ": the %s is %g; the first tensor that is not finite is %s; %s; a lower --learning_rate, a longer "
-                   "--warmup_steps or --dtype f32 may help", t->step + 1, isfinite(loss) ? "gradient's norm" : "loss",
-                   isfinite(loss) ? norm : loss, w.name, good);
+    return lt_fail("step %" PRId64 ": %s; the first tensor that is not finite is %s; %s; a lower --learning_rate, a longer "
+                   "--warmup_steps or --dtype f32 may help", step, what, w.name, good);
 }

@@ -72,9 +72,9 @@ static void summary(struct lt_buf *b, const struct lt_trainer *t)
     if (m->evals.count)
         row(b, "validation", "%.4f bits per byte (best %.4f), loss %.4f, %.1f %% of tokens right", last(&m->evals, LT_EVAL_BPB),
             least(&m->evals, LT_EVAL_BPB), last(&m->evals, LT_EVAL_LOSS), 100 * last(&m->evals, LT_EVAL_ACCURACY));
-    if (m->times.count)
+    if (m->times.count && t->peak_flops > 0)
         row(b, "speed", "%.0f tokens a second, %.0f %% of the machine's measured peak", last(&m->times, LT_TIME_SPEED),
-            100 * last(&m->times, LT_TIME_SPEED) * t->flops_per_token / LT_MAX(t->peak_flops, 1));
+            100 * last(&m->times, LT_TIME_SPEED) * t->flops_per_token / t->peak_flops);
     lt_buf_str(b, "</table>\n");
 }
 

@@ -246,8 +246,13 @@ int lt_trainer_open(struct lt_trainer *t, const char *checkpoint)
         return -1;
     t->graph = lt_graph_new(t->ctx, compute_of(t->o));
     t->flops_per_token = flops_of(t->model, t->o->max_length);
-    t->peak_flops = lt_peak_flops(lt_ctx_pool(t->ctx), compute_of(t->o));
     return 0;
+}
+
+double lt_trainer_peak(struct lt_trainer *t)
+{
+    if (!t->peak_flops) t->peak_flops = lt_peak_flops(lt_ctx_pool(t->ctx), compute_of(t->o));
+    return t->peak_flops;
 }
 
 void lt_trainer_release(struct lt_trainer *t)

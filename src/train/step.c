@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { PIECE = 1 << 16 };           /* elements of one chunk */
@@ -52,6 +53,13 @@ static int count_targets(struct lt_trainer *t, double *total)
                    t->step + 1);
 }
 
+static int diverged(struct lt_trainer *t, const char *what, double value)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s is %g", what, value);
+    return lt_train_diverged(t, t->step + 1, text);
+}
+
 static int pass(struct lt_trainer *t, int64_t micro, double total, struct lt_step *out)
 {
     const struct lt_objective *objective = (const struct lt_objective *)t->o->objective.method;
@@ -66,7 +74,7 @@ static int pass(struct lt_trainer *t, int64_t micro, double total, struct lt_ste
     struct lt_tensor *loss = objective->loss(t->o->objective.o, t->graph, t->model, &b);
     if (!loss) return -1;
     double value = (double)*lt_f32(loss);
-    if (!isfinite(value)) return lt_train_diverged(t, value, 0);
+    if (!isfinite(value)) return diverged(t, "the loss", value);
     out->loss += value / total;
     out->tokens += b.rows;
     return lt_graph_backward(t->graph, loss, seed);
@@ -116,7 +124,7 @@ int lt_train_step(struct lt_trainer *t, struct lt_step *out)
         if (pass(t, i, total, out)) return -1;
     }
     out->norm = gradient_norm(t);
-    if (!isfinite(out->norm)) return lt_train_diverged(t, out->loss, out->norm);
+    if (!isfinite(out->norm)) return diverged(t, "the gradient's norm", out->norm);
     out->lr = t->o->learning_rate * schedule->factor(t->o->schedule.o, t->step, lt_plan_total(&t->plan, t->step));
     update(t, out->lr, limit > 0 && out->norm > limit ? limit / out->norm : 1);
     t->step++;

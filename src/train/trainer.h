@@ -32,12 +32,13 @@ struct lt_trainer {
     struct lt_metrics metrics;
     int64_t step, tokens;                   /* steps done; rows of text gone through */
     int64_t saved_step;                     /* of the newest checkpoint; -1: none */
-    double flops_per_token, peak_flops;
+    double flops_per_token, peak_flops;     /* peak 0: not measured yet */
 };
 
 /* setup.c: opens data, model and tokenizer and checks that they belong together.  model_path: the checkpoint's folder
  * when going on, else NULL. */
 int lt_trainer_open(struct lt_trainer *t, const char *model_path);
+double lt_trainer_peak(struct lt_trainer *t);              /* measures at the first call */
 void lt_trainer_release(struct lt_trainer *t);
 
 /* trained.c: which optimiser, rate and decay each weight has; freezing. */
@@ -51,8 +52,8 @@ struct lt_step {
 /* One optimiser step.  1: interrupted before anything changed. */
 int lt_train_step(struct lt_trainer *t, struct lt_step *out);
 
-/* nonfinite.c: a sentence that names what is not finite; -1 always. */
-int lt_train_diverged(struct lt_trainer *t, double loss, double norm);
+/* nonfinite.c: a sentence that names what is not finite; -1 always.  what: "the loss is nan". */
+int lt_train_diverged(struct lt_trainer *t, int64_t step, const char *what);
 const char *lt_train_bad_weight(struct lt_trainer *t);      /* name of the first weight that is not finite; NULL: none */
 
 /* checkpoint.c */

@@ -1,0 +1,358 @@
+/* Laws of the training loop: what must not change a result does not, and what should change it does as it says. */
+#include "tiny_run.h"
+
+#include <math.h>
+#include <inttypes.h>
+#include "base/json.h"
+#include "model/model.h"
+#include "model/safetensors.h"
+
+/* As lt_test_path, for a folder whose own path came from there. */
+static const char *inside(const char *folder, const char *name)
+{
+    static char path[4][1100];
+    static int turn;
+    turn = (turn + 1) % 4;
+    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
+    return path[turn];
+}
+
+static const char *words_of(const char *const *from)      /* for messages */
+{
+    static char text[512];
+    text[0] = 0;
+    for (; *from; from++) {
+        strncat(text, *from, sizeof text - strlen(text) - 2);
+        strcat(text, " ");
+    }
+    return text;
+}
+
+static void trained(int threads, const char *data, const char *output, const char *const *words)
+{
+    if (tiny_train(threads, data, output, words)) fail_msg("train %s: %s", words_of(words), lt_error());
+}
+
+static void same_files(const char *a, const char *b)
+{
+    char x[33], y[33];
+    assert_ok(lt_hash_path(a, x, NULL));
+    assert_ok(lt_hash_path(b, y, NULL));
+    if (strcmp(x, y)) fail_msg("%s and %s differ", a, b);
+}
+
+static struct lt_safetensors *weights(const char *folder)
+{
+    struct lt_safetensors *s;
+    assert_ok(lt_safetensors_open(folder, &s));
+    return s;
+}
+
+static double distance(const char *a, const char *b)
+{
+    struct lt_safetensors *x = weights(a), *y = weights(b);
+    double sum = 0;
+    assert_int_equal(x->count, y->count);
+    for (int i = 0; i < x->count; i++)
+        for (int64_t k = 0; k < x->tensor[i].count; k++) {
+            double d = (double)((const float *)x->tensor[i].data)[k] - (double)((const float *)y->tensor[i].data)[k];
+            sum += d * d;
+        }
+    lt_safetensors_free(x);
+    lt_safetensors_free(y);
+    return sqrt(sum);
+}
+
+/* The value of a key in the last line of metrics.jsonl that has it, or in the line of one step. */
+static double metric(const char *folder, const char *key, int64_t step)
+{
+    struct lt_buf b = { 0 };
+    double found = NAN;
+    assert_ok(lt_file_read(inside(folder, "metrics.jsonl"), &b));
+    struct lt_str rest = lt_buf_view(&b), line;
+    while (lt_str_split(&rest, '\n', &line)) {
+        json_t *j = line.n ? json_loadb(line.p, line.n, 0, NULL) : NULL;
+        const json_t *v = json_object_get(j, key);
+        if (v && (!step || json_integer_value(json_object_get(j, "step")) == step)) found = json_number_value(v);
+        json_decref(j);
+    }
+    lt_buf_free(&b);
+    return found;
+}
+
+#define BASE TINY_MODEL, TINY_DATA
+static const char *const ten[] = { BASE, "--max_steps", "10", "--batch_size", "4", NULL };
+
+static void test_train__same_bits_at_any_number_of_threads(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *out[] = { lt_test_path(dir, "one"), lt_test_path(dir, "two"), lt_test_path(dir, "four") };
+    for (int i = 0; i < 3; i++) trained(1 << i, data, out[i], ten);
+    same_files(out[0], out[1]);
+    same_files(out[0], out[2]);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+static void test_train__accumulation_is_one_large_batch(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    static const char *const rows[] = { "8", "4", "2" }, *const parts[] = { "1", "2", "4" };
+    const char *out[3];
+    for (int i = 0; i < 3; i++) {
+        const char *words[] = { BASE, "--optim", "sgd", "--max_steps", "6", "--dtype", "f32", "--batch_size", rows[i],
+                                "--gradient_accumulation", parts[i], NULL };
+        out[i] = lt_test_path(dir, parts[i]);
+        trained(2, data, out[i], words);
+    }
+    for (int i = 1; i < 3; i++) {
+        double d = distance(out[0], out[i]);
+        if (!(d < 1e-5)) fail_msg("%s x %s rows: the weights lie %g from those of 1 x 8", parts[i], rows[i], d);
+    }
+    assert_true(distance(inside(out[0], "checkpoint-6"), out[0]) == 0);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+/* Plain descent without decay moves the weights by rate x norm of the gradient, and no further than rate x limit. */
+static void test_train__clipping_bounds_the_step(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    static const char *const limit[] = { "0", "0.05" };
+    const char *still = lt_test_path(dir, "still");
+    const char *none[] = { TINY_MODEL, "--max_length", "32", "--lr", "0", "--max_steps", "1", NULL };
+    trained(2, data, still, none);
+    for (int i = 0; i < 2; i++) {
+        const char *out = lt_test_path(dir, limit[i]);
+        const char *words[] = { BASE, "--optim", "sgd", "--weight_decay", "0", "--max_steps", "1", "--max_grad_norm", limit[i],
+                                NULL };
+        trained(2, data, out, words);
+        double norm = metric(out, "grad_norm", 1), moved = distance(still, out), want = i ? 0.01 * 0.05 : 0.01 * norm;
+        assert_true(norm > 0.1);
+        if (fabs(moved - want) > 1e-3 * want) fail_msg("limit %s: moved %g, expected %g", limit[i], moved, want);
+    }
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+static void test_train__frozen_weights_stay(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *out = lt_test_path(dir, "out"), *still = lt_test_path(dir, "still");
+    const char *none[] = { TINY_MODEL, "--max_length", "32", "--lr", "0", "--max_steps", "1", NULL };
+    const char *words[] = { BASE, "--max_steps", "3", "--freeze", "*embed_tokens*,*layers.0.*", NULL };
+    const char *wrong[] = { BASE, "--max_steps", "3", "--freeze", "*layer.0.*", NULL };
+    const char *all[] = { BASE, "--max_steps", "3", "--freeze", "*", NULL };
+    trained(2, data, still, none);
+    trained(2, data, out, words);
+    struct lt_safetensors *a = weights(still), *b = weights(out);
+    for (int i = 0; i < a->count; i++) {
+        const struct lt_safetensor *x = &a->tensor[i], *y = lt_safetensors_find(b, x->name);
+        bool frozen = strstr(x->name, "embed_tokens") || strstr(x->name, "layers.0."), same;
+        same = !memcmp(x->data, y->data, (size_t)x->count * sizeof(float));
+        if (same != frozen) fail_msg("%s %s", x->name, frozen ? "was frozen and moved" : "did not move");
+    }
+    lt_safetensors_free(a);
+    lt_safetensors_free(b);
+    assert_fails(tiny_train(1, data, lt_test_path(dir, "w"), wrong), "matches no weight");
+    assert_fails(tiny_train(1, data, lt_test_path(dir, "a"), all), "no weight to train");
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+/* ema(t) = d ema(t-1) + (1 - d) w(t), from the checkpoint of every step. */
+static void test_train__ema_is_the_running_mean(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *out = lt_test_path(dir, "out"), *still = lt_test_path(dir, "still");
+    const char *none[] = { TINY_MODEL, "--max_length", "32", "--lr", "0", "--max_steps", "1", NULL };
+    const char *words[] = { BASE, "--max_steps", "3", "--ema", "0.75", "--save_steps", "1", "--save_total_limit", "0", NULL };
+    trained(2, data, still, none);
+    trained(2, data, out, words);
+    struct lt_safetensors *mean = weights(inside(out, "ema")), *w[4] = { weights(still) };
+    for (int t = 1; t <= 3; t++) {
+        char name[32];
+        snprintf(name, sizeof name, "checkpoint-%d", t);
+        w[t] = weights(inside(out, name));
+    }
+    for (int i = 0; i < mean->count; i++)
+        for (int64_t k = 0; k < mean->tensor[i].count; k++) {
+            double want = 0;
+            for (int t = 0; t <= 3; t++) {
+                double v = (double)((const float *)lt_safetensors_find(w[t], mean->tensor[i].name)->data)[k];
+                want = t ? 0.75 * want + 0.25 * v : v;
+            }
+            assert_true(fabs(want - (double)((const float *)mean->tensor[i].data)[k]) < 1e-6);
+        }
+    for (int t = 0; t <= 3; t++) lt_safetensors_free(w[t]);
+    lt_safetensors_free(mean);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+static void test_train__every_optimiser_learns(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const struct lt_kind *k = lt_kinds();
+    while (strcmp(k->name, "optim")) k++;
+    for (const struct lt_method *const *m = k->member; *m; m++) {
+        const char *out = lt_test_path(dir, (*m)->name), *rate = strcmp((*m)->name, "sgd") ? "0.003" : "0.3";
+        const char *words[] = { TINY_MODEL, "--max_length", "32", "--optim", (*m)->name, "--lr", rate, "--max_steps", "60", NULL };
+        trained(2, data, out, words);
+        double first = metric(out, "loss", 1), last = metric(out, "eval_loss", 0);
+        if (!(last < first - 0.5)) fail_msg("%s: the loss goes from %g to %g in 60 steps", (*m)->name, first, last);
+    }
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+static void test_train__checkpointing_changes_no_bit(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *a = lt_test_path(dir, "a"), *b = lt_test_path(dir, "b");
+    const char *words[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--gradient_checkpointing", NULL };
+    trained(2, data, a, ten);
+    trained(2, data, b, words);
+    same_files(a, b);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+static void test_train__stopped_and_continued_is_never_stopped(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *a = lt_test_path(dir, "a"), *b = lt_test_path(dir, "b");
+    const char *stop[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--stop_at", "7", NULL };
+    const char *other[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--seed", "7", NULL };
+    const char *again[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--seed", "7", "--restart", NULL };
+    trained(2, data, a, ten);
+    trained(2, data, b, stop);
+    assert_false(lt_path_exists(inside(b, "model.safetensors")));
+    assert_fails(tiny_train(2, data, b, other), "--seed was 42");
+    trained(1, data, b, ten);
+    assert_ok(lt_remove_tree(inside(b, "checkpoint-7")));     /* a stop that the other run did not make */
+    same_files(a, b);
+    trained(2, data, b, again);
+    assert_true(distance(a, b) > 0.1);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+static void test_train__divergence_names_step_tensor_and_checkpoint(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *out = lt_test_path(dir, "out");
+    const char *words[] = { BASE, "--optim", "sgd", "--max_steps", "20", "--save_steps", "1", "--max_grad_norm", "0", "--lr_scale",
+                            "*down_proj*=1e6", "--warmup_steps", "15", NULL };
+    assert_int_equal(tiny_train(2, data, out, words), -1);
+    char text[1024];
+    snprintf(text, sizeof text, "%s", lt_error());
+    long step = 0, saved = 0;
+    assert_int_equal(sscanf(text, "step %ld", &step), 1);
+    assert_true(step > 1);
+    assert_non_null(strstr(text, "the first tensor that is not finite is"));
+    const char *at = strstr(text, "checkpoint-");
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, "checkpoint-%ld", &saved), 1);
+    assert_int_equal(saved, step - 1);
+    char name[64];
+    snprintf(name, sizeof name, "checkpoint-%ld", saved);
+    struct lt_safetensors *good = weights(inside(out, name));
+    for (int i = 0; i < good->count; i++)
+        for (int64_t k = 0; k < good->tensor[i].count; k++) assert_true(isfinite(((const float *)good->tensor[i].data)[k]));
+    lt_safetensors_free(good);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+/* A run against the clock writes down a plan; the plan without the clock gives the same model. */
+static void test_train__time_limit_can_be_repeated(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *a = lt_test_path(dir, "a"), *b = lt_test_path(dir, "b");
+    const char *timed[] = { BASE, "--time_limit", "0.7s", "--batch_size", "4", "--save_total_limit", "1", NULL };
+    trained(2, data, a, timed);
+    int64_t last = (int64_t)metric(a, "step", 0);
+    char name[64];
+    snprintf(name, sizeof name, "checkpoint-%" PRId64 "/trainer_state.json", last);
+    json_t *j;
+    assert_ok(lt_json_read(inside(a, name), &j));
+    const char *planned[] = { BASE, "--time_plan", json_string_value(json_object_get(j, "time_plan")), "--batch_size", "4",
+                              "--save_total_limit", "1", NULL };
+    trained(1, data, b, planned);
+    same_files(a, b);
+    json_decref(j);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+/* An untrained model of rate 0 knows nothing: about log2(vocabulary) bits a token, of three bytes each. */
+static void test_train__bits_per_byte_counts_bytes(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *out = lt_test_path(dir, "out");
+    const char *none[] = { TINY_MODEL, "--max_length", "32", "--lr", "0", "--max_steps", "1", NULL };
+    trained(2, data, out, none);
+    double loss = metric(out, "eval_loss", 0), bpb = metric(out, "eval_bits_per_byte", 0), n = metric(out, "eval_tokens", 0);
+    assert_true(fabs(loss - log(TINY_VOCAB)) < 0.2);
+    /* four documents: their first tokens are bytes too, but nothing predicts them */
+    double bytes = (n + 4) * 3;
+    assert_true(fabs(bpb - loss * n / log(2) / bytes) < 1e-6);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+static void test_train__refuses_what_does_not_fit(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *model = lt_test_path(dir, "model"), *out = lt_test_path(dir, "out");
+    const char *make[] = { BASE, "--max_steps", "1", NULL };
+    const char *small[] = { BASE, "--max_steps", "1", "--vocab_size", "16", NULL };
+    const char *neither[] = { TINY_DATA, "--max_steps", "1", NULL };
+    const char *self[] = { "--model", model, TINY_DATA, "--max_steps", "1", NULL };
+    const char *longer[] = { "--model", model, "--max_length", "64", "--max_steps", "1", NULL };
+    const char *on[] = { "--model", model, TINY_DATA, "--max_steps", "1", NULL };
+    const char *init[] = { BASE, "--max_steps", "1", "--init_from", model, "--lr_scale", "*=0", NULL };
+    trained(2, data, model, make);
+    assert_fails(tiny_train(1, data, out, small), "vocabulary");
+    assert_fails(tiny_train(1, data, out, neither), "neither");
+    assert_fails(tiny_train(1, data, model, self), "name another");
+    assert_fails(tiny_train(1, data, out, longer), "context");
+    trained(1, data, out, on);
+    trained(1, data, lt_test_path(dir, "init"), init);
+    assert_true(distance(model, out) > 0);
+    assert_true(distance(model, lt_test_path(dir, "init")) == 0);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_train__same_bits_at_any_number_of_threads),
+        cmocka_unit_test(test_train__accumulation_is_one_large_batch),
+        cmocka_unit_test(test_train__clipping_bounds_the_step),
+        cmocka_unit_test(test_train__frozen_weights_stay),
+        cmocka_unit_test(test_train__ema_is_the_running_mean),
+        cmocka_unit_test(test_train__every_optimiser_learns),
+        cmocka_unit_test(test_train__checkpointing_changes_no_bit),
+        cmocka_unit_test(test_train__stopped_and_continued_is_never_stopped),
+        cmocka_unit_test(test_train__divergence_names_step_tensor_and_checkpoint),
+        cmocka_unit_test(test_train__time_limit_can_be_repeated),
+        cmocka_unit_test(test_train__bits_per_byte_counts_bytes),
+        cmocka_unit_test(test_train__refuses_what_does_not_fit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
