@@ -85,7 +85,7 @@ static void ticks(struct lt_buf *out, const struct axis *a, bool across)
 static void label(struct lt_buf *out, double x, double y, const char *how, const char *text)
 {
     lt_buf_fmt(out, "<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, how);
-    lt_html_text(out, lt_str(text));
+    lt_page_text(out, lt_str(text));
     lt_buf_str(out, "</text>\n");
 }
 

@@ -20,9 +20,9 @@ struct lt_chart {
 /* Appends one <figure>.  A series of more points than can be seen is drawn as means of neighbours. */
 void lt_chart_svg(struct lt_buf *out, const struct lt_chart *c);
 
-void lt_html_begin(struct lt_buf *out, const char *title);              /* up to and with <h1> */
-void lt_html_end(struct lt_buf *out);
-void lt_html_text(struct lt_buf *out, struct lt_str s);                 /* escaped; bytes of UTF-8 pass */
-void lt_html_row(struct lt_buf *out, const char *key, struct lt_str value);     /* of a <table> with two columns */
+void lt_page_begin(struct lt_buf *out, const char *title);              /* up to and with <h1> */
+void lt_page_end(struct lt_buf *out);
+void lt_page_text(struct lt_buf *out, struct lt_str s);                 /* escaped; bytes of UTF-8 pass */
+void lt_page_row(struct lt_buf *out, const char *key, struct lt_str value);     /* of a <table> with two columns */
 
 #endif

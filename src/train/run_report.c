@@ -46,7 +46,7 @@ static void row(struct lt_buf *b, const char *key, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    lt_html_row(b, key, lt_str(text));
+    lt_page_row(b, key, lt_str(text));
 }
 
 static double last(const struct lt_columns *c, int i) { return c->value[i][c->count - 1]; }
@@ -86,7 +86,7 @@ static void options(struct lt_buf *b, const struct lt_trainer *t)
     lt_buf_str(b, "<h2>Options</h2>\n<table>\n");
     json_object_foreach(all, key, v) {
         char *value = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
-        if (!json_is_null(v)) lt_html_row(b, key, lt_str(value));
+        if (!json_is_null(v)) lt_page_row(b, key, lt_str(value));
         free(value);
     }
     lt_buf_str(b, "</table>\n");
@@ -100,9 +100,9 @@ static void sample(struct lt_buf *b, struct lt_str line)
     const char *prompt = json_string_value(json_object_get(j, "prompt")), *text = json_string_value(json_object_get(j, "text"));
     if (prompt && text) {
         lt_buf_fmt(b, "<h3>Step %" JSON_INTEGER_FORMAT "</h3>\n<pre><b>", json_integer_value(json_object_get(j, "step")));
-        lt_html_text(b, lt_str(prompt));
+        lt_page_text(b, lt_str(prompt));
         lt_buf_str(b, "</b>");
-        lt_html_text(b, lt_str(text));
+        lt_page_text(b, lt_str(text));
         lt_buf_str(b, "</pre>\n");
     }
     json_decref(j);
@@ -131,12 +131,12 @@ static int samples(struct lt_buf *b, const struct lt_trainer *t)
 int lt_run_report(const struct lt_trainer *t)
 {
     struct lt_buf b = { 0 }, path = { 0 };
-    lt_html_begin(&b, t->o->output);
+    lt_page_begin(&b, t->o->output);
     charts(&b, &t->metrics);
     summary(&b, t);
     int rc = samples(&b, t);
     options(&b, t);
-    lt_html_end(&b);
+    lt_page_end(&b);
     lt_buf_fmt(&path, "%s/report.html", t->o->output);
     if (!rc) rc = lt_file_save(path.p, b.p, b.n);
     lt_buf_free(&path);

@@ -21,7 +21,7 @@ static const char *const style =
     "pre{white-space:pre-wrap;background:var(--box);padding:.75rem;border-radius:6px;font-size:.9rem}\n"
     "footer{margin-top:3rem;color:var(--dim);font-size:.85rem}\n";
 
-void lt_html_text(struct lt_buf *out, struct lt_str s)
+void lt_page_text(struct lt_buf *out, struct lt_str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
@@ -34,28 +34,28 @@ void lt_html_text(struct lt_buf *out, struct lt_str s)
     }
 }
 
-void lt_html_begin(struct lt_buf *out, const char *title)
+void lt_page_begin(struct lt_buf *out, const char *title)
 {
     lt_buf_str(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                     "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>");
-    lt_html_text(out, lt_str(title));
+    lt_page_text(out, lt_str(title));
     lt_buf_str(out, "</title>\n<style>\n");
     lt_buf_str(out, style);
     lt_buf_str(out, "</style>\n</head>\n<body>\n<h1>");
-    lt_html_text(out, lt_str(title));
+    lt_page_text(out, lt_str(title));
     lt_buf_str(out, "</h1>\n");
 }
 
-void lt_html_end(struct lt_buf *out)
+void lt_page_end(struct lt_buf *out)
 {
     lt_buf_str(out, "<footer>lathe " LATHE_VERSION "</footer>\n</body>\n</html>\n");
 }
 
-void lt_html_row(struct lt_buf *out, const char *key, struct lt_str value)
+void lt_page_row(struct lt_buf *out, const char *key, struct lt_str value)
 {
     lt_buf_str(out, "<tr><td>");
-    lt_html_text(out, lt_str(key));
+    lt_page_text(out, lt_str(key));
     lt_buf_str(out, "</td><td>");
-    lt_html_text(out, value);
+    lt_page_text(out, value);
     lt_buf_str(out, "</td></tr>\n");
 }
