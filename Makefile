@@ -1,12 +1,14 @@
 # One plain file, no configure step.  `make help` lists the targets.
 BUILD ?= build
 CC = gcc
+CLANG = clang
 PREFIX ?= /usr/local
 DESTDIR ?=
 PKGS = jansson yaml-0.1 libutf8proc libpcre2-8 libzstd zlib liblzma libxxhash gumbo
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Werror
 # No -ffast-math and no contraction: the same source gives the same bits in every translation unit.
 CFLAGS ?= -O2 -g
+MATH_CFLAGS = -O3
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS := $(shell pkg-config --libs $(PKGS))
 LT_CFLAGS = -std=c11 -D_GNU_SOURCE -fPIC -pthread -ffp-contract=off -fno-math-errno -fno-trapping-math \
@@ -60,7 +62,7 @@ build_id = $(if $(filter %/recipe/build.c,$(1)),-DLT_BUILD_ID='"$(shell cat $(BU
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
-	@$(CC) $(LT_CFLAGS) $(if $(filter src/math/%,$<),-O3) $(call isa,$<) $(call build_id,$<) -MMD -MP -c -o $@ $<
+	@$(CC) $(LT_CFLAGS) $(if $(filter src/math/%,$<),$(MATH_CFLAGS)) $(call isa,$<) $(call build_id,$<) -MMD -MP -c -o $@ $<
 
 # A test is one file with one main (cmocka); test helpers live in test/test.h.
 $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a
@@ -75,7 +77,8 @@ golden: $(BUILD)/lathe  ## compare what the program prints with the transcripts 
 	BUILD=$(BUILD) tools/golden
 
 # ---- sanitizers: each in a build folder of its own ----
-sanitize = $(MAKE) BUILD=$(1) EXTRA_CFLAGS="-O1 -fno-omit-frame-pointer $(2)" EXTRA_LDFLAGS="$(2)" test
+SLOW = CFLAGS="-O1 -gline-tables-only -fno-omit-frame-pointer" MATH_CFLAGS=
+sanitize = $(MAKE) BUILD=$(1) CC="$(CLANG)" $(SLOW) EXTRA_CFLAGS="$(2)" EXTRA_LDFLAGS="$(2)" test
 
 asan:  ## the tests under AddressSanitizer
 	$(call sanitize,build-asan,-fsanitize=address)
@@ -98,9 +101,8 @@ $(BUILD)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(BUILD)/liblathe.a
 	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -MF $@.d -MT $@ -fsanitize=fuzzer -o $@ $< $(BUILD)/liblathe.a $(LT_LIBS)
 
 # One clang build serves the fuzzers and, in ./check, the tests under both sanitizers.
-SANITIZED = BUILD=build-fuzz CC="$(CLANG)" EXTRA_LDFLAGS="-fsanitize=address,undefined" EXTRA_CFLAGS="-O1 \
-            -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
-CLANG ?= clang
+SANITIZED = BUILD=build-fuzz CC="$(CLANG)" $(SLOW) EXTRA_LDFLAGS="-fsanitize=address,undefined" \
+            EXTRA_CFLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
 fuzzers: $(FUZZ_BIN)
 fuzz:  ## feed every parser random input for FUZZ_SECONDS (60) each, with clang and the sanitizers
 	@$(MAKE) $(SANITIZED) fuzzers
