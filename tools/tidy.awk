@@ -119,15 +119,16 @@ function collect_list(    rest, name) {
     if ($0 !~ /\\$/) list = ""
 }
 
-function check_test(    name) {
+function check_test(    name, rest) {
     if (match($0, /^static void test_[a-z0-9_]*\(void \*\*/)) {
         name = $3
         sub(/\(.*/, "", name)
         if (name !~ /^test_[a-z0-9_]+__[a-z0-9_]+$/) fault("tests", FNR, name ": a test is called test_SUITE__CASE")
         test_defined[name] = FNR
-    } else if (match($0, /test_[a-z0-9_]+__[a-z0-9_]+/)) {
-        test_used[substr($0, RSTART, RLENGTH)] = 1
+        return
     }
+    for (rest = $0; match(rest, /test_[a-z0-9_]+__[a-z0-9_]+/); rest = substr(rest, RSTART + RLENGTH))
+        test_used[substr(rest, RSTART, RLENGTH)] = 1
 }
 
 function check_words(    i) {

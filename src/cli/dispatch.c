@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DONE = 0, FAILED = 1, MISUSED = 2, INTERRUPTED = 130 };
@@ -103,7 +102,8 @@ static int close_output(int status)
     if (lost) gone = reader_went_away(STDOUT_FILENO);
     if (fclose(stdout)) lost = true;
     if (!lost) return status;
-    if (!gone) fprintf(stderr, "lathe: standard output could not be written: %s\n", why ? strerror(why) : "an earlier write failed");
+    if (!gone)
+        fprintf(stderr, "lathe: standard output could not be written: %s\n", why ? strerror(why) : "a write failed");
     return status == DONE ? FAILED : status;
 }
 

@@ -29,10 +29,12 @@ struct head {
     void *kt, *kb, *vt, *pa;        /* key tile: K^T and K, V^T; left operand made from p or ds */
 };
 
-static void *cut(char **at, size_t bytes)
+struct room { char *memory; size_t used; };     /* memory NULL: only counts */
+
+static void *cut(struct room *r, size_t bytes)
 {
-    void *p = *at;
-    *at += (bytes + 63) / 64 * 64;
+    void *p = r->memory ? r->memory + r->used : NULL;
+    r->used += (bytes + 63) / 64 * 64;
     return p;
 }
 
@@ -42,7 +44,7 @@ static size_t lay_out(struct head *h, char *memory)
     const struct lt_gemm_kernel *kn = h->kernel;
     size_t wide = (size_t)(h->rows * h->dim) * 4, tile = LT_ATTN_KEYS * (size_t)h->dim * 4;
     size_t square = LT_ATTN_ROWS * LT_ATTN_KEYS * 4, blocks = (size_t)lt_chunks(h->rows, LT_ATTN_ROWS);
-    char *at = memory;
+    struct room at = { .memory = memory };
     h->qa_size = lt_tile_bytes(kn, LT_ATTN_ROWS, h->dim);
     h->qb_size = lt_tile_bytes(kn, h->dim, LT_ATTN_ROWS);
     h->q = cut(&at, wide);
@@ -62,7 +64,7 @@ static size_t lay_out(struct head *h, char *memory)
     h->vt = cut(&at, lt_tile_bytes(kn, LT_ATTN_KEYS, h->dim));
     h->kb = cut(&at, lt_tile_bytes(kn, h->dim, LT_ATTN_KEYS));
     h->pa = cut(&at, LT_MAX(lt_tile_bytes(kn, LT_ATTN_ROWS, LT_ATTN_KEYS), lt_tile_bytes(kn, LT_ATTN_KEYS, LT_ATTN_ROWS)));
-    return (size_t)(at - memory);
+    return at.used;
 }
 
 static void gather(const struct job *j, struct head *h)

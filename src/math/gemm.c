@@ -131,7 +131,7 @@ static struct plan make_plan(const struct lt_gemm *g, int threads)
 
 static const char *at(const void *p, enum lt_dtype type, int64_t index)
 {
-    return (const char *)p + index * (int64_t)lt_dtype_size(type);
+    return p ? (const char *)p + index * (int64_t)lt_dtype_size(type) : NULL;      /* nothing there: an empty matrix */
 }
 
 /* Rows m0 .. m0 + m of A, products k0 .. k0 + k, in panels a_panel apart. */
