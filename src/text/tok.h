@@ -93,6 +93,12 @@ void lt_tok_norm_free(struct lt_tok_norm *n);
 /* Replaces *v by its normalised form, which lives in s until the next call. */
 int lt_tok_norm_apply(const struct lt_tok_norm *n, struct lt_tok_scratch *s, struct lt_tok_view *v);
 
+struct lt_tok_charsmap;
+struct lt_tok_charsmap *lt_tok_charsmap_new(struct lt_str bytes);               /* NULL: lt_error */
+void lt_tok_charsmap_free(struct lt_tok_charsmap *m);
+void lt_tok_charsmap_apply(const struct lt_tok_charsmap *m, bool longest, const struct lt_tok_view *v,
+                           struct lt_tok_text *out);
+
 struct lt_tok_pre {
     struct lt_tok_pre_stage *stage;
     int count;

@@ -1,6 +1,6 @@
 /* Normalisers.  Each stage is a row of `types`: it reads its members once, may say that it leaves a text as it is
  * (the common case, which then costs no copy), and writes a new text with the origin of every byte. */
-#include "text/tok.h"
+#include "text/tok_derive.h"
 #include "text/tok_char.h"
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ struct lt_tok_norm_stage {
     struct lt_tok_regex *regex;
     struct lt_tok_charsmap *map;
     int form;                                   /* utf8proc options of NFC ... */
-    bool left, right, clean, chinese, accents, lower;
+    bool left, right, clean, chinese, accents, lower, longest;
 };
 struct norm_type {
     const char *name;
@@ -305,6 +305,30 @@ static int do_replace(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *
     return rc < 0 ? -1 : 0;
 }
 
+/* ---- sentencepiece's compiled map ----
+ * "match": "longest" is ours: what sentencepiece itself does, where Hugging Face looks at graphemes. */
+static int read_precompiled(struct lt_tok_norm_stage *s, json_t *j)
+{
+    struct lt_str text, match;
+    struct lt_buf bytes = { 0 };
+    if (lt_tok_get_str(j, "precompiled_charsmap", NULL, &text) || lt_tok_get_str(j, "match", "grapheme", &match))
+        return -1;
+    if (!lt_tok_base64(text, &bytes))
+        return lt_fail("Precompiled: \"precompiled_charsmap\" is not base64");
+    s->longest = lt_str_is(match, "longest");
+    s->map = lt_tok_charsmap_new(lt_buf_view(&bytes));
+    lt_buf_free(&bytes);
+    return s->map ? 0 : lt_fail("Precompiled: %s", lt_error());
+}
+
+static int do_precompiled(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *x, const struct lt_tok_view *v,
+                          struct lt_tok_text *out)
+{
+    (void)x;
+    lt_tok_charsmap_apply(s->map, s->longest, v, out);
+    return 0;
+}
+
 #define COMPOSED (UTF8PROC_STABLE | UTF8PROC_COMPOSE)
 #define DECOMPOSED (UTF8PROC_STABLE | UTF8PROC_DECOMPOSE)
 static const struct norm_type types[] = {
@@ -315,6 +339,7 @@ static const struct norm_type types[] = {
     { .name = "NFKC", .read = read_none, .same = same_form, .apply = do_form, .form = COMPOSED | UTF8PROC_COMPAT },
     { .name = "NFKD", .read = read_none, .same = same_form, .apply = do_form, .form = DECOMPOSED | UTF8PROC_COMPAT },
     { .name = "Nmt", .read = read_none, .apply = do_nmt },
+    { .name = "Precompiled", .read = read_precompiled, .apply = do_precompiled },
     { .name = "Prepend", .read = read_prepend, .apply = do_prepend },
     { .name = "Replace", .read = read_replace, .same = same_replace, .apply = do_replace },
     { .name = "Strip", .read = read_strip, .apply = do_strip },
@@ -352,6 +377,7 @@ static int add_stage(struct lt_tok_norm *out, json_t *j, int depth)
     struct lt_tok_norm_stage s = { .type = type, .form = type->form };
     if (type->read(&s, j)) {
         lt_tok_regex_free(s.regex);
+        lt_tok_charsmap_free(s.map);
         return -1;
     }
     s.text = own(s.text);
@@ -371,6 +397,7 @@ void lt_tok_norm_free(struct lt_tok_norm *n)
 {
     for (int i = 0; i < n->count; i++) {
         lt_tok_regex_free(n->stage[i].regex);
+        lt_tok_charsmap_free(n->stage[i].map);
         free((void *)(uintptr_t)n->stage[i].text.p);
         free((void *)(uintptr_t)n->stage[i].with.p);
     }

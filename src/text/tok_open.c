@@ -1,6 +1,7 @@
 /* Opens a tokenizer from a path, by what the file holds. */
 #include "text/tokenizer.h"
 #include "base/io.h"
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,20 +21,65 @@ static int read_stream(const char *path, struct lt_buf *out)
     return n < 0 ? -1 : 0;
 }
 
+/* ---- what the bytes are ---- */
+static bool is_json(struct lt_str b)
+{
+    size_t i = 0;
+    while (i < b.n && (b.p[i] == ' ' || b.p[i] == '\t' || b.p[i] == '\r' || b.p[i] == '\n'))
+        i++;
+    return i < b.n && b.p[i] == '{';
+}
+
+/* A first line "BASE64 RANK". */
+static bool is_tiktoken(struct lt_str b)
+{
+    size_t i = 0, digits = 0;
+    while (i < b.n && (isalnum((unsigned char)b.p[i]) || b.p[i] == '+' || b.p[i] == '/' || b.p[i] == '='))
+        i++;
+    if (!i || i % 4 || i == b.n || b.p[i] != ' ')
+        return false;
+    while (++i < b.n && b.p[i] >= '0' && b.p[i] <= '9')
+        digits++;
+    return digits && (i == b.n || b.p[i] == '\n' || b.p[i] == '\r');
+}
+
+/* The first field of a ModelProto is a piece: key 1 of wire type 2. */
+static bool is_spm(struct lt_str b)
+{
+    return b.n > 3 && b.p[0] == 0x0A && b.p[2] == 0x0A;
+}
+
+/* A small number (the longest piece), then the score and the length of "<unk>". */
+static bool is_llama2c(struct lt_str b)
+{
+    return b.n > 17 && !b.p[2] && !b.p[3] && b.p[8] == 5 && !b.p[9] && memcmp(b.p + 12, "<unk>", 5) == 0;
+}
+
+static const struct {
+    bool (*is)(struct lt_str bytes);
+    int (*read)(const char *name, struct lt_str bytes, struct lt_tokenizer **out);
+} readers[] = {
+    { is_json, lt_tok_read_json }, { is_spm, lt_tok_read_spm }, { is_llama2c, lt_tok_read_llama2c },
+    { is_tiktoken, lt_tok_read_tiktoken },
+};
+
+static int read_bytes(const char *path, struct lt_str bytes, struct lt_tokenizer **out)
+{
+    if (!bytes.n)
+        return lt_fail("%s: the file is empty", path);
+    for (int i = 0; i < LT_COUNT(readers); i++)
+        if (readers[i].is(bytes))
+            return readers[i].read(path, bytes, out);
+    return lt_fail("%s: not a tokenizer: tokenizer.json, a sentencepiece model, a .tiktoken file or llama2.c's "
+                   "tokenizer.bin was expected", path);
+}
+
 static int open_file(const char *path, struct lt_tokenizer **out)
 {
     struct lt_buf b = { 0 };
     int rc = read_stream(path, &b);
-    struct lt_str text = lt_buf_view(&b);
-    size_t i = 0;
-    while (i < b.n && strchr(" \t\r\n", b.p[i]) && b.p[i])
-        i++;
-    if (rc == 0 && b.n == 0)
-        rc = lt_fail("%s: the file is empty", path);
-    else if (rc == 0 && i < b.n && b.p[i] == '{')
-        rc = lt_tok_read_json(path, text, out);
-    else if (rc == 0)
-        rc = lt_fail("%s: not a tokenizer: tokenizer.json was expected", path);
+    if (rc == 0)
+        rc = read_bytes(path, lt_buf_view(&b), out);
     lt_buf_free(&b);
     return rc;
 }
@@ -42,7 +88,7 @@ int lt_tokenizer_open(const char *path, struct lt_tokenizer **out)
 {
     if (!lt_path_is_dir(path))
         return open_file(path, out);
-    static const char *const names[] = { "tokenizer.json", "tokenizer.json.zst" };
+    static const char *const names[] = { "tokenizer.json", "tokenizer.json.zst", "tokenizer.model" };
     for (int i = 0; i < LT_COUNT(names); i++) {
         struct lt_buf file = { 0 };
         lt_buf_fmt(&file, "%s/%s", path, names[i]);

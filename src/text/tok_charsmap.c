@@ -1,0 +1,135 @@
+/* Sentencepiece's compiled normaliser: a double array (darts-clone) from byte strings to places in a list of
+ * NUL-terminated replacements.  The bytes come from outside: every step is checked against the sizes.
+ *
+ *   u32 size of the double array in bytes, little-endian; the array of u32; the replacements */
+#include "text/tok.h"
+#include "text/tok_char.h"
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+struct lt_tok_charsmap { uint32_t *unit, count; char *text; size_t text_n; };
+
+static uint32_t offset_of(uint32_t unit)
+{
+    return (unit >> 10) << ((unit & (1u << 9)) >> 6);
+}
+
+static uint32_t label_of(uint32_t unit)
+{
+    return unit & (UINT32_C(1) << 31 | 0xFF);
+}
+
+struct lt_tok_charsmap *lt_tok_charsmap_new(struct lt_str bytes)
+{
+    const uint8_t *p = (const uint8_t *)bytes.p;
+    uint32_t size = bytes.n < 4 ? 0 : (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    if (bytes.n < 4 || size % 4 || size < 1024 || size > bytes.n - 4) {
+        lt_fail("the compiled character map of %zu bytes is damaged", bytes.n);
+        return NULL;
+    }
+    struct lt_tok_charsmap *m = lt_alloc(sizeof *m);
+    *m = (struct lt_tok_charsmap){ .count = size / 4, .text_n = bytes.n - 4 - size };
+    m->unit = lt_alloc(size);
+    for (uint32_t i = 0; i < m->count; i++) {
+        const uint8_t *u = p + 4 + 4 * (size_t)i;
+        m->unit[i] = (uint32_t)u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
+    }
+    m->text = lt_alloc(m->text_n + 1);
+    memcpy(m->text, p + 4 + size, m->text_n);
+    m->text[m->text_n] = 0;
+    return m;
+}
+
+void lt_tok_charsmap_free(struct lt_tok_charsmap *m)
+{
+    if (!m)
+        return;
+    free(m->unit);
+    free(m->text);
+    free(m);
+}
+
+/* The replacement for a key that p begins with: the longest key, or the shortest.  Its length, 0 when there is none. */
+static size_t find(const struct lt_tok_charsmap *m, const char *p, size_t n, bool longest, struct lt_str *out)
+{
+    uint32_t at = offset_of(m->unit[0]);
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = (uint8_t)p[i];
+        at ^= c;
+        if (!c || at >= m->count || label_of(m->unit[at]) != c)
+            break;
+        uint32_t unit = m->unit[at];
+        at ^= offset_of(unit);
+        if (!(unit >> 8 & 1) || at >= m->count)
+            continue;
+        size_t text = m->unit[at] & INT32_MAX;
+        if (text > m->text_n)
+            continue;
+        *out = lt_str(m->text + text);
+        found = i + 1;
+        if (!longest)
+            break;
+    }
+    return found;
+}
+
+/* A changed stretch stands for its whole origin. */
+static void put(const struct lt_tok_view *v, size_t begin, size_t end, struct lt_str with, struct lt_tok_text *out)
+{
+    lt_tok_text_put(out, with.p, with.n, lt_tok_from(v, begin), lt_tok_to(v, end - 1));
+}
+
+static void apply_longest(const struct lt_tok_charsmap *m, const struct lt_tok_view *v, struct lt_tok_text *out)
+{
+    for (size_t i = 0; i < v->n;) {
+        struct lt_str with;
+        size_t n = find(m, v->p + i, v->n - i, true, &with), size = (size_t)lt_utf8_size(v->p[i]);
+        if (n)
+            put(v, i, i + n, with, out);
+        else
+            lt_tok_text_copy(out, v, i, i + size);
+        i += n ? n : size;
+    }
+}
+
+/* Hugging Face's way: a grapheme of fewer than six bytes as a whole, when a key begins it; else its characters. */
+static void apply_grapheme(const struct lt_tok_charsmap *m, const struct lt_tok_view *v, size_t begin, size_t end,
+                           struct lt_tok_text *out)
+{
+    struct lt_str with;
+    if (end - begin < 6 && find(m, v->p + begin, end - begin, false, &with)) {
+        put(v, begin, end, with, out);
+        return;
+    }
+    for (size_t i = begin; i < end;) {
+        size_t next = i + (size_t)lt_utf8_size(v->p[i]);
+        if (find(m, v->p + i, next - i, false, &with))
+            put(v, i, next, with, out);
+        else
+            lt_tok_text_copy(out, v, i, next);
+        i = next;
+    }
+}
+
+void lt_tok_charsmap_apply(const struct lt_tok_charsmap *m, bool longest, const struct lt_tok_view *v,
+                           struct lt_tok_text *out)
+{
+    if (longest || !v->n) {
+        apply_longest(m, v, out);
+        return;
+    }
+    utf8proc_int32_t state = 0;
+    uint32_t before, c;
+    size_t begin = 0, i = (size_t)lt_utf8_get(v->p, &before);
+    for (; i < v->n; before = c) {
+        size_t size = (size_t)lt_utf8_get(v->p + i, &c);
+        if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)c, &state)) {
+            apply_grapheme(m, v, begin, i, out);
+            begin = i;
+        }
+        i += size;
+    }
+    apply_grapheme(m, v, begin, v->n, out);
+}
