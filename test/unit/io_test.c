@@ -149,7 +149,7 @@ static void try_form(const char *folder, const char *form)
 {
     struct lt_buf text = { 0 }, packed = { 0 }, line = { 0 };
     for (int i = 0; i < 60000; i++)
-        lt_buf_fmt(&text, "%d %d%s\n", i, i % 977 * (i % 977), i % 3 ? "" : "\r");
+        lt_buf_fmt(&text, "%d %d%s\n", i, i * 17 % 977, i % 3 ? "" : "\r");
     squeeze(&packed, form, text.p, text.n / 2);
     squeeze(&packed, form, text.p + text.n / 2, text.n - text.n / 2);
     const char *path = lt_test_path(folder, form);
@@ -159,7 +159,7 @@ static void try_form(const char *folder, const char *form)
     assert_int_equal(lt_stream_size(s), packed.n);
     for (int i = 0; i < 60000; i++) {
         char want[64];
-        snprintf(want, sizeof want, "%d %d", i, i * i % 977);
+        snprintf(want, sizeof want, "%d %d", i, i * 17 % 977);
         assert_int_equal(lt_stream_line(s, &line, 100, true), 1);
         assert_string_equal(line.p, want);
     }
