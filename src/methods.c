@@ -14,7 +14,7 @@
     X(frequency_penalty) X(min_p) X(presence_penalty) X(repetition_penalty) X(temperature) X(top_k) X(top_p) X(typical_p)
 #define DATAOPS(X)
 #define TOKENIZERS(X) X(bpe)
-#define LMS(X)
+#define LMS(X) X(transformer)
 
 #define DECLARE_VERB(n) extern const struct lt_verb lt_verb_##n;
 #define DECLARE_ARCH(n) extern const struct lt_arch lt_arch_##n;

@@ -40,7 +40,8 @@ static int read_ends(const char *label, const json_t *root, struct lt_generation
         return read_id(label, "eos_token_id", v, &g->eos[0]);
     }
     if (json_array_size(v) > LT_EOS_MAX)
-        return lt_fail("%s: \"eos_token_id\" lists %zu ids; at most %d are read", label, json_array_size(v), LT_EOS_MAX);
+        return lt_fail("%s: \"eos_token_id\" lists %zu ids; at most %d are read", label, json_array_size(v),
+                       LT_EOS_MAX);
     for (size_t i = 0; i < json_array_size(v); i++)
         if (read_id(label, "eos_token_id", json_array_get(v, i), &g->eos[g->eos_count++])) return -1;
     return 0;
@@ -97,7 +98,8 @@ int lt_generation_read(const char *folder, struct lt_generation *g)
         struct lt_buf path = { 0 }, text = { 0 };
         lt_buf_fmt(&path, "%s/%s", folder, name[i]);
         int rc = 0;
-        if (lt_path_exists(path.p)) rc = lt_file_read(path.p, &text) || lt_generation_parse(path.p, lt_buf_view(&text), g);
+        if (lt_path_exists(path.p))
+            rc = lt_file_read(path.p, &text) || lt_generation_parse(path.p, lt_buf_view(&text), g);
         lt_buf_free(&text);
         lt_buf_free(&path);
         if (rc) return -1;

@@ -61,7 +61,8 @@ static void store(const struct lt_cache *c, void *to, const struct lt_tensor *t,
         lt_convert(c->type, (char *)to + bytes_of(c, c->count + i), LT_F32, lt_f32(t) + (row + i) * t->ld, c->width);
 }
 
-void lt_cache_put(struct lt_cache *c, int layer, const struct lt_tensor *k, const struct lt_tensor *v, int64_t row, int64_t n)
+void lt_cache_put(struct lt_cache *c, int layer, const struct lt_tensor *k, const struct lt_tensor *v, int64_t row,
+                  int64_t n)
 {
     struct half *h = &c->layer[layer];
     assert(lt_cols(k) == c->width && c->count + n <= c->context);

@@ -18,10 +18,13 @@ static const char *const harmless[] = {
     "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "prefix",
 };
 /* Keys that no row answers to and that change the numbers unless they have this value. */
-static const struct { const char *key, *value; } fixed[] = {
-    { "is_encoder_decoder", "false" }, { "add_cross_attention", "false" }, { "scale_attn_weights", "true" },
-    { "qk_layernorm", "false" }, { "tie_word_embeddings", "false" }, { "use_sliding_window", "false" }, { "attention_bias", "false" }, { "mlp_bias", "false" },
-    { "partial_rotary_factor", "1" }, { "rope_scaling_type", "default" },
+struct fixed { const char *key, *value; };
+static const struct fixed fixed[] = {
+    { "is_encoder_decoder", "false" },  { "add_cross_attention", "false" },
+    { "scale_attn_weights", "true" },   { "qk_layernorm", "false" },
+    { "tie_word_embeddings", "false" }, { "use_sliding_window", "false" },
+    { "attention_bias", "false" },      { "mlp_bias", "false" },
+    { "partial_rotary_factor", "1" },   { "rope_scaling_type", "default" },
 };
 
 struct reader { const char *label; struct lt_options *options; const struct lt_arch *arch; struct lt_buf value, key; };
@@ -74,14 +77,16 @@ static int take(struct reader *r, const char *key, const json_t *v)
         if (strcmp(key, fixed[i].key)) continue;
         const char *text = text_of(r, v);
         if (json_is_null(v) || (text && !strcmp(text, fixed[i].value))) return 0;
-        return lt_fail("%s: \"%s\" is %s; %s is supported with %s alone", r->label, key, text ? text : "not a plain value",
-                       r->arch->m.name, fixed[i].value);
+        return lt_fail("%s: \"%s\" is %s; %s is supported with %s alone", r->label, key,
+                       text ? text : "not a plain value", r->arch->m.name, fixed[i].value);
     }
     for (int i = 0; i < LT_COUNT(harmless); i++)
         if (lt_glob(harmless[i], key)) return 0;
     if (is_empty(v)) return 0;
-    return lt_fail("%s: the key \"%.96s\" is not known for %s and might change what the model computes; remove it if it does "
-                   "not", r->label, key, r->arch->m.name);
+    return lt_fail(
+        "%s: the key \"%.96s\" is not known for %s and might change what the model computes; remove it if it does "
+        "not",
+        r->label, key, r->arch->m.name);
 }
 
 /* rope_scaling, and rope_parameters which newer writers use for it and for rope_theta. */
@@ -97,8 +102,10 @@ static int take_rope(struct reader *r, const json_t *object)
             lt_buf_fmt(&r->key, "rope_scaling_%s", key);
             name = r->key.p;
         }
-        if (!row_of(r->arch, name) && !strcmp(name, "rope_theta") && row_of(r->arch, "rotary_emb_base")) name = "rotary_emb_base";
-        if (!row_of(r->arch, name) && !strcmp(key, "partial_rotary_factor") && row_of(r->arch, "rotary_pct")) name = "rotary_pct";
+        if (!row_of(r->arch, name) && !strcmp(name, "rope_theta") && row_of(r->arch, "rotary_emb_base"))
+            name = "rotary_emb_base";
+        if (!row_of(r->arch, name) && !strcmp(key, "partial_rotary_factor") && row_of(r->arch, "rotary_pct"))
+            name = "rotary_pct";
         if (take(r, name, v)) return -1;
     }
     return 0;
@@ -112,15 +119,19 @@ static int take_layer_types(struct reader *r, const json_t *list)
         const char *kind = json_string_value(json_array_get(list, (size_t)i));
         bool sliding = kind && !strcmp(kind, "sliding_attention");
         if (!kind || (!sliding && strcmp(kind, "full_attention")) || (!sliding && i >= first))
-            return lt_fail("%s: \"layer_types\" is supported when full_attention comes first and sliding_attention after it; "
-                           "found \"%.40s\" at layer %d", r->label, kind ? kind : "", (int)i);
+            return lt_fail(
+                "%s: \"layer_types\" is supported when full_attention comes first and sliding_attention after it; "
+                "found \"%.40s\" at layer %d",
+                r->label, kind ? kind : "", (int)i);
         if (sliding && first == n) first = i;
     }
     if (first == n) return row_of(r->arch, "use_sliding_window") ? set(r, "use_sliding_window", "false") : 0;
     if (!row_of(r->arch, "sliding_window"))
         return lt_fail("%s: %s has no sliding_attention, which \"layer_types\" asks for", r->label, r->arch->m.name);
     if (!row_of(r->arch, "max_window_layers"))
-        return first ? lt_fail("%s: \"layer_types\" must be sliding_attention in every layer of %s", r->label, r->arch->m.name) : 0;
+        return first ? lt_fail("%s: \"layer_types\" must be sliding_attention in every layer of %s", r->label,
+                               r->arch->m.name)
+                     : 0;
     lt_buf_clear(&r->value);
     lt_buf_fmt(&r->value, "%d", (int)first);
     return set(r, "use_sliding_window", "true") || set(r, "max_window_layers", r->value.p) ? -1 : 0;
@@ -155,8 +166,9 @@ static int find_arch(const char *label, const json_t *root, const struct lt_arch
     if (class && strstr(class, "For") && !strstr(class, "ForCausalLM"))
         return lt_fail("%s: %.96s has another head than a language model's; expected ...ForCausalLM", label, class);
     if (!is_empty(json_object_get(root, "quantization_config")) && json_object_get(root, "quantization_config"))
-        return lt_fail("%s: quantized weights (\"quantization_config\") are not read; use the model's f32, bf16 or f16 folder",
-                       label);
+        return lt_fail(
+            "%s: quantized weights (\"quantization_config\") are not read; use the model's f32, bf16 or f16 folder",
+            label);
     return 0;
 }
 
@@ -203,7 +215,8 @@ static int64_t int_of(const struct lt_model *m, const struct lt_opt *r)
 static void put_row(struct lt_buf *b, const struct lt_model *m, const struct lt_opt *r)
 {
     const char *at = (const char *)m->o + r->at;
-    bool none = !strcmp(r->key, "sliding_window") ? int_of(m, r) == 0 : !strcmp(r->key, "clip_qkv") && *(const double *)at == 0;
+    bool none = !strcmp(r->key, "sliding_window") ? int_of(m, r) == 0
+                                                  : !strcmp(r->key, "clip_qkv") && *(const double *)at == 0;
     if (none) {
         put_key(b, r->key);
         lt_buf_str(b, "null");

@@ -23,7 +23,8 @@ static int declare(struct lt_model *m, const struct lt_decoder *d, const char *n
         dim[0] = s->dim[1];
         dim[1] = out_dim;
     }
-    out->w = lt_model_declare(m, lt_arena_fmt(&m->arena, "%s.weight", full), s->rank, dim, s->init, layer, s->transposed);
+    out->w =
+        lt_model_declare(m, lt_arena_fmt(&m->arena, "%s.weight", full), s->rank, dim, s->init, layer, s->transposed);
     if (out->w < 0) return -1;
     if (!s->bias) return 0;
     out->b = lt_model_declare(m, lt_arena_fmt(&m->arena, "%s.bias", full), 1, &out_dim, LT_INIT_ZERO, layer, false);
@@ -32,7 +33,9 @@ static int declare(struct lt_model *m, const struct lt_decoder *d, const char *n
 
 static struct shape linear(const struct lt_decoder *d, int64_t out, int64_t in, bool bias)
 {
-    return (struct shape){ .rank = 2, .dim = { out, in }, .init = LT_INIT_NORMAL, .transposed = d->transposed, .bias = bias };
+    return (struct shape){
+        .rank = 2, .dim = { out, in }, .init = LT_INIT_NORMAL, .transposed = d->transposed, .bias = bias
+    };
 }
 
 static struct shape residual(const struct lt_decoder *d, int64_t out, int64_t in, bool bias)
@@ -51,13 +54,24 @@ static int declare_layer(struct lt_model *m, const struct lt_decoder *d, int i, 
 {
     int64_t q = d->heads * d->head_dim, kv = d->kv_heads * d->head_dim;
     struct shape width = norm(d, d->width), q_norm = norm(d, q), k_norm = norm(d, kv);
-    struct shape to_q = linear(d, d->k ? q : q + 2 * kv, d->width, d->qkv_bias), to_kv = linear(d, kv, d->width, d->qkv_bias);
+    struct shape to_q = linear(d, d->k ? q : q + 2 * kv, d->width, d->qkv_bias),
+                 to_kv = linear(d, kv, d->width, d->qkv_bias);
     struct shape from = residual(d, d->width, q, d->o_bias);
-    struct shape wide = linear(d, d->inner, d->width, d->mlp_bias), narrow = residual(d, d->width, d->inner, d->mlp_bias);
-    struct { const char *name; const struct shape *shape; struct lt_pair *out; } row[] = {
-        { d->norm1, &width, &l->norm1 }, { d->q, &to_q, &l->q }, { d->k, &to_kv, &l->k }, { d->v, &to_kv, &l->v },
-        { d->q_norm, &q_norm, &l->q_norm }, { d->k_norm, &k_norm, &l->k_norm }, { d->o, &from, &l->o },
-        { d->norm2, &width, &l->norm2 }, { d->gate, &wide, &l->gate }, { d->up, &wide, &l->up }, { d->down, &narrow, &l->down },
+    struct shape wide = linear(d, d->inner, d->width, d->mlp_bias),
+                 narrow = residual(d, d->width, d->inner, d->mlp_bias);
+    struct { const char *name; const struct shape *shape; struct lt_pair *out;
+    } row[] = {
+        { d->norm1, &width, &l->norm1 },
+        { d->q, &to_q, &l->q },
+        { d->k, &to_kv, &l->k },
+        { d->v, &to_kv, &l->v },
+        { d->q_norm, &q_norm, &l->q_norm },
+        { d->k_norm, &k_norm, &l->k_norm },
+        { d->o, &from, &l->o },
+        { d->norm2, &width, &l->norm2 },
+        { d->gate, &wide, &l->gate },
+        { d->up, &wide, &l->up },
+        { d->down, &narrow, &l->down },
     };
     for (int j = 0; j < LT_COUNT(row); j++)
         if (declare(m, d, row[j].name, i, row[j].shape, row[j].out)) return -1;
@@ -69,14 +83,15 @@ static int check_sizes(const struct lt_model *m, const struct lt_decoder *d)
 {
     const char *name = m->arch->m.name;
     if (d->heads % d->kv_heads)
-        return lt_fail("%s: %" PRId64 " attention heads cannot share %" PRId64 " key-value heads evenly", name, d->heads,
-                       d->kv_heads);
+        return lt_fail("%s: %" PRId64 " attention heads cannot share %" PRId64 " key-value heads evenly", name,
+                       d->heads, d->kv_heads);
     if (d->rot % 2 || d->rot > d->head_dim)
         return lt_fail("%s: %" PRId64 " of %" PRId64 " components of a head cannot be rotated in pairs", name, d->rot,
                        d->head_dim);
     if (d->layers * d->width > (int64_t)1 << 40 || d->heads * d->head_dim > (int64_t)1 << 24)
-        return lt_fail("%s: %" PRId64 " layers of width %" PRId64 " with %" PRId64 " heads of %" PRId64 " are too many", name,
-                       d->layers, d->width, d->heads, d->head_dim);
+        return lt_fail("%s: %" PRId64 " layers of width %" PRId64 " with %" PRId64 " heads of %" PRId64
+                       " are too many",
+                       name, d->layers, d->width, d->heads, d->head_dim);
     return 0;
 }
 
@@ -180,7 +195,8 @@ static struct qkv split_by_head(struct lt_graph *g, const struct pass *p, struct
     return (struct qkv){ lt_op_view(g, q, 2, flat), lt_op_view(g, k, 2, flat), lt_op_view(g, v, 2, flat) };
 }
 
-static struct qkv project(struct lt_graph *g, const struct pass *p, const struct lt_decoder_layer *l, struct lt_tensor *x)
+static struct qkv project(struct lt_graph *g, const struct pass *p, const struct lt_decoder_layer *l,
+                          struct lt_tensor *x)
 {
     const struct lt_decoder *d = p->d;
     int64_t q = d->heads * d->head_dim, kv = d->kv_heads * d->head_dim;
@@ -300,10 +316,13 @@ static int check(const struct lt_model *m, const struct lt_batch *b)
 {
     for (int64_t i = 0; i < b->rows; i++) {
         if (b->token[i] < 0 || b->token[i] >= m->vocab)
-            return lt_fail("token %" PRId32 " is not in the model's vocabulary of %" PRId64 "; is this the tokenizer the model "
-                           "was made with?", b->token[i], m->vocab);
+            return lt_fail("token %" PRId32 " is not in the model's vocabulary of %" PRId64
+                           "; is this the tokenizer the model "
+                           "was made with?",
+                           b->token[i], m->vocab);
         if (b->pos[i] < 0 || b->pos[i] >= m->context)
-            return lt_fail("position %" PRId32 " is beyond the model's context of %" PRId64 " tokens", b->pos[i], m->context);
+            return lt_fail("position %" PRId32 " is beyond the model's context of %" PRId64 " tokens", b->pos[i],
+                           m->context);
     }
     return 0;
 }

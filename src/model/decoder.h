@@ -31,7 +31,7 @@ struct lt_decoder {
     const char *head;                           /* NULL: tied to the embedding */
     bool qkv_bias, o_bias, mlp_bias, head_bias, norm_bias, norm_plain;  /* norm_plain: norms without weights */
     bool transposed;                            /* linear weights lie (in, out) */
-    bool qkv_by_head;                           /* fused: q, k, v of the first head, of the second ...; else all q first */
+    bool qkv_by_head; /* fused: q, k, v of the first head, of the second ...; else all q first */
 
     enum lt_decoder_order order;
     bool layernorm;                             /* else RMSNorm */
@@ -59,8 +59,9 @@ struct lt_cache *lt_cache_fork(const struct lt_cache *c);
 void lt_cache_rewind(struct lt_cache *c, int64_t count);    /* keeps the first `count` tokens */
 int64_t lt_cache_count(const struct lt_cache *c);
 void lt_cache_free(struct lt_cache *c);
-/* Of the decoder alone: room for n more tokens in a layer, behind those held; the first call of a pass decides for all. */
-void lt_cache_put(struct lt_cache *c, int layer, const struct lt_tensor *k, const struct lt_tensor *v, int64_t row, int64_t n);
+/* Of the decoder alone: n rows of k and v are put in a layer behind the tokens held; advance counts them as held. */
+void lt_cache_put(struct lt_cache *c, int layer, const struct lt_tensor *k, const struct lt_tensor *v, int64_t row,
+                  int64_t n);
 void lt_cache_seq(const struct lt_cache *c, int layer, int64_t n, struct lt_attn_seq *seq);
 enum lt_dtype lt_cache_type(const struct lt_cache *c);
 void lt_cache_advance(struct lt_cache *c, int64_t n);

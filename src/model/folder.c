@@ -93,7 +93,8 @@ static int llama2c_options(struct lt_options *s, const struct lt_llama2c *h)
            || set_size(s, "num_hidden_layers", h->layers) || set_size(s, "num_attention_heads", h->heads)
            || set_size(s, "num_key_value_heads", h->kv_heads) || set_size(s, "vocab_size", h->vocab)
            || set_size(s, "max_position_embeddings", h->context) || lt_options_set(s, "rms_norm_eps", "1e-5")
-           || lt_options_set(s, "rope_theta", "10000") || lt_options_set(s, "tie_word_embeddings", h->tied ? "true" : "false");
+           || lt_options_set(s, "rope_theta", "10000")
+           || lt_options_set(s, "tie_word_embeddings", h->tied ? "true" : "false");
 }
 
 static int read_llama2c(struct lt_model *m, const char *label, const uint8_t *p, size_t n)
@@ -154,8 +155,9 @@ int lt_model_open(const char *path, struct lt_model **out)
     } else {
         rc = lt_file_open(path, &m->mapped);
         if (rc == 0 && read_llama2c(m, path, m->mapped.p, m->mapped.n))
-            rc = lt_fail("%s; expected a model folder, a .safetensors file beside its config.json, or a llama2.c checkpoint",
-                         lt_error());
+            rc = lt_fail(
+                "%s; expected a model folder, a .safetensors file beside its config.json, or a llama2.c checkpoint",
+                lt_error());
     }
     if (rc) {
         lt_model_free(m);

@@ -59,7 +59,8 @@ int lt_llama2c_header(const char *label, const uint8_t *p, size_t n, struct lt_l
     bool marked = word(p, 0) == MAGIC;
     if (marked && n < HEADER_1) return lt_fail("%s: a llama2.c checkpoint cut short in its header", label);
     if (marked && word(p, 1) != 1)
-        return lt_fail("%s: a llama2.c checkpoint of version %" PRId32 "; versions 0 and 1 (float32) are read", label, word(p, 1));
+        return lt_fail("%s: a llama2.c checkpoint of version %" PRId32 "; versions 0 and 1 (float32) are read", label,
+                       word(p, 1));
     const uint8_t *field = marked ? p + 8 : p;
     int32_t v[FIELDS];
     for (int i = 0; i < FIELDS; i++) v[i] = word(field, i);
@@ -73,13 +74,24 @@ int lt_llama2c_header(const char *label, const uint8_t *p, size_t n, struct lt_l
         if (v[i] < 1 || v[i] > range[i].max)
             return lt_fail("%s: not a llama2.c checkpoint: a %s of %" PRId32, label, range[i].name, v[i]);
     if (v[0] % v[3] || v[3] % v[4] || v[0] / v[3] % 2)
-        return lt_fail("%s: not a llama2.c checkpoint: width %" PRId32 ", %" PRId32 " heads, %" PRId32 " key-value heads", label,
-                       v[0], v[3], v[4]);
-    *h = (struct lt_llama2c){ .dim = v[0], .hidden = v[1], .layers = v[2], .heads = v[3], .kv_heads = v[4], .vocab = v[5],
-                              .context = v[6], .tied = tied, .version = marked, .header = marked ? HEADER_1 : HEADER_0 };
+        return lt_fail("%s: not a llama2.c checkpoint: width %" PRId32 ", %" PRId32 " heads, %" PRId32
+                       " key-value heads",
+                       label, v[0], v[3], v[4]);
+    *h = (struct lt_llama2c){ .dim = v[0],
+                              .hidden = v[1],
+                              .layers = v[2],
+                              .heads = v[3],
+                              .kv_heads = v[4],
+                              .vocab = v[5],
+                              .context = v[6],
+                              .tied = tied,
+                              .version = marked,
+                              .header = marked ? HEADER_1 : HEADER_0 };
     if (size_of(h) != n)
-        return lt_fail("%s: the header of this llama2.c checkpoint implies %" PRIu64 " bytes and the file has %zu: damaged, or "
-                       "not one", label, size_of(h), n);
+        return lt_fail("%s: the header of this llama2.c checkpoint implies %" PRIu64
+                       " bytes and the file has %zu: damaged, or "
+                       "not one",
+                       label, size_of(h), n);
     return 0;
 }
 
@@ -101,7 +113,8 @@ static void put(struct lt_safetensors *s, const char *name, const struct place *
 }
 
 /* Row 2i of a head goes to i, row 2i + 1 to i + dim/2. */
-static const void *unlaced(struct lt_safetensors *s, const struct lt_llama2c *h, const struct place *p, const uint8_t *data)
+static const void *unlaced(struct lt_safetensors *s, const struct lt_llama2c *h, const struct place *p,
+                           const uint8_t *data)
 {
     int64_t dim = h->dim / h->heads;
     size_t row = (size_t)p->cols * sizeof(float);

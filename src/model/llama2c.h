@@ -14,7 +14,7 @@ struct lt_llama2c {
     int version;
     size_t header;              /* bytes before the first tensor */
 };
-bool lt_llama2c_is(const uint8_t *p, size_t n);     /* a header that makes sense, before a file of the size it implies */
+bool lt_llama2c_is(const uint8_t *p, size_t n); /* a header that makes sense, before a file of the size it implies */
 int lt_llama2c_header(const char *label, const uint8_t *p, size_t n, struct lt_llama2c *out);
 /* Tensors over p, which is borrowed; n is what the header implies. */
 struct lt_safetensors *lt_llama2c_tensors(const struct lt_llama2c *h, const uint8_t *p);

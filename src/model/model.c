@@ -27,7 +27,8 @@ static const struct lt_safetensor *find_stored(const struct lt_safetensors *s, c
 static void shape_text(char out[96], int rank, const int64_t *dim)
 {
     int n = snprintf(out, 96, "(");
-    for (int i = 0; i < rank && n < 80; i++) n += snprintf(out + n, 96 - (size_t)n, "%s%" PRId64, i ? ", " : "", dim[i]);
+    for (int i = 0; i < rank && n < 80; i++)
+        n += snprintf(out + n, 96 - (size_t)n, "%s%" PRId64, i ? ", " : "", dim[i]);
     snprintf(out + n, 96 - (size_t)n, ")");
 }
 
@@ -39,8 +40,8 @@ static int bind(struct lt_model *m, struct lt_weight *w)
 {
     const struct lt_safetensor *t = find_stored(m->files, w->name);
     if (!t)
-        return lt_fail("the weight \"%s\" of %s is missing from the file, which has %d tensors", w->name, m->arch->m.name,
-                       m->files->count);
+        return lt_fail("the weight \"%s\" of %s is missing from the file, which has %d tensors", w->name,
+                       m->arch->m.name, m->files->count);
     bool same = t->rank == w->rank;
     for (int i = 0; same && i < w->rank; i++) same = t->dim[i] == w->dim[i];
     if (!same) {
@@ -50,8 +51,9 @@ static int bind(struct lt_model *m, struct lt_weight *w)
         return lt_fail("the weight \"%s\" has the shape %s where config.json implies %s", w->name, have, want);
     }
     if (!is_float(t->type))
-        return lt_fail("the weight \"%s\" is stored as %s; expected F32, BF16, F16 or F64 (quantised weights are not read)",
-                       w->name, lt_dtype_name(t->type));
+        return lt_fail(
+            "the weight \"%s\" is stored as %s; expected F32, BF16, F16 or F64 (quantised weights are not read)",
+            w->name, lt_dtype_name(t->type));
     w->type = t->type;
     w->data = t->data;
     if (t->type == LT_F32 || (t->type != LT_F64 && w->rank > 1)) return 0;
@@ -113,7 +115,9 @@ static void draw_chunk(void *arg, int64_t chunk)
 
 static void draw_weight(const struct lt_model *m, struct lt_weight *w, uint64_t seed, struct lt_pool *pool)
 {
-    struct draw d = { .to = w->master, .n = lt_weight_count(w), .std = m->init_std, .stream = lt_rng_make(seed, w->name) };
+    struct draw d = {
+        .to = w->master, .n = lt_weight_count(w), .std = m->init_std, .stream = lt_rng_make(seed, w->name)
+    };
     if (w->init == LT_INIT_NORMAL_RESIDUAL) d.std /= sqrt(2 * (double)m->layers);
     switch (w->init) {
     case LT_INIT_ZERO: memset(d.to, 0, (size_t)d.n * sizeof(float)); break;
@@ -128,7 +132,9 @@ static int make(struct lt_model *m, uint64_t seed, struct lt_pool *pool)
     if (!m->o || m->arch->params(m->o, m)) return -1;
     double total = 0;
     for (int i = 0; i < m->weight_count; i++) total += (double)lt_weight_count(&m->weight[i]);
-    if (total > 1e11) return lt_misuse("a new %s of these sizes would have %.3g parameters; the most is 1e11", m->arch->m.name, total);
+    if (total > 1e11)
+        return lt_misuse("a new %s of these sizes would have %.3g parameters; the most is 1e11", m->arch->m.name,
+                         total);
     for (int i = 0; i < m->weight_count; i++) {
         struct lt_weight *w = &m->weight[i];
         w->data = w->master = lt_aligned((size_t)lt_weight_count(w) * sizeof(float));
@@ -138,7 +144,8 @@ static int make(struct lt_model *m, uint64_t seed, struct lt_pool *pool)
     return 0;
 }
 
-int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t seed, struct lt_ctx *c, struct lt_model **out)
+int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t seed, struct lt_ctx *c,
+                 struct lt_model **out)
 {
     struct lt_model *m = lt_calloc(1, sizeof *m);
     m->arch = a;

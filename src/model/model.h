@@ -15,7 +15,12 @@
 #include "lm/batch.h"
 #include "lm/generation.h"
 
-enum lt_init { LT_INIT_NORMAL, LT_INIT_ZERO, LT_INIT_ONE, LT_INIT_NORMAL_RESIDUAL };   /* RESIDUAL: std / sqrt(2 layers) */
+enum lt_init {
+    LT_INIT_NORMAL,
+    LT_INIT_ZERO,
+    LT_INIT_ONE,
+    LT_INIT_NORMAL_RESIDUAL
+}; /* RESIDUAL: std / sqrt(2 layers) */
 struct lt_weight {
     const char *name;               /* "model.layers.0.self_attn.q_proj.weight" */
     enum lt_dtype type;             /* of data: F32, BF16 or F16; vectors always F32 */
@@ -25,7 +30,7 @@ struct lt_weight {
     enum lt_init init;
     int32_t layer;                  /* -1: outside the layers */
     const void *data;               /* borrowed from the file, or master */
-    float *master, *grad;           /* f32, malloc'd each on its own; NULL unless training.  To freeze a weight, free grad
+    float *master, *grad; /* f32, malloc'd each on its own; NULL unless training.  To freeze a weight, free grad
                                      * and leave it NULL. */
 };
 
@@ -58,7 +63,8 @@ struct lt_model {
 /* Called by arch->params.  Returns the weight's index, or -1 when the file that is open lacks it or disagrees. */
 int lt_model_declare(struct lt_model *m, const char *name, int rank, const int64_t *dim, enum lt_init init, int layer,
                      bool transposed);
-struct lt_weight *lt_model_weight(const struct lt_model *m, const char *name);      /* NULL: lt_error suggests near names */
+struct lt_weight *lt_model_weight(const struct lt_model *m,
+                                  const char *name); /* NULL: lt_error suggests near names */
 
 /* A Hugging Face folder, a .safetensors beside its config.json, or a llama2.c checkpoint; mapped, never copied. */
 int lt_model_open(const char *path, struct lt_model **out);
@@ -67,7 +73,8 @@ int lt_model_parse_llama2c(const char *label, const uint8_t *p, size_t n, struct
 bool lt_model_is_file(const char *path);    /* a file that lt_model_open would try */
 /* Takes over `options`, a set of the architecture's rows, also when it fails.  New weights are drawn from seed, each
  * from the stream of its name. */
-int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t seed, struct lt_ctx *c, struct lt_model **out);
+int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t seed, struct lt_ctx *c,
+                 struct lt_model **out);
 int lt_model_train(struct lt_model *m);         /* gives every weight an f32 master and a zeroed gradient */
 /* Writes config.json, model.safetensors (floats as `type`) and generation_config.json into a folder, each atomically;
  * other files there stay.  For a whole folder at once give it the temporary one of an lt_folder. */
@@ -77,13 +84,15 @@ int64_t lt_weight_count(const struct lt_weight *w);     /* of elements */
 
 /* The output head over hidden states x (rows, width), fused with cross-entropy: the sum of the weighted losses, as
  * lt_op_head_xent.  Serves training and scoring. */
-struct lt_tensor *lt_model_loss(struct lt_graph *g, struct lt_model *m, struct lt_tensor *x, const struct lt_head *spec);
+struct lt_tensor *lt_model_loss(struct lt_graph *g, struct lt_model *m, struct lt_tensor *x,
+                                const struct lt_head *spec);
 struct lt_tensor *lt_model_logits(struct lt_graph *g, struct lt_model *m, struct lt_tensor *x);     /* (rows, vocab) */
 
 /* The seams. */
-struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, struct lt_weight *bias /* or NULL */,
-                            struct lt_tensor *x);
-struct lt_tensor *lt_embed(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, const int32_t *id, int64_t rows);
+struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_weight *w,
+                            struct lt_weight *bias /* or NULL */, struct lt_tensor *x);
+struct lt_tensor *lt_embed(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, const int32_t *id,
+                           int64_t rows);
 struct lt_tensor *lt_tap(struct lt_graph *g, struct lt_model *m, const char *site, int layer, struct lt_tensor *x);
 struct lt_tensor *lt_weight_leaf(struct lt_graph *g, struct lt_weight *w);  /* norms and other small weights */
 

@@ -16,7 +16,8 @@ enum { DIM_MAX_LOG2 = 48 };         /* elements of one tensor; keeps products of
 static int read_shape(const char *label, const char *name, const json_t *shape, struct lt_safetensor *t)
 {
     if (!json_is_array(shape) || json_array_size(shape) > LT_SAFETENSORS_RANK)
-        return lt_fail("%s: tensor " NAMED ": shape must be a list of at most %d sizes", label, name, LT_SAFETENSORS_RANK);
+        return lt_fail("%s: tensor " NAMED ": shape must be a list of at most %d sizes", label, name,
+                       LT_SAFETENSORS_RANK);
     t->rank = (int32_t)json_array_size(shape);
     t->count = 1;
     for (int i = 0; i < t->rank; i++) {
@@ -49,7 +50,8 @@ static int read_entry(const char *label, const char *name, const json_t *entry, 
         return lt_fail("%s: tensor " NAMED " lies at bytes %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT
                        " of %zu: the file is cut short or its header is wrong", label, name, begin, end, data_size);
     if (end - begin != t->count * (int64_t)lt_dtype_size(t->type))
-        return lt_fail("%s: tensor " NAMED " has %" JSON_INTEGER_FORMAT " bytes where its shape and type %s need %" PRId64,
+        return lt_fail("%s: tensor " NAMED " has %" JSON_INTEGER_FORMAT
+                       " bytes where its shape and type %s need %" PRId64,
                        label, name, end - begin, type, t->count * (int64_t)lt_dtype_size(t->type));
     t->data = data + begin;
     return 0;
@@ -65,13 +67,16 @@ static int by_place(const void *a, const void *b, void *ctx)
 }
 
 /* Holes would hide bytes from every reader, overlaps would make two names one. */
-static int check_cover(const char *label, const struct lt_safetensor *t, int count, const uint8_t *data, size_t data_size)
+static int check_cover(const char *label, const struct lt_safetensor *t, int count, const uint8_t *data,
+                       size_t data_size)
 {
     const uint8_t *at = data;
     for (int i = 0; i < count; i++) {
         if ((const uint8_t *)t[i].data != at)
-            return lt_fail("%s: tensor " NAMED " starts at byte %td of the data, expected %td: holes and overlaps are not "
-                           "allowed", label, t[i].name, (const uint8_t *)t[i].data - data, at - data);
+            return lt_fail("%s: tensor " NAMED
+                           " starts at byte %td of the data, expected %td: holes and overlaps are not "
+                           "allowed",
+                           label, t[i].name, (const uint8_t *)t[i].data - data, at - data);
         at += (size_t)t[i].count * lt_dtype_size(t[i].type);
     }
     if (at != data + data_size)
@@ -119,7 +124,8 @@ static int add_file(struct lt_safetensors *s, const char *label, const uint8_t *
     uint64_t size = 0;
     for (int i = 7; i >= 0; i--) size = size << 8 | p[i];
     if (size > HEADER_MAX || size > n - 8)
-        return lt_fail("%s: the header claims %" PRIu64 " bytes and the file has %zu: not a safetensors file, or cut short",
+        return lt_fail("%s: the header claims %" PRIu64
+                       " bytes and the file has %zu: not a safetensors file, or cut short",
                        label, size, n);
     json_t *header;
     if (lt_json_parse("the header", (struct lt_str){ (const char *)p + 8, (size_t)size }, &header))
@@ -197,7 +203,8 @@ static int open_any(struct lt_safetensors *s, const char *path)
     const char *index = lt_arena_fmt(&s->arena, "%s/model.safetensors.index.json", path);
     if (lt_path_exists(file)) return map_file(s, file);
     if (lt_path_exists(index)) return open_index(s, index);
-    return lt_fail("%s: expected model.safetensors or model.safetensors.index.json in this folder, found neither", path);
+    return lt_fail("%s: expected model.safetensors or model.safetensors.index.json in this folder, found neither",
+                   path);
 }
 
 int lt_safetensors_open(const char *path, struct lt_safetensors **out)

@@ -1,6 +1,6 @@
 /* safetensors: tensors by name in mapped files (https://huggingface.co/docs/safetensors).
  *
- * A file is 8 bytes of little-endian header length, a JSON header of name -> {dtype, shape, data_offsets}, and the data.
+ * A file is 8 bytes of little-endian header length, a JSON header of name -> {dtype, shape, data_offsets}, the data.
  * Nothing is trusted: every length, shape and offset is checked before it is used, and the data must be covered by the
  * tensors exactly, without holes or overlaps, as the format demands. */
 #ifndef LT_SAFETENSORS_H

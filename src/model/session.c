@@ -53,12 +53,14 @@ static int know_last(struct session *s)
 static int check(const struct session *s, const int32_t *token, int n)
 {
     if (n < 0 || s->count + n > s->m->context)
-        return lt_fail("the model's context is %" PRId64 " tokens: %" PRId64 " are held and %d more do not fit", s->m->context,
-                       s->count, n);
+        return lt_fail("the model's context is %" PRId64 " tokens: %" PRId64 " are held and %d more do not fit",
+                       s->m->context, s->count, n);
     for (int i = 0; i < n; i++)
         if (token[i] < 0 || token[i] >= s->m->vocab)
-            return lt_fail("token %" PRId32 " is not in the model's vocabulary of %" PRId64 "; is this the tokenizer the model "
-                           "was made with?", token[i], s->m->vocab);
+            return lt_fail("token %" PRId32 " is not in the model's vocabulary of %" PRId64
+                           "; is this the tokenizer the model "
+                           "was made with?",
+                           token[i], s->m->vocab);
     return 0;
 }
 
@@ -83,7 +85,8 @@ static void cut(struct session *s, int64_t count)
 
 /* Log probabilities of n tokens whose hidden states x come one token too late for them: the first is judged by what was
  * known before. */
-static void judge(struct session *s, const struct lt_tensor *x, const int32_t *token, int64_t n, float *logp, uint8_t *hit)
+static void judge(struct session *s, const struct lt_tensor *x, const int32_t *token, int64_t n, float *logp,
+                  uint8_t *hit)
 {
     struct lt_graph *g = s->graph;
     int64_t width = s->m->width;
@@ -140,7 +143,8 @@ static const float *session_logits(void *self, int *vocab)
     if (!s->logits) s->logits = lt_alloc(size);
     lt_graph_reset(s->graph);
     int64_t dim[] = { 1, s->m->width };
-    memcpy(s->logits, lt_model_logits(s->graph, s->m, lt_leaf(s->graph, "last", LT_F32, 2, dim, s->last, NULL))->data, size);
+    memcpy(s->logits, lt_model_logits(s->graph, s->m, lt_leaf(s->graph, "last", LT_F32, 2, dim, s->last, NULL))->data,
+           size);
     s->logits_known = true;
     return s->logits;
 }
@@ -190,8 +194,14 @@ static void session_close(void *self)
 }
 
 static const struct lt_session_type session_type = {
-    .feed = session_feed, .logits = session_logits, .score = session_score, .rewind = session_rewind, .fork = session_fork,
-    .count = session_count, .limit = session_limit, .close = session_close,
+    .feed = session_feed,
+    .logits = session_logits,
+    .score = session_score,
+    .rewind = session_rewind,
+    .fork = session_fork,
+    .count = session_count,
+    .limit = session_limit,
+    .close = session_close,
 };
 
 int lt_model_session(struct lt_model *m, struct lt_ctx *c, struct lt_session_spec spec, struct lt_session *out)

@@ -48,7 +48,8 @@ static int open_tokenizer(struct transformer *t, const struct options *o)
     else find_tokenizer(&path, o->path);
     int rc = path.n ? lt_tokenizer_open(path.p, &t->tokenizer) : 0;
     if (rc == 0 && t->tokenizer && lt_tokenizer_vocab(t->tokenizer) > t->model->vocab)
-        rc = lt_fail("%s: ids go up to %d and the model's vocabulary has %" PRId64 " tokens: this is another model's tokenizer",
+        rc = lt_fail("%s: ids go up to %d and the model's vocabulary has %" PRId64
+                     " tokens: this is another model's tokenizer",
                      path.p, lt_tokenizer_vocab(t->tokenizer) - 1, t->model->vocab);
     lt_buf_free(&path);
     return rc;
@@ -90,13 +91,27 @@ static const struct lt_tokenizer *transformer_tokenizer(void *self)
 
 #define AT(field) offsetof(struct options, field)
 static const struct lt_opt rows[] = {
-    { .key = "path", .help = "model folder, .safetensors file, or llama2.c checkpoint", .type = LT_STR, .at = AT(path),
+    { .key = "path",
+      .help = "model folder, .safetensors file, or llama2.c checkpoint",
+      .type = LT_STR,
+      .at = AT(path),
       .flags = LT_NEED | LT_ARG | LT_IN },
-    { .key = "dtype", .help = "type of matrix products", .type = LT_STR, .at = AT(dtype), .text = "float32|bfloat16",
+    { .key = "dtype",
+      .help = "type of matrix products",
+      .type = LT_STR,
+      .at = AT(dtype),
+      .text = "float32|bfloat16",
       .flags = LT_ENUM },
-    { .key = "cache", .help = "type of keys and values kept", .type = LT_STR, .at = AT(cache), .text = "float32|bfloat16",
+    { .key = "cache",
+      .help = "type of keys and values kept",
+      .type = LT_STR,
+      .at = AT(cache),
+      .text = "float32|bfloat16",
       .flags = LT_ENUM },
-    { .key = "tokenizer", .help = "tokenizer file; default: tokenizer.json or tokenizer.bin of the folder", .type = LT_STR, .at = AT(tokenizer),
+    { .key = "tokenizer",
+      .help = "tokenizer file; default: tokenizer.json or tokenizer.bin of the folder",
+      .type = LT_STR,
+      .at = AT(tokenizer),
       .flags = LT_IN },
     { 0 },
 };

@@ -38,8 +38,11 @@ static const struct lt_kind *archs(void)
 
 static struct lt_model *make(const struct lt_method *arch, uint64_t seed, struct lt_ctx *c)
 {
-    static const char *const size[][2] = { { "vocab_size", "61" }, { "hidden_size", "32" }, { "num_hidden_layers", "2" },
-                                           { "num_attention_heads", "4" }, { "max_position_embeddings", "32" },
+    static const char *const size[][2] = { { "vocab_size", "61" },
+                                           { "hidden_size", "32" },
+                                           { "num_hidden_layers", "2" },
+                                           { "num_attention_heads", "4" },
+                                           { "max_position_embeddings", "32" },
                                            { "intermediate_size", "48" } };
     struct lt_options *s = lt_options_new(arch);
     for (int i = 0; i < LT_COUNT(size); i++) assert_ok(lt_options_set(s, size[i][0], size[i][1]));
@@ -173,7 +176,8 @@ static void test_archs__sequences_do_not_see_each_other(void **state)
         second.seq_count = 1;
         second.seq_row = (int64_t[]){ 0, 9 };
         float *alone = logits(m, NULL, &second);
-        if (memcmp(both + 15 * VOCAB, alone, 9 * VOCAB * sizeof(float))) fail_msg("%s: packing changes bits", (*a)->name);
+        if (memcmp(both + 15 * VOCAB, alone, 9 * VOCAB * sizeof(float)))
+            fail_msg("%s: packing changes bits", (*a)->name);
         free(both);
         free(alone);
         lt_model_free(m);
@@ -297,7 +301,8 @@ static void say(struct lt_model *m, struct lt_session_spec spec, const int32_t *
     assert_int_equal(s.type->limit(s.self), CONTEXT);
     for (int i = 0; i < n; i += part) {
         int some = LT_MIN(part, n - i);
-        assert_ok(score ? s.type->score(s.self, token + i, some, logp + i, NULL) : s.type->feed(s.self, token + i, some));
+        assert_ok(score ? s.type->score(s.self, token + i, some, logp + i, NULL)
+                        : s.type->feed(s.self, token + i, some));
     }
     assert_int_equal(s.type->count(s.self), n);
     memcpy(logits_out, s.type->logits(s.self, &vocab), VOCAB * sizeof(float));
@@ -407,13 +412,17 @@ static void test_archs__a_text_too_long_is_refused_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_archs__same_seed_same_bits), cmocka_unit_test(test_archs__learn),
+        cmocka_unit_test(test_archs__same_seed_same_bits),
+        cmocka_unit_test(test_archs__learn),
         cmocka_unit_test(test_archs__checkpointing_changes_no_gradient),
-        cmocka_unit_test(test_archs__sequences_do_not_see_each_other), cmocka_unit_test(test_archs__saved_and_opened),
-        cmocka_unit_test(test_archs__half_precision_stays_near), cmocka_unit_test(test_archs__taps_see_and_steer),
+        cmocka_unit_test(test_archs__sequences_do_not_see_each_other),
+        cmocka_unit_test(test_archs__saved_and_opened),
+        cmocka_unit_test(test_archs__half_precision_stays_near),
+        cmocka_unit_test(test_archs__taps_see_and_steer),
         cmocka_unit_test(test_archs__wrong_tokens_and_positions),
         cmocka_unit_test(test_archs__sessions_give_the_same_bits_in_any_parts),
-        cmocka_unit_test(test_archs__a_session_agrees_with_a_full_pass), cmocka_unit_test(test_archs__rewind_and_fork),
+        cmocka_unit_test(test_archs__a_session_agrees_with_a_full_pass),
+        cmocka_unit_test(test_archs__rewind_and_fork),
         cmocka_unit_test(test_archs__a_text_too_long_is_refused_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

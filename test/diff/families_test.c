@@ -43,13 +43,13 @@ static void fill(struct lt_model *m)
 
 struct figures { const char *name; struct lt_model *m; int32_t token[TOKENS_MAX]; int tokens; json_t *root; };
 
-static void load(const char *line, struct figures *f)
+static void load(json_t *root, struct figures *f)
 {
+    f->root = root;
     const struct lt_arch *arch;
     struct lt_options *options;
     struct lt_generation gen;
     lt_generation_init(&gen);
-    assert_ok(lt_json_parse("models.jsonl", lt_str(line), &f->root));
     f->name = json_string_value(json_object_get(f->root, "name"));
     char *config = json_dumps(json_object_get(f->root, "config"), 0);
     if (lt_config_parse(f->name, lt_str(config), &arch, &options, &gen) || lt_model_new(arch, options, 1, NULL, &f->m))
@@ -63,29 +63,18 @@ static void load(const char *line, struct figures *f)
     for (int i = 0; i < f->tokens; i++) f->token[i] = (int32_t)json_integer_value(json_array_get(token, (size_t)i));
 }
 
-static void unload(struct figures *f)
-{
-    json_decref(f->root);
-    lt_model_free(f->m);
-}
-
 static void each(void (*check)(struct figures *f, void *arg), void *arg)
 {
-    struct lt_stream *s = lt_stream_open("test/oracle/models.jsonl");
-    if (!s) fail_msg("%s", lt_error());
-    struct lt_buf line = { 0 };
-    int count = 0;
-    while (lt_stream_line(s, &line, 1 << 20, true) == 1) {
+    json_t *all;
+    assert_ok(lt_json_read("test/oracle/models.json", &all));
+    for (size_t i = 0; i < json_array_size(all); i++) {
         struct figures f;
-        load(line.p, &f);
+        load(json_array_get(all, i), &f);
         check(&f, arg);
-        unload(&f);
-        lt_buf_clear(&line);
-        count++;
+        lt_model_free(f.m);
     }
-    assert_true(count >= 19);
-    lt_buf_free(&line);
-    lt_stream_close(s);
+    assert_true(json_array_size(all) >= 19);
+    json_decref(all);
 }
 
 static void compare(struct figures *f, void *arg)

@@ -1,4 +1,4 @@
-/* Published models: stories260K writes its published text, and every activation of gpt-nano-sort is the recorded one. */
+/* Published models: stories260K writes its published text, gpt-nano-sort has its recorded activations. */
 #include "test.h"
 #include "base/json.h"
 #include "model/session.h"
@@ -80,7 +80,8 @@ enum { BATCH = 3, LENGTH = 11, WIDTH = 48, HEADS = 3 };
 
 static int base64_digit(char c)
 {
-    const char *all = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", *at = c ? strchr(all, c) : NULL;
+    const char *all = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+               *at = c ? strchr(all, c) : NULL;
     return at ? (int)(at - all) : -1;
 }
 
@@ -106,8 +107,12 @@ static float *numbers(const json_t *root, const char *name, size_t count)
 
 static struct lt_model *sorter(const json_t *root)
 {
-    static const char *const size[][2] = { { "n_layer", "3" }, { "n_head", "3" }, { "n_embd", "48" }, { "vocab_size", "3" },
-                                           { "n_positions", "11" }, { "tie_word_embeddings", "false" },
+    static const char *const size[][2] = { { "n_layer", "3" },
+                                           { "n_head", "3" },
+                                           { "n_embd", "48" },
+                                           { "vocab_size", "3" },
+                                           { "n_positions", "11" },
+                                           { "tie_word_embeddings", "false" },
                                            { "activation_function", "gelu_new" } };
     const struct lt_method *arch = lt_method_find("arch", "gpt2");
     struct lt_options *s = lt_options_new(arch);
@@ -144,11 +149,22 @@ static void compare(struct watch *w, const char *name, const struct lt_tensor *x
 
 static struct lt_tensor *look(void *self, struct lt_graph *g, const char *site, int layer, struct lt_tensor *x)
 {
-    static const struct { const char *site; int layer; const char *name; bool by_head; } row[] = {
-        { "embed", -1, "x", false }, { "attn_in", 0, "ln1", false }, { "q", 0, "q", true }, { "k", 0, "k", true },
-        { "v", 0, "v", true }, { "attn_mix", 0, "y", false }, { "attn_out", 0, "yProj", false }, { "mlp_in", 0, "ln2", false },
-        { "mlp_mid", 0, "gelu", false }, { "mlp_out", 0, "mlp", false }, { "resid", 0, "block0", false },
-        { "resid", 1, "block1", false }, { "resid", 2, "block2", false }, { "final", -1, "ln_f", false },
+    static const struct { const char *site; int layer; const char *name; bool by_head;
+    } row[] = {
+        { "embed", -1, "x", false },
+        { "attn_in", 0, "ln1", false },
+        { "q", 0, "q", true },
+        { "k", 0, "k", true },
+        { "v", 0, "v", true },
+        { "attn_mix", 0, "y", false },
+        { "attn_out", 0, "yProj", false },
+        { "mlp_in", 0, "ln2", false },
+        { "mlp_mid", 0, "gelu", false },
+        { "mlp_out", 0, "mlp", false },
+        { "resid", 0, "block0", false },
+        { "resid", 1, "block1", false },
+        { "resid", 2, "block2", false },
+        { "final", -1, "ln_f", false },
     };
     (void)g;
     for (int i = 0; i < LT_COUNT(row); i++)

@@ -13,15 +13,39 @@ static int gpt2_params(const void *o, struct lt_model *m)
 {
     const struct gpt2 *h = o;
     struct lt_decoder d = {
-        .class_name = "GPT2LMHeadModel", .vocab = h->vocab_size, .width = h->n_embd,
-        .inner = h->n_inner ? h->n_inner : 4 * h->n_embd, .layers = h->n_layer, .heads = h->n_head, .kv_heads = h->n_head,
-        .head_dim = LT_MAX(1, h->n_embd / h->n_head), .context = h->n_positions, .init_std = h->initializer_range,
-        .embed = "transformer.wte", .positions = "transformer.wpe", .layer_prefix = "transformer.h.", .norm1 = "ln_1",
-        .norm2 = "ln_2", .final_norm = "transformer.ln_f", .q = "attn.c_attn", .o = "attn.c_proj", .up = "mlp.c_fc",
-        .down = "mlp.c_proj", .head = h->tie_word_embeddings ? NULL : "lm_head", .qkv_bias = true, .o_bias = true,
-        .mlp_bias = true, .norm_bias = true, .transposed = true, .order = LT_ORDER_PRE, .layernorm = true,
-        .eps = h->layer_norm_epsilon, .act = lt_act_of(h->activation_function),
-        .scale_by_layer = h->scale_attn_by_inverse_layer_idx, .dropout = h->resid_pdrop, .embed_dropout = h->embd_pdrop,
+        .class_name = "GPT2LMHeadModel",
+        .vocab = h->vocab_size,
+        .width = h->n_embd,
+        .inner = h->n_inner ? h->n_inner : 4 * h->n_embd,
+        .layers = h->n_layer,
+        .heads = h->n_head,
+        .kv_heads = h->n_head,
+        .head_dim = LT_MAX(1, h->n_embd / h->n_head),
+        .context = h->n_positions,
+        .init_std = h->initializer_range,
+        .embed = "transformer.wte",
+        .positions = "transformer.wpe",
+        .layer_prefix = "transformer.h.",
+        .norm1 = "ln_1",
+        .norm2 = "ln_2",
+        .final_norm = "transformer.ln_f",
+        .q = "attn.c_attn",
+        .o = "attn.c_proj",
+        .up = "mlp.c_fc",
+        .down = "mlp.c_proj",
+        .head = h->tie_word_embeddings ? NULL : "lm_head",
+        .qkv_bias = true,
+        .o_bias = true,
+        .mlp_bias = true,
+        .norm_bias = true,
+        .transposed = true,
+        .order = LT_ORDER_PRE,
+        .layernorm = true,
+        .eps = h->layer_norm_epsilon,
+        .act = lt_act_of(h->activation_function),
+        .scale_by_layer = h->scale_attn_by_inverse_layer_idx,
+        .dropout = h->resid_pdrop,
+        .embed_dropout = h->embd_pdrop,
     };
     return lt_decoder_params(m, &d);
 }
@@ -53,7 +77,8 @@ static int gpt_neox_params(const void *o, struct lt_model *m)
 
 static const struct lt_opt gpt2_rows[] = {
     LT_ROW_INT(gpt2, "vocab_size", vocab_size, 8192, 1, 1 << 24, "tokens in the vocabulary", .alias = "vocab"),
-    LT_ROW_INT(gpt2, "n_embd", n_embd, 256, 1, LT_SIZE_MAX, "width of the residual stream", .alias = "hidden_size,d_model,dim"),
+    LT_ROW_INT(gpt2, "n_embd", n_embd, 256, 1, LT_SIZE_MAX, "width of the residual stream",
+               .alias = "hidden_size,d_model,dim"),
     LT_ROW_INT(gpt2, "n_inner", n_inner, 0, 0, LT_SIZE_MAX, "width inside the MLP; 0: four times n_embd",
                .alias = "intermediate_size,d_ff"),
     LT_ROW_INT(gpt2, "n_layer", n_layer, 8, 1, 4096, "layers", .alias = "num_hidden_layers,n_layers"),
@@ -84,11 +109,15 @@ static const struct lt_opt gpt_neox_rows[] = {
 };
 
 const struct lt_arch lt_arch_gpt2 = {
-    .m = { .name = "gpt2", .brief = "LayerNorm, learned positions, GELU",
-           .paper = "https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf",
-           .size = sizeof(struct gpt2), .opts = gpt2_rows,
+    .m = { .name = "gpt2",
+           .brief = "LayerNorm, learned positions, GELU",
+           .paper = "https://cdn.openai.com/better-language-models/"
+                    "language_models_are_unsupervised_multitask_learners.pdf",
+           .size = sizeof(struct gpt2),
+           .opts = gpt2_rows,
            .doc = "h = x + attn(ln1(x));  y = h + proj(gelu(fc ln2(h)));  positions are rows of a table" },
-    .params = gpt2_params, .forward = lt_decoder_forward,
+    .params = gpt2_params,
+    .forward = lt_decoder_forward,
 };
 const struct lt_arch lt_arch_gpt_neox = {
     .m = { .name = "gpt_neox", .brief = "attention and MLP side by side, partial rotary positions; Pythia",

@@ -33,9 +33,15 @@ enum lt_act lt_act_of(const char *name);
 #define LT_ACTS "|silu|gelu|gelu_new|gelu_fast|gelu_pytorch_tanh|relu|relu2"
 
 #define LT_ROW_INT(S, k, f, d, lo, hi, h, ...) \
-    { .key = k, .help = h, .type = LT_INT, .at = offsetof(struct S, f), .dflt = d, .min = lo, .max = hi, ## __VA_ARGS__ }
+    { \
+        .key = k, .help = h, .type = LT_INT, .at = offsetof(struct S, f), .dflt = d, .min = lo, .max = hi, \
+        ##__VA_ARGS__ \
+    }
 #define LT_ROW_REAL(S, k, f, d, lo, hi, h, ...) \
-    { .key = k, .help = h, .type = LT_REAL, .at = offsetof(struct S, f), .dflt = d, .min = lo, .max = hi, ## __VA_ARGS__ }
+    { \
+        .key = k, .help = h, .type = LT_REAL, .at = offsetof(struct S, f), .dflt = d, .min = lo, .max = hi, \
+        ##__VA_ARGS__ \
+    }
 #define LT_ROW_BOOL(S, k, f, d, h) { .key = k, .help = h, .type = LT_BOOL, .at = offsetof(struct S, f), .dflt = d }
 #define LT_ROW_ENUM(S, k, f, t, h) \
     { .key = k, .help = h, .type = LT_STR, .at = offsetof(struct S, f), .text = t, .flags = LT_ENUM }
@@ -58,17 +64,21 @@ enum lt_act lt_act_of(const char *name);
     LT_ROW_INT(lt_hyper, "head_dim", head_dim, 0, 0, 4096, "width of a head; 0: hidden_size / num_attention_heads")
 #define LT_HYPER_ROPE \
     LT_ROW_REAL(lt_hyper, "rope_theta", rope_theta, 10000, 1, 1e12, "base of the rotary wavelengths"), \
-    LT_ROW_ENUM(lt_hyper, "rope_scaling_type", scaling.type, "default|linear|llama3", "how wavelengths are stretched"), \
+    LT_ROW_ENUM(lt_hyper, "rope_scaling_type", scaling.type, "default|linear|llama3", \
+                "how wavelengths are stretched"), \
     LT_ROW_REAL(lt_hyper, "rope_scaling_factor", scaling.factor, 1, 1e-3, 1e6, "by how much"), \
-    LT_ROW_REAL(lt_hyper, "rope_scaling_low_freq_factor", scaling.low, 1, 1e-3, 1e6, "llama3: where stretching is full"), \
-    LT_ROW_REAL(lt_hyper, "rope_scaling_high_freq_factor", scaling.high, 4, 1e-3, 1e6, "llama3: where it begins"), \
-    LT_ROW_INT(lt_hyper, "rope_scaling_original_max_position_embeddings", scaling.original, 8192, 1, LT_CONTEXT_MAX, \
-               "llama3: context before stretching")
+    LT_ROW_REAL(lt_hyper, "rope_scaling_low_freq_factor", scaling.low, 1, 1e-3, 1e6, \
+                "llama3: where stretching is full"), \
+    LT_ROW_REAL(lt_hyper, "rope_scaling_high_freq_factor", scaling.high, 4, 1e-3, 1e6, \
+                "llama3: where it begins"), \
+    LT_ROW_INT(lt_hyper, "rope_scaling_original_max_position_embeddings", scaling.original, 8192, 1, \
+               LT_CONTEXT_MAX, "llama3: context before stretching")
 #define LT_HYPER_ACT(act) LT_ROW_ENUM(lt_hyper, "hidden_act", hidden_act, act LT_ACTS, "activation inside the MLP")
 #define LT_HYPER_STD \
     LT_ROW_REAL(lt_hyper, "initializer_range", initializer_range, 0.02, 0, 10, "standard deviation of new weights")
 #define LT_HYPER_PARTIAL(d) \
-    LT_ROW_REAL(lt_hyper, "partial_rotary_factor", partial_rotary_factor, d, 0.001, 1, "share of a head that is rotated")
+    LT_ROW_REAL(lt_hyper, "partial_rotary_factor", partial_rotary_factor, d, 0.001, 1, \
+                "share of a head that is rotated")
 #define LT_HYPER_COMMON(act, tied) \
     LT_HYPER_ACT(act), \
     LT_ROW_BOOL(lt_hyper, "tie_word_embeddings", tie_word_embeddings, tied, "the output head is the embedding"), \

@@ -56,10 +56,14 @@ static const struct lt_opt qwen2_rows[] = {
 };
 
 const struct lt_arch lt_arch_llama = {
-    .m = { .name = "llama", .brief = "RMSNorm, rotary positions, SwiGLU; also SmolLM2, TinyLlama", .paper = "arXiv:2302.13971",
-           .size = sizeof(struct lt_hyper), .opts = llama_rows,
+    .m = { .name = "llama",
+           .brief = "RMSNorm, rotary positions, SwiGLU; also SmolLM2, TinyLlama",
+           .paper = "arXiv:2302.13971",
+           .size = sizeof(struct lt_hyper),
+           .opts = llama_rows,
            .doc = "h = x + attn(rmsnorm(x));  y = h + down(silu(gate n) * up n),  n = rmsnorm(h)" },
-    .params = llama_params, .forward = lt_decoder_forward,
+    .params = llama_params,
+    .forward = lt_decoder_forward,
 };
 const struct lt_arch lt_arch_mistral = {
     .m = { .name = "mistral", .brief = "Llama with attention in a sliding window", .paper = "arXiv:2310.06825",
@@ -68,8 +72,12 @@ const struct lt_arch lt_arch_mistral = {
     .params = mistral_params, .forward = lt_decoder_forward,
 };
 const struct lt_arch lt_arch_qwen2 = {
-    .m = { .name = "qwen2", .brief = "Llama with biases on queries, keys and values; Qwen 2 and 2.5", .paper = "arXiv:2407.10671",
-           .size = sizeof(struct lt_hyper), .opts = qwen2_rows,
+    .m = { .name = "qwen2",
+           .brief = "Llama with biases on queries, keys and values; Qwen 2 and 2.5",
+           .paper = "arXiv:2407.10671",
+           .size = sizeof(struct lt_hyper),
+           .opts = qwen2_rows,
            .doc = "q = Wq n + bq, k = Wk n + bk, v = Wv n + bv; otherwise Llama." },
-    .params = qwen2_params, .forward = lt_decoder_forward,
+    .params = qwen2_params,
+    .forward = lt_decoder_forward,
 };

@@ -40,14 +40,23 @@ static const struct lt_opt olmo2_rows[] = {
 };
 
 const struct lt_arch lt_arch_olmo = {
-    .m = { .name = "olmo", .brief = "Llama with LayerNorm that has no weights", .paper = "arXiv:2402.00838",
-           .size = sizeof(struct lt_hyper), .opts = olmo_rows,
-           .doc = "h = x + attn(ln(x));  y = h + down(silu(gate n) * up n),  n = ln(h);  ln(x) = (x - mean) / sqrt(var + 1e-5)" },
-    .params = olmo_params, .forward = lt_decoder_forward,
+    .m = { .name = "olmo",
+           .brief = "Llama with LayerNorm that has no weights",
+           .paper = "arXiv:2402.00838",
+           .size = sizeof(struct lt_hyper),
+           .opts = olmo_rows,
+           .doc = "h = x + attn(ln(x));  y = h + down(silu(gate n) * up n),  n = ln(h);  ln(x) = (x - mean) / "
+                  "sqrt(var + 1e-5)" },
+    .params = olmo_params,
+    .forward = lt_decoder_forward,
 };
 const struct lt_arch lt_arch_olmo2 = {
-    .m = { .name = "olmo2", .brief = "norms after attention and MLP, and on queries and keys", .paper = "arXiv:2501.00656",
-           .size = sizeof(struct lt_hyper), .opts = olmo2_rows,
+    .m = { .name = "olmo2",
+           .brief = "norms after attention and MLP, and on queries and keys",
+           .paper = "arXiv:2501.00656",
+           .size = sizeof(struct lt_hyper),
+           .opts = olmo2_rows,
            .doc = "h = x + rmsnorm(attn(x));  y = h + rmsnorm(mlp(h));  q and k are normed over all heads together" },
-    .params = olmo2_params, .forward = lt_decoder_forward,
+    .params = olmo2_params,
+    .forward = lt_decoder_forward,
 };

@@ -1,5 +1,5 @@
-/* Phi 1 and 1.5 (attention and MLP side by side after one norm, biases everywhere) and StableLM 2 (Llama with LayerNorm);
- * both rotate a part of each head. */
+/* Phi 1 and 1.5 (attention and MLP side by side after one norm, biases everywhere) and StableLM 2 (Llama with
+ * LayerNorm); both rotate a part of each head. */
 #include "model/arch/hyper.h"
 
 static int phi_params(const void *o, struct lt_model *m)
@@ -40,10 +40,15 @@ static const struct lt_opt phi_rows[] = {
     { 0 },
 };
 static const struct lt_opt stablelm_rows[] = {
-    LT_HYPER_SIZES, LT_HYPER_KV_HEADS, LT_HYPER_EPS("layer_norm_eps", 1e-5), LT_HYPER_ROPE, LT_HYPER_PARTIAL(0.25),
+    LT_HYPER_SIZES,
+    LT_HYPER_KV_HEADS,
+    LT_HYPER_EPS("layer_norm_eps", 1e-5),
+    LT_HYPER_ROPE,
+    LT_HYPER_PARTIAL(0.25),
     LT_HYPER_COMMON("silu", 0),
     LT_ROW_BOOL(lt_hyper, "use_qkv_bias", use_qkv_bias, 0, "biases on q, k and v"),
-    LT_ROW_BOOL(lt_hyper, "use_parallel_residual", use_parallel_residual, 0, "attention and MLP side by side after one norm"),
+    LT_ROW_BOOL(lt_hyper, "use_parallel_residual", use_parallel_residual, 0,
+                "attention and MLP side by side after one norm"),
     { 0 },
 };
 
