@@ -180,11 +180,17 @@ static struct given *find_given(const struct lt_options *s, const char *key)
     return NULL;
 }
 
-/* An alias inside a method that is not chosen yet is spelt as the first member that knows it spells it. */
+/* Inside a method that is not chosen yet a spelling stays when it is some member's own; else it is an alias, spelt as
+ * the first member that knows it spells it. */
 static const char *canonical_sub(const struct given *g)
 {
     const struct lt_method *const only[] = { g->member, NULL };
-    for (const struct lt_method *const *m = g->member ? only : lt_option_kind(g->row)->member; *m; m++) {
+    const struct lt_method *const *all = g->member ? only : lt_option_kind(g->row)->member;
+    for (const struct lt_method *const *m = all; *m; m++) {
+        const struct lt_opt *r = lt_option_row(*m, lt_str(g->sub));
+        if (r && !strcmp(r->key, g->sub)) return r->key;
+    }
+    for (const struct lt_method *const *m = all; *m; m++) {
         const struct lt_opt *r = lt_option_row(*m, lt_str(g->sub));
         if (r) return r->key;
     }

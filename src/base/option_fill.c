@@ -113,18 +113,23 @@ static int fill_member(struct lt_options *s, const struct lt_opt *via, const str
 {
     struct lt_arena *a = lt_options_arena(s);
     struct lt_option_entry e;
+    size_t rows = 0;
     *out = lt_arena_zero(a, 1, LT_MAX(m->size, 1));
-    for (const struct lt_opt *r = m->opts; r && r->key; r++) {
+    for (const struct lt_opt *r = m->opts; r && r->key; r++, rows++) {
         if (r->type == LT_METHOD || r->type == LT_METHODS)
             return lt_fail("option \"%s\" of %s: a chosen method cannot choose methods itself", r->key, m->name);
         store_default(a, r, *out);
     }
+    const char **said = lt_arena_zero(a, rows + 1, sizeof(*said));     /* by which key a row was reached */
     for (int i = 0; lt_options_entry(s, i, &e); i++) {
         if (e.row != via || !e.sub || !*e.sub || (by_member && e.member != m)) continue;
         const struct lt_opt *r = lt_option_row(m, lt_str(e.sub));
         if (!r)
             return lt_misuse("option \"%s\" would not be used: %s is \"%s\", which has no \"%s\"", e.key, via->key,
                              m->name, e.sub);
+        if (said[r - m->opts])
+            return lt_misuse("option \"%s\" is given twice (as \"%s\" and \"%s\")", r->key, said[r - m->opts], e.key);
+        said[r - m->opts] = e.key;
         if (store(a, r, e.key, *out, &e.value, e.split)) return -1;
     }
     for (const struct lt_opt *r = m->opts; r && r->key; r++)

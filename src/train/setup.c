@@ -79,61 +79,49 @@ static int open_validation_data(struct lt_trainer *t)
 
 /* ---- the model ---- */
 
-static int64_t default_of(const struct lt_method *m, const char *key)
-{
-    const struct lt_opt *r = lt_option_row(m, lt_str(key));
-    return r && r->type == LT_INT ? (int64_t)r->dflt : -1;
-}
-
-static int64_t *size_at(const struct lt_choice *c, const char *key)
-{
-    const struct lt_opt *r = lt_option_row(c->method, lt_str(key));
-    return r && r->type == LT_INT ? (int64_t *)((char *)c->o + r->at) : NULL;
-}
-
 /* A size that was left at its default follows the data; one that was given must be large enough. */
-static int fit_size(const struct lt_choice *c, struct lt_buf *json, const char *key, int64_t least, const char *because)
+static int fit_size(const struct lt_choice *c, struct lt_options *set, const struct lt_opt *r, int64_t least, const char *why)
 {
-    int64_t *at = size_at(c, key);
-    if (!at) return 0;
-    if (*at != default_of(c->method, key) && *at < least)
-        return lt_misuse("--arch.%s is %" PRId64 ", but %s %" PRId64, key, *at, because, least);
-    int64_t value = *at == default_of(c->method, key) ? least : *at;
-    lt_buf_fmt(json, "%s\"%s\": %" PRId64, json->n > 1 ? ", " : "", key, value);
-    return 0;
+    int64_t value = *(const int64_t *)((const char *)c->o + r->at);
+    char text[32];
+    if (value == (int64_t)r->dflt) value = least;
+    if (value < least) return lt_misuse("--arch.%s is %" PRId64 ", but %s %" PRId64, r->key, value, why, least);
+    snprintf(text, sizeof text, "%" PRId64, value);
+    return lt_options_set(set, r->key, text);
 }
 
-static int set_all_but(struct lt_options *set, const struct lt_choice *c, const char *skip1, const char *skip2)
+static int copy_option(const struct lt_choice *c, struct lt_options *set, const struct lt_opt *r)
 {
-    for (const struct lt_opt *r = c->method->opts; r && r->key; r++) {
-        if (!strcmp(r->key, skip1) || !strcmp(r->key, skip2)) continue;
-        struct lt_opt one[2] = { *r };
-        char *json = lt_option_json(one, c->o, true);
-        int rc = lt_options_json(set, json);
-        free(json);
-        if (rc) return -1;
+    const struct lt_opt one[2] = { *r };
+    char *json = lt_option_json(one, c->o, true);
+    int rc = lt_options_json(set, json);
+    free(json);
+    return rc;
+}
+
+/* The model owns its options, so what was chosen is copied into a set of its own. */
+static int fill_options(const struct lt_trainer *t, struct lt_options *set)
+{
+    const struct lt_choice *c = &t->o->arch;
+    const struct lt_opt *vocab = lt_option_row(c->method, lt_str("vocab_size"));
+    const struct lt_opt *context = lt_option_row(c->method, lt_str("max_position_embeddings"));
+    int rc = 0;
+    for (const struct lt_opt *r = c->method->opts; r && r->key && !rc; r++) {
+        if (r == vocab) rc = fit_size(c, set, r, t->info.vocab, "the data's vocabulary has");
+        else if (r == context) rc = fit_size(c, set, r, t->o->max_length, "--max_length is");
+        else rc = copy_option(c, set, r);
     }
-    return 0;
+    return rc;
 }
 
 static int new_model(struct lt_trainer *t)
 {
-    const struct lt_choice *c = &t->o->arch;
-    static const char vocab[] = "vocab_size", context[] = "max_position_embeddings";
-    struct lt_options *set = lt_options_new(c->method);
-    struct lt_buf json = { 0 };
-    lt_buf_char(&json, '{');
-    int rc = fit_size(c, &json, vocab, t->info.vocab, "the data's vocabulary has")
-             || fit_size(c, &json, context, t->o->max_length, "--max_length is") ? -1 : 0;
-    lt_buf_char(&json, '}');
-    if (!rc) rc = lt_options_json(set, json.p);
-    if (!rc) rc = set_all_but(set, c, vocab, context);
-    lt_buf_free(&json);
-    if (rc) {
-        lt_options_free(set);
-        return -1;
-    }
-    return lt_model_new((const struct lt_arch *)c->method, set, (uint64_t)t->o->seed, t->ctx, &t->model);
+    const struct lt_method *arch = t->o->arch.method;
+    struct lt_options *set = lt_options_new(arch);
+    if (!fill_options(t, set))
+        return lt_model_new((const struct lt_arch *)arch, set, (uint64_t)t->o->seed, t->ctx, &t->model);
+    lt_options_free(set);
+    return -1;
 }
 
 static bool same_shape(const struct lt_weight *a, const struct lt_weight *b)

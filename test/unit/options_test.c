@@ -114,6 +114,13 @@ static void test_options__bare_keys_reach_into_the_one_method_that_has_them(void
     s = lt_options_new(&chooser);
     assert_int_equal(lt_options_set(s, "warmup_steps", "10"), 0);
     assert_int_equal(lt_options_set(s, "schedule.warmup_steps", "11"), -1);     /* the same key twice */
+    assert_int_equal(lt_options_set(s, "optim.beta1", "0.5"), 0);               /* lion's own, adamw's alias */
+    assert_int_equal(lt_options_set(s, "optim.adam_beta1", "0.6"), 0);
+    assert_null(lt_options_done(s));
+    assert_non_null(strstr(lt_error(), "given twice"));
+    lt_options_free(s);
+
+    s = lt_options_new(&chooser);
     assert_int_equal(lt_options_set(s, "nesterov", "true"), 0);                 /* of optimisers, but not of adamw */
     assert_null(lt_options_done(s));
     assert_non_null(strstr(lt_error(), "would not be used"));
