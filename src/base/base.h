@@ -96,6 +96,9 @@ typedef void lt_chunk_fn(void *arg, int64_t chunk);
 struct lt_pool *lt_pool_new(int threads);                   /* threads <= 0: one per core */
 int lt_pool_threads(const struct lt_pool *p);
 void lt_pool_run(struct lt_pool *p, int64_t count, lt_chunk_fn *fn, void *arg);
+/* Scratch of the one thread that calls lt_pool_run, so that operations called over and over touch the same pages: mark,
+ * take, run, release.  NULL for a NULL pool. */
+struct lt_arena *lt_pool_arena(struct lt_pool *p);
 void lt_pool_free(struct lt_pool *p);
 
 #endif

@@ -22,6 +22,7 @@ struct lt_pool {
     _Atomic int sleepers;                           /* workers asleep or about to be */
     _Atomic bool caller_sleeps, quit;
     int workers;                                    /* besides the caller */
+    struct lt_arena arena;                          /* of the caller */
     pthread_mutex_t mutex;
     pthread_cond_t work, done;
     pthread_t thread[];
@@ -168,6 +169,11 @@ int lt_pool_threads(const struct lt_pool *p)
     return p ? p->workers + 1 : 1;
 }
 
+struct lt_arena *lt_pool_arena(struct lt_pool *p)
+{
+    return p ? &p->arena : NULL;
+}
+
 void lt_pool_free(struct lt_pool *p)
 {
     if (!p)
@@ -181,5 +187,6 @@ void lt_pool_free(struct lt_pool *p)
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->done);
     pthread_mutex_destroy(&p->mutex);
+    lt_arena_free(&p->arena);
     free(p);
 }

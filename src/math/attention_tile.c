@@ -34,10 +34,13 @@ void lt_tile_product(const struct lt_gemm_kernel *k, int64_t m, int64_t n, int64
                      float *c, int64_t ldc, bool add)
 {
     int64_t units = lt_tile_units(k, depth);
-    for (int64_t j = 0; j < n; j += k->nr)
-        for (int64_t i = 0; i < m; i += k->mr)
-            k->tile(LT_MIN(k->mr, m - i), LT_MIN(k->nr, n - j), depth, (const char *)a + (size_t)(i * units) * 4,
-                    (const char *)b + (size_t)(j * units) * 4, c + i * ldc + j, ldc, NULL, add);
+    for (int64_t i = 0; i < m; i += k->mr) {
+        int64_t rows = LT_MIN(k->mr, m - i);
+        struct lt_gemm_rows panel = { .p = (const char *)a + (size_t)(i * units) * 4, .row = 4, .unit = rows * 4 };
+        for (int64_t j = 0; j < n; j += k->nr)
+            k->tile(rows, LT_MIN(k->nr, n - j), depth, &panel, (const char *)b + (size_t)(j * units) * 4, c + i * ldc + j,
+                    ldc, NULL, add);
+    }
 }
 
 void lt_attn_mask_row(float *score, float scale, struct lt_span span, int64_t first)

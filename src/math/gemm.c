@@ -1,9 +1,10 @@
 /* Blocking, splitting and packing around the tiles of gemm_kernel.h.
  *
  * C is cut into a grid of cells that threads take one by one; a sum along k is never split, so neither the grid nor the
- * thread changes a bit.  A cell is worked on in one of two orders.  A narrow one (few rows of A, generation and small
- * batches) packs all of A once, then takes each panel of B through all of k while it lies in the first cache: weights
- * stream through once.  A wide one goes block by block of k: a strip of B is packed and used again for every block of A. */
+ * thread changes a bit.  A cell is worked on in one of two orders.  A narrow one (few rows of A: generation and small
+ * batches) packs all of A once, then takes each panel of B through all of k while it lies in a near cache: weights
+ * stream through once.  A wide one goes by strips of columns and blocks of k: the strip is packed while the first block
+ * of A, which stays in the second-level cache, meets it, and used again for the other blocks of A. */
 #include "math/gemm.h"
 #include "math/gemm_kernel.h"
 
@@ -11,8 +12,11 @@
 #include <stdlib.h>
 
 enum {
-    NARROW_BYTES = 256 << 10,           /* A of a narrow cell at most: half of a second-level cache */
+    NARROW_BYTES = 256 << 10,           /* A of a narrow cell at most: a part of a second-level cache */
     STRIP = 2048,                       /* columns of B packed at a time at most */
+    ROWS = 32,                          /* of memory packed at a time where panels lie side by side in a row */
+    GROUP = 4,                          /* panels of B packed at a time there */
+    PACKING = 12,                       /* products that take as long as packing an element */
     LINE = 64,
 };
 
@@ -34,6 +38,8 @@ struct plan {
     int64_t rows, columns;              /* of a cell */
     int64_t cells_m, cells_n;
     int64_t mc;                         /* rows of A packed at a time */
+    int64_t a_row, a_unit;              /* bytes between packed rows of A, and between units of a row */
+    int64_t strip, group;               /* columns of B packed for all of a cell's rows, and packed at a time */
     bool narrow;
     size_t a_panel, a_size, b_panel, b_size;    /* bytes; a_size + b_size is one thread's scratch */
 };
@@ -87,21 +93,25 @@ static int64_t panel_height(int64_t rows, int mr)
     return rows ? ceil_div(rows, ceil_div(rows, mr)) : 1;
 }
 
+/* A narrow product is cut along n into more cells than threads.  A wide one into one cell a thread, in the way that
+ * keeps the largest cell's products and packing small: cells side by side pack the same rows of A. */
 static void choose_grid(struct plan *p, int threads)
 {
     const struct lt_gemm *g = p->g;
     const int nr = p->kernel->nr, mr = p->kernel->mr;
-    int64_t cells = 1, down = 1;
     if (p->narrow) {
-        cells = LT_MIN(threads * 8, ceil_div(g->n, 4 * nr));
+        p->rows = g->m;
+        p->columns = round_up(ceil_div(g->n, LT_MIN(threads * 8, ceil_div(g->n, 2 * nr))), nr);
     } else {
-        cells = ceil_div(g->n, STRIP);
-        if (cells < threads) cells = LT_MIN(threads, ceil_div(g->n, 256));
-        else cells = round_up(cells, threads);
-        down = LT_MIN(ceil_div(threads, cells), ceil_div(g->m, 4 * mr));
+        int64_t best = INT64_MAX;
+        for (int down = 1; down <= threads; down++) {
+            int64_t rows = LT_MIN(round_up(ceil_div(g->m, down), mr), g->m);
+            int64_t columns = round_up(ceil_div(g->n, threads / down), nr);
+            int64_t cost = rows * columns + PACKING * (rows + (g->packed ? 0 : columns));
+            if (cost >= best) continue;
+            best = cost, p->rows = rows, p->columns = columns;
+        }
     }
-    p->columns = round_up(ceil_div(g->n, cells), nr);
-    p->rows = round_up(ceil_div(g->m, down), mr);
     p->cells_n = ceil_div(g->n, p->columns);
     p->cells_m = ceil_div(g->m, p->rows);
 }
@@ -114,16 +124,20 @@ static struct plan make_plan(const struct lt_gemm *g, int threads)
     p.ldc = g->ldc ? g->ldc : g->n;
     split_k(&p, g->k);
     const int mr = p.kernel->mr, nr = p.kernel->nr;
-    p.narrow = g->m <= p.kernel->mc && g->m * g->k * 4 / p.kernel->step <= NARROW_BYTES;
-    choose_grid(&p, threads);
-    p.mc = panel_height(p.rows, p.kernel->mc / mr * mr);
-    p.mc = LT_MIN(round_up(p.mc, mr), p.rows);
-    p.a_panel = panel_bytes(p.kernel, mr, p.kc) + LT_GEMM_SLACK;
+    const int64_t units = ceil_div(p.kc, p.kernel->step);
+    p.a_row = g->a_trans ? 4 : round_up(units * 4, LINE) + LINE;        /* rows a power of 2 apart would share cache sets */
+    p.a_unit = g->a_trans ? round_up(mr, p.kernel->lanes) * 4 : 4;
+    p.a_panel = (size_t)(g->a_trans ? round_up(units * p.a_unit, LINE) + LINE : mr * p.a_row);
     p.b_panel = panel_bytes(p.kernel, nr, p.kc);
-    int64_t a_panels = ceil_div(p.mc, mr) * (p.narrow ? p.blocks : 1);
-    bool reuse = !p.narrow && p.mc < p.rows;
+    const int64_t most = LT_MAX(p.kernel->near / (int64_t)p.a_panel, 1) * mr;     /* rows of A that stay near */
+    p.narrow = g->m <= most && g->m * g->k * 4 / p.kernel->step <= NARROW_BYTES;
+    choose_grid(&p, threads);
+    p.mc = round_up(panel_height(p.rows, (int)most), mr);
+    p.strip = round_up(ceil_div(p.columns, ceil_div(p.columns, STRIP)), nr);
+    p.group = LT_MIN(g->b_trans || g->packed ? nr : GROUP * nr, p.strip);
+    int64_t a_panels = ceil_div(LT_MIN(p.mc, p.rows), mr) * (p.narrow ? p.blocks : 1);
     p.a_size = (size_t)a_panels * p.a_panel;
-    p.b_size = (size_t)(reuse ? p.columns / nr : 1) * p.b_panel;
+    p.b_size = (size_t)((p.mc < p.rows ? p.strip : p.group) / nr) * p.b_panel;
     return p;
 }
 
@@ -134,34 +148,56 @@ static const char *at(const void *p, enum lt_dtype type, int64_t index)
     return p ? (const char *)p + index * (int64_t)lt_dtype_size(type) : NULL;      /* nothing there: an empty matrix */
 }
 
-/* Rows m0 .. m0 + m of A, products k0 .. k0 + k, in panels a_panel apart. */
+/* Panels of `height` columns out of a source of `width`, `distance` bytes apart, the units of one k `stride` apart.
+ * Where the width runs along the rows in memory, all panels take a few rows before any takes the next ones. */
+static void pack_panels(const struct plan *p, char *out, size_t distance, int64_t height, int64_t stride, int64_t width,
+                        int64_t k, const struct lt_gemm_source *s)
+{
+    const int64_t piece = s->k_fast ? k : ROWS;
+    for (int64_t j = 0; j < k; j += piece) {
+        char *panel = out + j / p->kernel->step * stride * 4;
+        for (int64_t i = 0; i < width; i += height, panel += distance) {
+            struct lt_gemm_source part = *s;
+            part.p = at(s->p, s->type, s->k_fast ? i * s->ld + j : j * s->ld + i);
+            p->kernel->pack(panel, stride, LT_MIN(height, width - i), LT_MIN(piece, k - j), &part);
+        }
+    }
+}
+
+/* Rows m0 .. m0 + m of A, products k0 .. k0 + k: rows if k runs along them, else panels; each a_panel apart. */
 static void pack_a(const struct plan *p, char *out, int64_t m0, int64_t m, int64_t k0, int64_t k)
 {
     const struct lt_gemm *g = p->g;
     const int64_t height = panel_height(m, p->kernel->mr);
+    int64_t from = g->a_trans ? k0 * p->lda + m0 : m0 * p->lda + k0;
+    struct lt_gemm_source s = { .p = at(g->a, g->a_type, from), .ld = p->lda, .type = g->a_type, .k_fast = !g->a_trans };
+    if (g->a_trans) {
+        pack_panels(p, out, p->a_panel, height, p->a_unit / 4, m, k, &s);
+        return;
+    }
     for (int64_t i = 0; i < m; i += height, out += p->a_panel) {
-        int64_t from = g->a_trans ? k0 * p->lda + m0 + i : (m0 + i) * p->lda + k0;
-        int64_t h = LT_MIN(height, m - i);
-        struct lt_gemm_source s = { .p = at(g->a, g->a_type, from), .ld = p->lda, .type = g->a_type,
-                                    .k_fast = !g->a_trans };
-        p->kernel->pack(out, h, h, k, &s);
+        p->kernel->pack_rows(out, p->a_row, LT_MIN(height, m - i), k, &s);
+        s.p = at(s.p, s.type, height * s.ld);
     }
 }
 
-/* Columns n0 .. n0 + nr of B, products k0 .. k0 + k; where the panel lies: in `out`, or in B packed before. */
-static const char *panel_of_b(const struct plan *p, char *out, int64_t n0, int64_t k0, int64_t k)
+/* Columns n0 .. n1 of B, products k0 .. k0 + k, in panels b_panel apart. */
+static void pack_b(const struct plan *p, char *out, int64_t n0, int64_t n1, int64_t k0, int64_t k)
 {
     const struct lt_gemm *g = p->g;
-    const int nr = p->kernel->nr;
-    if (g->packed) {
-        const char *panel = g->packed->data + (size_t)(n0 / nr) * g->packed->panel;
-        if (g->packed->type == LT_F32) return panel + k0 / p->kernel->step * nr * 4;
-        lt_convert(LT_F32, out, g->packed->type, at(panel, g->packed->type, k0 * nr), k * nr);
-        return out;
-    }
     int64_t from = g->b_trans ? n0 * p->ldb + k0 : k0 * p->ldb + n0;
     struct lt_gemm_source s = { .p = at(g->b, g->b_type, from), .ld = p->ldb, .type = g->b_type, .k_fast = g->b_trans };
-    p->kernel->pack(out, nr, LT_MIN(nr, g->n - n0), k, &s);
+    pack_panels(p, out, p->b_panel, p->kernel->nr, p->kernel->nr, n1 - n0, k, &s);
+}
+
+/* The panel from column n0 of B packed before; `out` is where it is widened if it is not in the kernel's form. */
+static const char *packed_panel(const struct plan *p, char *out, int64_t n0, int64_t k0, int64_t k)
+{
+    const struct lt_packed *b = p->g->packed;
+    const int nr = p->kernel->nr;
+    const char *panel = b->data + (size_t)(n0 / nr) * b->panel;
+    if (b->type == LT_F32) return panel + k0 / p->kernel->step * nr * 4;
+    lt_convert(LT_F32, out, b->type, at(panel, b->type, k0 * nr), k * nr);
     return out;
 }
 
@@ -174,49 +210,59 @@ static void column(const struct plan *p, const char *a, const char *b, int64_t m
     const struct lt_gemm *g = p->g;
     const int64_t height = panel_height(m, p->kernel->mr), n = LT_MIN(p->kernel->nr, g->n - n0);
     const float *bias = g->bias && k0 == 0 ? g->bias + n0 : NULL;
-    for (int64_t i = 0; i < m; i += height, a += p->a_panel)
-        p->kernel->tile(LT_MIN(height, m - i), n, k, a, b, g->c + (m0 + i) * p->ldc + n0, p->ldc, bias,
+    for (int64_t i = 0; i < m; i += height, a += p->a_panel) {
+        struct lt_gemm_rows rows = { .p = a, .row = p->a_row, .unit = p->a_unit };
+        p->kernel->tile(LT_MIN(height, m - i), n, k, &rows, b, g->c + (m0 + i) * p->ldc + n0, p->ldc, bias,
                         g->add || k0 > 0);
+    }
+}
+
+/* A block of A against columns n0 .. n1 of B, which lie packed in b if `ready` and come to lie there if not. */
+static void columns(const struct plan *p, const char *a, char *b, bool ready, int64_t m0, int64_t m, int64_t n0,
+                    int64_t n1, int64_t k0, int64_t k)
+{
+    if (!p->g->packed && !ready) pack_b(p, b, n0, n1, k0, k);
+    for (int64_t j = n0; j < n1; j += p->kernel->nr, b += p->b_panel)
+        column(p, a, p->g->packed ? packed_panel(p, b, j, k0, k) : b, m0, m, j, k0, k);
 }
 
 static void narrow_cell(const struct plan *p, const char *a, char *b, int64_t n0, int64_t n1)
 {
-    const int64_t k_all = p->g->k;
-    const size_t a_block = (size_t)ceil_div(p->g->m, p->kernel->mr) * p->a_panel;
-    for (int64_t j = n0; j < n1; j += p->kernel->nr) {
-        for (int64_t block = 0; block < p->blocks; block++) {
-            int64_t k0 = block * p->kc, k = LT_MIN(p->kc, k_all - k0);
-            const char *panel = panel_of_b(p, b, j, k0, k);
-            column(p, a + (size_t)block * a_block, panel, 0, p->g->m, j, k0, k);
-        }
-    }
+    const int64_t m = p->g->m, k_all = p->g->k;
+    const size_t a_block = (size_t)ceil_div(m, p->kernel->mr) * p->a_panel;
+    for (int64_t j = n0; j < n1; j += p->group)
+        for (int64_t i = 0; i < p->blocks; i++)
+            columns(p, a + (size_t)i * a_block, b, false, 0, m, j, LT_MIN(j + p->group, n1), i * p->kc,
+                    LT_MIN(p->kc, k_all - i * p->kc));
 }
 
 static void pack_narrow_a(const struct plan *p, char *a)
 {
     const size_t a_block = (size_t)ceil_div(p->g->m, p->kernel->mr) * p->a_panel;
-    for (int64_t block = 0; block < p->blocks; block++) {
-        int64_t k0 = block * p->kc;
-        pack_a(p, a + (size_t)block * a_block, 0, p->g->m, k0, LT_MIN(p->kc, p->g->k - k0));
-    }
+    for (int64_t i = 0; i < p->blocks; i++)
+        pack_a(p, a + (size_t)i * a_block, 0, p->g->m, i * p->kc, LT_MIN(p->kc, p->g->k - i * p->kc));
 }
 
 static void wide_block(const struct plan *p, char *a, char *b, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
                        int64_t k0)
 {
     const int64_t k = LT_MIN(p->kc, p->g->k - k0);
-    const bool reuse = p->mc < p->rows;
+    const bool keep = p->mc < p->rows;
     for (int64_t i = m0; i < m1; i += p->mc) {
-        int64_t m = LT_MIN(p->mc, m1 - i);
+        const int64_t m = LT_MIN(p->mc, m1 - i);
         pack_a(p, a, i, m, k0, k);
         char *strip = b;
-        for (int64_t j = n0; j < n1; j += p->kernel->nr) {
-            bool first = i == m0 || (p->g->packed && p->g->packed->type == LT_F32);
-            const char *panel = first ? panel_of_b(p, strip, j, k0, k) : strip;
-            column(p, a, panel, i, m, j, k0, k);
-            if (reuse) strip += p->b_panel;
+        for (int64_t j = n0; j < n1; j += p->group) {
+            columns(p, a, strip, i > m0, i, m, j, LT_MIN(j + p->group, n1), k0, k);
+            if (keep) strip += p->group / p->kernel->nr * (int64_t)p->b_panel;
         }
     }
+}
+
+static void wide_cell(const struct plan *p, char *a, char *b, int64_t m0, int64_t m1, int64_t n0, int64_t n1)
+{
+    for (int64_t j = n0; j < n1; j += p->strip)
+        for (int64_t i = 0; i < p->blocks; i++) wide_block(p, a, b, m0, m1, j, LT_MIN(j + p->strip, n1), i * p->kc);
 }
 
 static void run_slot(void *arg, int64_t slot)
@@ -237,7 +283,7 @@ static void run_slot(void *arg, int64_t slot)
             narrow_cell(p, a, b, n0, n1);
             continue;
         }
-        for (int64_t block = 0; block < p->blocks; block++) wide_block(p, a, b, m0, m1, n0, n1, block * p->kc);
+        wide_cell(p, a, b, m0, m1, n0, n1);
     }
 }
 
@@ -249,9 +295,12 @@ void lt_gemm(struct lt_pool *pool, const struct lt_gemm *g)
     const int threads = pool ? lt_pool_threads(pool) : 1;
     const struct plan p = make_plan(g, threads);
     const int64_t slots = LT_MIN(threads, p.cells_m * p.cells_n);
-    struct job job = { .plan = &p, .scratch = lt_aligned((size_t)slots * (p.a_size + p.b_size)) };
+    struct lt_arena own = { 0 }, *arena = pool ? lt_pool_arena(pool) : &own;
+    struct lt_arena_mark mark = lt_arena_here(arena);
+    struct job job = { .plan = &p, .scratch = lt_arena_take(arena, (size_t)slots * (p.a_size + p.b_size)) };
     lt_pool_run(slots > 1 ? pool : NULL, slots, run_slot, &job);
-    free(job.scratch);
+    lt_arena_release(arena, mark);
+    lt_arena_free(&own);
 }
 
 size_t lt_gemm_scratch(const struct lt_gemm *g)
@@ -280,14 +329,14 @@ static void pack_panel(void *arg, int64_t panel)
     const int nr = p->kernel->nr;
     char *out = to->data + (size_t)panel * to->panel;
     if (to->type == LT_F32) {
-        panel_of_b(p, out, panel * nr, 0, to->k);
+        pack_b(p, out, panel * nr, LT_MIN(to->n, (panel + 1) * nr), 0, to->k);
         return;
     }
     enum { PIECE = 64 };                /* products at a time, through floats that the narrow type holds exactly */
     float wide[PIECE * 64] __attribute__((aligned(64)));
     for (int64_t k0 = 0; k0 < to->k; k0 += PIECE) {
         int64_t k = LT_MIN(PIECE, to->k - k0);
-        panel_of_b(p, (char *)wide, panel * nr, k0, k);
+        pack_b(p, (char *)wide, panel * nr, LT_MIN(to->n, (panel + 1) * nr), k0, k);
         lt_convert(to->type, out + k0 * nr * 2, LT_F32, wide, k * nr);
     }
 }

@@ -121,6 +121,39 @@ static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const
     }
 }
 
+INLINE void pack_rows(char *out, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s, enum lt_dtype type,
+                      bool bf16)
+{
+    const int64_t size = type == LT_F32 ? 4 : 2;
+    for (int64_t i = 0; i < rows; i++, out += row) {
+        const char *from = (const char *)s->p + i * s->ld * size;
+        for (int64_t j = 0; j < k; j += 8) {
+            __m256 x = load(from, j, k - j, type);
+            if (bf16) x = round_bf16(x);
+            if (j + 8 <= k) _mm256_storeu_ps((float *)out + j, x);
+            else _mm256_maskstore_ps((float *)out + j, lanes(k - j), x);
+        }
+    }
+}
+
+static void rows_f32(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: pack_rows(dst, row, rows, k, s, LT_BF16, false); return;
+    case LT_F16: pack_rows(dst, row, rows, k, s, LT_F16, false); return;
+    default: pack_rows(dst, row, rows, k, s, LT_F32, false); return;
+    }
+}
+
+static void rows_bf16(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: pack_rows(dst, row, rows, k, s, LT_BF16, false); return;
+    case LT_F16: pack_rows(dst, row, rows, k, s, LT_F16, true); return;
+    default: pack_rows(dst, row, rows, k, s, LT_F32, true); return;
+    }
+}
+
 /* ---- the tile ---- */
 
 INLINE void finish(float *c, __m256 sum, const float *bias, bool add)
@@ -143,15 +176,17 @@ static __attribute__((noinline)) void finish_narrow(int64_t m, int64_t n, const 
     }
 }
 
-INLINE void tile_of(const int m, int64_t n, int64_t k, const float *a, const float *b, float *c, int64_t ldc,
-                    const float *bias, bool add)
+INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const float *b, float *c,
+                    int64_t ldc, const float *bias, bool add)
 {
+    const char *a = rows->p;
+    const int64_t row = rows->row, unit = rows->unit;
     __m256 sum[MR][2];
     for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
-    for (int64_t j = 0; j < k; j++, a += m, b += NR) {
+    for (int64_t j = 0; j < k; j++, a += unit, b += NR) {
         __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
         for (int r = 0; r < m; r++) {
-            __m256 x = _mm256_broadcast_ss(a + r);
+            __m256 x = _mm256_broadcast_ss((const float *)(a + r * row));
             sum[r][0] = _mm256_fmadd_ps(x, b0, sum[r][0]);
             sum[r][1] = _mm256_fmadd_ps(x, b1, sum[r][1]);
         }
@@ -171,7 +206,7 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const float *a, const flo
     finish_narrow(m, n, wide, c, ldc, bias, add);
 }
 
-static void tile(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float *c, int64_t ldc,
+static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
                  const float *bias, bool add)
 {
     switch (m) {
@@ -185,8 +220,10 @@ static void tile(int64_t m, int64_t n, int64_t k, const void *a, const void *b, 
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {
-    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .mc = 240, .step = 1, .pack = pack_f32, .tile = tile },
-    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .mc = 240, .step = 1, .pack = pack_bf16, .tile = tile },
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 128 << 10, .step = 1, .lanes = 8, .pack = pack_f32,
+                         .pack_rows = rows_f32, .tile = tile },
+    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 128 << 10, .step = 1, .lanes = 8, .pack = pack_bf16,
+                          .pack_rows = rows_bf16, .tile = tile },
 };
 #else
 typedef int lt_no_avx2_here;

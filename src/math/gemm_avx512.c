@@ -150,6 +150,38 @@ static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const
     }
 }
 
+INLINE void pack_rows(char *out, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s, enum lt_dtype type,
+                      bool pairs)
+{
+    const int64_t size = type == LT_F32 ? 4 : 2, step = pairs ? 2 : 1;
+    for (int64_t i = 0; i < rows; i++, out += row) {
+        const char *from = (const char *)s->p + i * s->ld * size;
+        char *to = out;
+        for (int64_t j = 0; j < k; j += 16 * step, from += 16 * step * size, to += 64) {
+            __m512i x = pairs ? load_bf16(from, k - j, type) : _mm512_castps_si512(load(from, k - j, type));
+            _mm512_mask_storeu_epi32(to, mask16((k - j + step - 1) / step), x);
+        }
+    }
+}
+
+static void rows_f32(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: pack_rows(dst, row, rows, k, s, LT_BF16, false); return;
+    case LT_F16: pack_rows(dst, row, rows, k, s, LT_F16, false); return;
+    default: pack_rows(dst, row, rows, k, s, LT_F32, false); return;
+    }
+}
+
+static void rows_bf16(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: pack_rows(dst, row, rows, k, s, LT_BF16, true); return;
+    case LT_F16: pack_rows(dst, row, rows, k, s, LT_F16, true); return;
+    default: pack_rows(dst, row, rows, k, s, LT_F32, true); return;
+    }
+}
+
 /* ---- the tile ---- */
 
 INLINE void finish(float *c, __mmask16 mask, __m512 sum, const float *bias, bool add)
@@ -159,16 +191,24 @@ INLINE void finish(float *c, __mmask16 mask, __m512 sum, const float *bias, bool
     _mm512_mask_storeu_ps(c, mask, sum);
 }
 
-/* k counts packed units: single products, or pairs of bf16. */
-INLINE void tile_of(const int m, int64_t n, int64_t k, const char *a, const char *b, float *c, int64_t ldc,
-                    const float *bias, bool add, const bool pairs)
+/* k counts packed units: single products, or pairs of bf16.  Four pointers, four rows apart, and multiples of `row`
+ * reach all rows without arithmetic. */
+INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const char *b, float *c,
+                    int64_t ldc, const float *bias, bool add, const bool pairs)
 {
+    const int64_t row = a->row, unit = a->unit;
+    const char *p[4];
+    for (int i = 0; i < 4; i++) p[i] = (const char *)a->p + 4 * i * row;
     __m512 sum[MR][2];
-    for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
-    for (int64_t j = 0; j < k; j++, a += 4 * m, b += 4 * NR) {
+    for (int r = 0; r < m; r++) {
+        sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+        _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
+        _mm_prefetch((const char *)(c + r * ldc + 16), _MM_HINT_T0);
+    }
+    for (int64_t j = 0; j < k; j++, b += 4 * NR) {
         __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 64);
         for (int r = 0; r < m; r++) {
-            __m512 x = _mm512_set1_ps(((const float *)a)[r]);
+            __m512 x = _mm512_set1_ps(*(const float *)(p[r / 4] + r % 4 * row));
             if (pairs) {
                 __m512bh xh = to_bh(_mm512_castps_si512(x));
                 sum[r][0] = _mm512_dpbf16_ps(sum[r][0], xh, to_bh(_mm512_castps_si512(b0)));
@@ -178,6 +218,7 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const char *a, const char
                 sum[r][1] = _mm512_fmadd_ps(x, b1, sum[r][1]);
             }
         }
+        for (int i = 0; i < 4; i++) p[i] += unit;
     }
     __mmask16 left = mask16(n), right = mask16(n - 16);
 #pragma GCC unroll 14                   /* keeps the sums in registers */
@@ -191,13 +232,13 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const char *a, const char
 #define CASES(p) CASE(1, p) CASE(2, p) CASE(3, p) CASE(4, p) CASE(5, p) CASE(6, p) CASE(7, p) CASE(8, p) CASE(9, p) \
     CASE(10, p) CASE(11, p) CASE(12, p) CASE(13, p) CASE(14, p)
 
-static void tile_f32(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float *c, int64_t ldc,
+static void tile_f32(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
                      const float *bias, bool add)
 {
     switch (m) { CASES(false) }
 }
 
-static void tile_bf16(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float *c, int64_t ldc,
+static void tile_bf16(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
                       const float *bias, bool add)
 {
     k = (k + 1) / 2;
@@ -205,8 +246,10 @@ static void tile_bf16(int64_t m, int64_t n, int64_t k, const void *a, const void
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx512[2] = {
-    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .mc = 280, .step = 1, .pack = pack_f32, .tile = tile_f32 },
-    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 512, .mc = 448, .step = 2, .pack = pack_bf16, .tile = tile_bf16 },
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 512, .near = 256 << 10, .step = 1, .lanes = 16, .pack = pack_f32,
+                         .pack_rows = rows_f32, .tile = tile_f32 },
+    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 1024, .near = 256 << 10, .step = 2, .lanes = 16, .pack = pack_bf16,
+                          .pack_rows = rows_bf16, .tile = tile_bf16 },
 };
 #else
 typedef int lt_no_avx512_here;

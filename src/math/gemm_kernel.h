@@ -1,8 +1,9 @@
 /* What a variant of the matrix product consists of.  gemm.c blocks, splits and packs through this table; attention
  * and other tiled code may use it directly on their own scratch.
  *
- * A packed panel holds `width` rows of A (or columns of B) k by k: element (k, i) lies at [k * stride + i] in units of
- * 4 bytes.  With step 2 a unit is a pair of bf16, elements 2k and 2k + 1 of the sum (the second is 0 when there is none). */
+ * A packed operand consists of units of 4 bytes: with step 1 a float, with step 2 a pair of bf16, elements 2k and 2k + 1
+ * of the sum (the second is 0 when there is none).  B lies in panels of nr columns, the units of one k side by side.
+ * A lies in any way in which units of a row, and rows, are equally far apart. */
 #ifndef LT_GEMM_KERNEL_H
 #define LT_GEMM_KERNEL_H
 
@@ -17,18 +18,26 @@ struct lt_gemm_source {                 /* one panel of a matrix in memory */
     bool k_fast;                        /* k runs along a stored row; else the panel's width does */
 };
 
+struct lt_gemm_rows { const void *p; int64_t row, unit; };      /* packed rows of A; bytes from row to row, unit to unit */
+
 struct lt_gemm_kernel {
     int mr, nr;                         /* the largest tile: mr rows of A, nr columns of B */
     int kc;                             /* longest block of a sum */
-    int mc;                             /* rows of A kept packed at a time */
+    int near;                           /* bytes of A kept packed at a time, in the second-level cache */
     int step;                           /* products per packed unit: 1, or 2 for bf16 pairs */
 
-    /* Packs width x k elements; columns from width to stride become 0 when stride is a multiple of nr. */
+    int lanes;                          /* panels of A that many units apart, a multiple of it, pack fastest */
+
+    /* Packs width x k elements, element (k, i) as unit k / step * stride + i; columns from width to stride become 0 when
+     * stride is a multiple of lanes. */
     void (*pack)(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s);
 
-    /* C (m, n) from a panel of A (stride m) and a panel of B (stride nr), one block of k products:
+    /* The same for rows along which k runs, kept as rows `row` bytes apart (a multiple of 4); s->k_fast. */
+    void (*pack_rows)(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s);
+
+    /* C (m, n) from rows of A and a panel of B (stride nr), one block of k products:
      * C = (add ? C : nothing) + (sum + (bias ? bias : nothing)).  1 <= m <= mr, 1 <= n <= nr, k >= 0. */
-    void (*tile)(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float *c, int64_t ldc,
+    void (*tile)(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
                  const float *bias, bool add);
 };
 

@@ -26,14 +26,28 @@ static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const
     for (int64_t i = 0; i < k * stride; i++) out[i] = lt_from_bf16(lt_to_bf16(out[i]));
 }
 
-static void tile(int64_t m, int64_t n, int64_t k, const void *a, const void *b, float *c, int64_t ldc,
+/* Rows are packed as a panel is; only their places differ. */
+static void rows_f32(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < k; j++) ((float *)dst)[i * row / 4 + j] = element(s, i, j);
+}
+
+static void rows_bf16(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < k; j++) ((float *)dst)[i * row / 4 + j] = lt_from_bf16(lt_to_bf16(element(s, i, j)));
+}
+
+static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
                  const float *bias, bool add)
 {
     float sum[MR][NR] = { { 0 } };
-    const float *pa = a, *pb = b;
-    for (int64_t j = 0; j < k; j++, pa += m, pb += NR)
+    const float *pa = a->p, *pb = b;
+    const int64_t row = a->row / 4;
+    for (int64_t j = 0; j < k; j++, pa += a->unit / 4, pb += NR)
         for (int64_t r = 0; r < m; r++)
-            for (int i = 0; i < NR; i++) sum[r][i] += pa[r] * pb[i];
+            for (int i = 0; i < NR; i++) sum[r][i] += pa[r * row] * pb[i];
     for (int64_t r = 0; r < m; r++) {
         for (int64_t i = 0; i < n; i++) {
             float v = sum[r][i];
@@ -44,6 +58,8 @@ static void tile(int64_t m, int64_t n, int64_t k, const void *a, const void *b, 
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_ref[2] = {
-    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .mc = 64, .step = 1, .pack = pack_f32, .tile = tile },
-    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .mc = 64, .step = 1, .pack = pack_bf16, .tile = tile },
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .lanes = 1, .pack = pack_f32,
+                         .pack_rows = rows_f32, .tile = tile },
+    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .lanes = 1, .pack = pack_bf16,
+                          .pack_rows = rows_bf16, .tile = tile },
 };
