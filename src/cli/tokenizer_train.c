@@ -21,8 +21,8 @@ static int run(const void *o, struct lt_ctx *c)
 const struct lt_verb lt_verb_tokenizer_train = {
     .m = { .name = "tokenizer-train", .brief = "trains a tokenizer on texts",
            .size = sizeof(struct lt_tokenizer_train_options), .opts = rows,
-           .doc = "The result loads in transformers, and with the default pre-tokeniser in llama.cpp.  The same texts and\n"
-                  "options give the same file with any number of threads and any --memory.\n"
+           .doc = "The result loads in transformers, and with the default pre-tokeniser in llama.cpp.  The same texts\n"
+                  "and options give the same file with any number of threads and any --memory.\n"
                   "example: lathe tokenizer train corpus/ --output tokenizer/ --vocab_size 16384\n"
                   "example: lathe tokenizer train docs.jsonl.zst --output tokenizer.json --method unigram" },
     .run = run,
