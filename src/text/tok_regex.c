@@ -1,5 +1,6 @@
-/* Patterns of tokenizer.json: Oniguruma's syntax there, Perl's here.  What the files in use write means the same in
- * both but for \s, which Perl's library takes to hold U+180E: it is spelt out as White_Space before compiling. */
+/* Patterns of tokenizer.json: Ruby's syntax there (Oniguruma), Perl's here.  What differs and is in use is spelt out
+ * before compiling: \s is White_Space (Perl's library counts U+180E), \h a hexadecimal digit, (?m) lets the dot match
+ * line ends; ^ and $ stand at lines. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "text/tok.h"
 #include <assert.h>
@@ -12,34 +13,60 @@ enum { PATTERN_MAX = 1 << 16, MATCH_LIMIT = 20 * 1000 * 1000, JIT_STACK = 4 << 2
 struct lt_tok_regex { pcre2_code *code; char *pattern; };
 struct lt_tok_matcher { pcre2_match_data *data; pcre2_match_context *context; pcre2_jit_stack *stack; };
 
-/* \s -> [White_Space], within a class without the brackets. */
-static void spell_out(struct lt_str pattern, struct lt_buf *out)
+#define SPACE "\\t-\\r\\x{85}\\p{Z}"
+
+/* An escape, in a class or outside; nothing but these four differs. */
+static void put_escape(char c, bool in_class, struct lt_buf *out)
 {
-    static const char space[] = "\\t-\\r\\x{85}\\p{Z}";
+    if (c == 's' || c == 'h')
+        lt_buf_fmt(out, in_class ? "%s" : "[%s]", c == 's' ? SPACE : "0-9A-Fa-f");
+    else if ((c == 'S' || c == 'H') && !in_class)
+        lt_buf_fmt(out, "[^%s]", c == 'S' ? SPACE : "0-9A-Fa-f");
+    else
+        lt_buf_fmt(out, "\\%c", c);
+}
+
+/* Options as in (?mi:...): Ruby's m is Perl's s.  The number of bytes taken. */
+static size_t put_options(struct lt_str p, struct lt_buf *out)
+{
+    size_t n = 2;
+    while (n < p.n && memchr("imx-", p.p[n], 4))
+        n++;
+    if (n == p.n || n == 2 || (p.p[n] != ':' && p.p[n] != ')'))
+        n = 1;
+    for (size_t i = 0; i < n; i++)
+        lt_buf_char(out, i > 1 && p.p[i] == 'm' ? 's' : p.p[i]);
+    return n;
+}
+
+/* From Oniguruma's syntax to Perl's. */
+static int spell_out(struct lt_str p, struct lt_buf *out)
+{
     bool in_class = false;
-    for (size_t i = 0; i < pattern.n; i++) {
-        char c = pattern.p[i];
-        if (c == '\\' && i + 1 < pattern.n) {
-            char next = pattern.p[++i];
-            if (next == 's' && in_class)
-                lt_buf_str(out, space);
-            else if ((next == 's' || next == 'S') && !in_class)
-                lt_buf_fmt(out, next == 's' ? "[%s]" : "[^%s]", space);
-            else
-                lt_buf_put(out, pattern.p + i - 1, 2);
-            continue;
-        }
-        lt_buf_char(out, c);
-        if (c == '[' && !in_class) {
-            in_class = true;
-            if (i + 1 < pattern.n && pattern.p[i + 1] == '^')
-                lt_buf_char(out, pattern.p[++i]);
-            if (i + 1 < pattern.n && pattern.p[i + 1] == ']')
-                lt_buf_char(out, pattern.p[++i]);
-        } else if (c == ']') {
-            in_class = false;
+    for (size_t i = 0; i < p.n; i++) {
+        char c = p.p[i], next = i + 1 < p.n ? p.p[i + 1] : 0;
+        if (c == '\\' && next && (uint8_t)next < 0x80) {
+            put_escape(next, in_class, out);
+            i++;
+        } else if (in_class && ((c == '[' && next != ':') || (c == '&' && next == '&'))) {
+            return lt_fail("the pattern %.*s holds %s, which is not supported", (int)LT_MIN(p.n, 200), p.p,
+                           c == '[' ? "a class within a class" : "an intersection of classes");
+        } else if (in_class && c == '[') {
+            const char *end = memmem(p.p + i, p.n - i, ":]", 2);
+            size_t n = end ? (size_t)(end - (p.p + i)) + 2 : 1;
+            lt_buf_put(out, p.p + i, n);
+            i += n - 1;
+        } else if (!in_class && c == '(' && next == '?') {
+            i += put_options((struct lt_str){ p.p + i, p.n - i }, out) - 1;
+        } else {
+            lt_buf_char(out, c);
+            bool opens = c == '[' && !in_class;
+            for (int k = 0; opens && k < 2 && i + 1 < p.n && p.p[i + 1] == "^]"[k]; k++)
+                lt_buf_char(out, p.p[++i]);
+            in_class = opens || (in_class && c != ']');
         }
     }
+    return 0;
 }
 
 struct lt_tok_regex *lt_tok_regex_new(struct lt_str pattern)
@@ -49,13 +76,16 @@ struct lt_tok_regex *lt_tok_regex_new(struct lt_str pattern)
         return NULL;
     }
     struct lt_buf spelt = { 0 };
-    spell_out(pattern, &spelt);
+    if (spell_out(pattern, &spelt)) {
+        lt_buf_free(&spelt);
+        return NULL;
+    }
     int code;
     PCRE2_SIZE at;
     pcre2_compile_context *cc = pcre2_compile_context_create(NULL);
     pcre2_set_parens_nest_limit(cc, 100);
     pcre2_code *c = pcre2_compile((PCRE2_SPTR)(spelt.p ? spelt.p : ""), spelt.n,
-                                  PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &at, cc);
+                                  PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, cc);
     pcre2_compile_context_free(cc);
     lt_buf_free(&spelt);
     if (!c) {
