@@ -40,7 +40,8 @@ void lt_cli_put_options(struct lt_buf *b, const struct lt_opt *rows, const char 
 /* ---- the forms of `lathe help` ---- */
 void lt_cli_put_page(struct lt_buf *b, const struct lt_kind *k, const struct lt_method *m);    /* page.c: one method */
 void lt_cli_put_man(struct lt_buf *b);                              /* man.c: lathe(1) */
-void lt_cli_put_papers(struct lt_buf *b);                           /* papers.c: index of papers, Markdown */
+void lt_cli_put_papers(struct lt_buf *b);                           /* index.c: methods and their papers, Markdown */
+void lt_cli_put_verbs(struct lt_buf *b);                            /* index.c: verbs, Markdown */
 void lt_cli_put_json(struct lt_buf *b);                             /* describe.c: every kind, method and row as JSON */
 
 /* ---- talk on standard error (talk.c) ---- */

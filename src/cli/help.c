@@ -154,6 +154,7 @@ static int run(const void *v, struct lt_ctx *c)
         return lt_misuse("--format %s describes everything at once; leave out the name", o->format);
     if (!strcmp(o->format, "man")) lt_cli_put_man(&b);
     else if (!strcmp(o->format, "papers")) lt_cli_put_papers(&b);
+    else if (!strcmp(o->format, "verbs")) lt_cli_put_verbs(&b);
     else if (!strcmp(o->format, "json")) lt_cli_put_json(&b);
     else if (o->name.count) rc = put_named(&b, &o->name);
     else put_index(&b);
@@ -165,8 +166,8 @@ static int run(const void *v, struct lt_ctx *c)
 static const struct lt_opt rows[] = {
     { .key = "name", .help = "a verb, a kind, a method (also KIND:METHOD) or an option", .type = LT_LIST,
       .at = offsetof(struct help, name), .flags = LT_ARG },
-    { .key = "format", .help = "text; or everything as a man page, an index of papers in Markdown, or JSON", .type = LT_STR,
-      .at = offsetof(struct help, format), .text = "text|json|man|papers", .flags = LT_ENUM },
+    { .key = "format", .help = "text; or everything as JSON or a man page, or the index of papers or verbs in Markdown",
+      .type = LT_STR, .at = offsetof(struct help, format), .text = "text|json|man|papers|verbs", .flags = LT_ENUM },
     { 0 },
 };
 

@@ -1,5 +1,6 @@
-/* The index of papers, from the method heads, as Markdown. */
+/* Indexes made from the method heads, as Markdown: papers, and verbs. */
 #include "cli/cli.h"
+#include <string.h>
 
 void lt_cli_put_papers(struct lt_buf *b)
 {
@@ -14,6 +15,18 @@ void lt_cli_put_papers(struct lt_buf *b)
             if (url.n) lt_buf_fmt(b, "[%s](%s) |\n", (*m)->paper, url.p);
             else lt_buf_fmt(b, "%s |\n", (*m)->paper);
             lt_buf_free(&url);
+        }
+    }
+}
+
+void lt_cli_put_verbs(struct lt_buf *b)
+{
+    lt_buf_str(b, "| verb | what it does |\n|---|---|\n");
+    for (const struct lt_kind *k = lt_kinds(); k->name; k++) {
+        for (const struct lt_method *const *m = k->member; *m && !strcmp(k->name, "verb"); m++) {
+            lt_buf_str(b, "| `lathe ");
+            lt_cli_spelling(b, (const struct lt_verb *)*m);
+            lt_buf_fmt(b, "` | %s |\n", (*m)->brief);
         }
     }
 }
