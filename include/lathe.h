@@ -42,7 +42,8 @@ enum {              /* lt_opt.flags */
     LT_OUT = 8,     /* names a file or folder written: receives the run record */
     LT_ENUM = 16,   /* STR: .text is "default|other|another"; anything else is refused with the list */
     LT_FREE = 32,   /* does not change the result (progress, threads): left out of run records */
-    LT_DOTTED = 64, /* LIST: also takes every flag with a dot that no row answers to, --a.b VALUE as "a.b=VALUE" */
+    LT_DOTTED = 64, /* LIST: also takes every flag with a dot that no row answers to, --a.b VALUE as "a.b=VALUE"; commas
+                     * in its texts stand for themselves */
 };
 struct lt_list { const char **item; int count; };
 struct lt_choice { const struct lt_method *method; void *o; };              /* o: filled option struct, or NULL */
@@ -255,7 +256,7 @@ void lt_lm_close(struct lt_lm *lm);
 /* ---- whole operations ---- */
 /* A verb with its run record: hashes what the LT_IN rows name, runs, and writes the record of every LT_OUT file or
  * folder.  An interrupted run leaves no record. */
-int lt_verb_run(const struct lt_verb *v, struct lt_options *s, struct lt_ctx *c);
+int lt_record_run(const struct lt_verb *v, struct lt_options *s, struct lt_ctx *c);
 /* Run records (doc/formats/run-record.md): made before the run, written after it. */
 char *lt_record_make(const char *verb, const struct lt_options *s);     /* JSON text; free() it; NULL: lt_error */
 /* Adds the hashes of the outputs and writes the record beside or inside the artefact. */

@@ -5,8 +5,8 @@
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
 #define VERBS(X) \
-    X(completion) X(help) X(pack) X(tokenizer_decode) X(tokenizer_encode) X(tokenizer_inspect) X(tokenizer_train) X(train) \
-    X(version)
+    X(completion) X(help) X(pack) X(run) X(tokenizer_decode) X(tokenizer_encode) X(tokenizer_inspect) \
+    X(tokenizer_train) X(train) X(version)
 #define ARCHS(X) \
     X(gpt2) X(gpt_neox) X(llama) X(mistral) X(olmo) X(olmo2) X(phi) X(qwen2) X(stablelm)
 #define OBJECTIVES(X) X(clm)

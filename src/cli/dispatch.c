@@ -32,7 +32,7 @@ static int run_in_context(const struct lt_verb *v, struct lt_options *s, const s
     struct lt_ctx *c = lt_ctx_new((int)common->threads, &lt_cli_talk_to, &talk);
     int rc = lt_cli_watch_begin(&watch, c);
     if (!rc) {
-        rc = lt_verb_run(v, s, c);
+        rc = lt_record_run(v, s, c);
         if (lt_ctx_interrupted(c)) rc = 1;
         lt_cli_watch_end(&watch);
     }

@@ -255,7 +255,7 @@ int lt_record_write(const char *record, const char *artefact)
 }
 
 /* ---- a verb with its record ---- */
-int lt_verb_run(const struct lt_verb *v, struct lt_options *s, struct lt_ctx *c)
+int lt_record_run(const struct lt_verb *v, struct lt_options *s, struct lt_ctx *c)
 {
     const void *o = lt_options_done(s);
     if (!o) return -1;

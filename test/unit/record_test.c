@@ -17,7 +17,7 @@ static struct lt_options *options(const struct lt_verb *v, const char *json)
 static void run(const struct lt_verb *v, const char *json)
 {
     struct lt_options *s = options(v, json);
-    assert_ok(lt_verb_run(v, s, NULL));
+    assert_ok(lt_record_run(v, s, NULL));
     lt_options_free(s);
 }
 
