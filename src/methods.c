@@ -5,18 +5,57 @@
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
 #define VERBS(X) \
-    X(completion) X(help) X(pack) X(run) X(tokenizer_decode) X(tokenizer_encode) X(tokenizer_inspect) \
-    X(tokenizer_train) X(train) X(version)
+    X(completion) \
+    X(generate) \
+    X(help) \
+    X(pack) \
+    X(perplexity) \
+    X(run) \
+    X(tokenizer_decode) \
+    X(tokenizer_encode) \
+    X(tokenizer_inspect) \
+    X(tokenizer_train) \
+    X(train) \
+    X(version)
 #define ARCHS(X) \
-    X(gpt2) X(gpt_neox) X(llama) X(mistral) X(olmo) X(olmo2) X(phi) X(qwen2) X(stablelm)
-#define OBJECTIVES(X) X(clm)
-#define OPTIMS(X) X(adafactor) X(adamw) X(lion) X(muon) X(sgd)
-#define SCHEDULES(X) X(constant) X(cosine) X(inverse_sqrt) X(linear) X(warmup_stable_decay)
+    X(gpt2) \
+    X(gpt_neox) \
+    X(llama) \
+    X(mistral) \
+    X(olmo) \
+    X(olmo2) \
+    X(phi) \
+    X(qwen2) \
+    X(stablelm)
+#define OBJECTIVES(X) \
+    X(clm)
+#define OPTIMS(X) \
+    X(adafactor) \
+    X(adamw) \
+    X(lion) \
+    X(muon) \
+    X(sgd)
+#define SCHEDULES(X) \
+    X(constant) \
+    X(cosine) \
+    X(inverse_sqrt) \
+    X(linear) \
+    X(warmup_stable_decay)
 #define CONTROLS(X) \
-    X(frequency_penalty) X(min_p) X(presence_penalty) X(repetition_penalty) X(temperature) X(top_k) X(top_p) X(typical_p)
+    X(frequency_penalty) \
+    X(min_p) \
+    X(presence_penalty) \
+    X(repetition_penalty) \
+    X(temperature) \
+    X(top_k) \
+    X(top_p) \
+    X(typical_p)
 #define DATAOPS(X)
-#define TOKENIZERS(X) X(bpe)
-#define LMS(X) X(transformer)
+#define TOKENIZERS(X) \
+    X(bpe)
+#define LMS(X) \
+    X(fake) \
+    X(transformer)
 
 #define DECLARE_VERB(n) extern const struct lt_verb lt_verb_##n;
 #define DECLARE_ARCH(n) extern const struct lt_arch lt_arch_##n;

@@ -260,6 +260,7 @@ int lt_generate(struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, in
     const struct lt_tokenizer *t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
     int rc = 0, done = 0;
     for (; done < n && !rc; done++) {
+        out[done] = (struct lt_reply){ 0 };
         struct writer w = { .lm = lm, .c = c, .ask = &ask[done], .t = t, .h = &h, .out = &out[done] };
         rc = check_stop(&w) || reply(&w) ? -1 : 0;
         if (rc) lt_reply_release(&out[done]);
