@@ -3,138 +3,155 @@
 #include "math/attention_tile.h"
 #include "math/split.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct item { int32_t seq, kv_head; int64_t row; };         /* a block of query rows */
+/* Rows of one item: blocks that share what was packed of the keys. */
+enum { ITEM_BLOCKS = 8, ITEM_ROWS = ITEM_BLOCKS * LT_ATTN_ROWS };
+
+struct item { int32_t seq, kv_head; int64_t row; };
 
 struct job {
     const struct lt_attn *s;
     const struct lt_gemm_kernel *kernel;
+    const struct lt_row_kernel *rows;
     const struct item *item;
+    int64_t item_count;
+    _Atomic int64_t next;           /* item */
+    char *scratch;                  /* one piece for every slot */
+    size_t scratch_size;
     const float *q;
     float *o, *lse;
 };
 
-/* Scratch of one chunk. */
+/* Scratch of one thread, for the rows of one item. */
 struct block {
+    const struct item *item;
     int64_t n;                      /* rows */
-    float *q, *score, *out;         /* (n, dim), (n, KEYS), (n, dim) */
+    float *q, *score, *out;         /* (ROWS, dim), (ROWS, KEYS), (n, dim) */
     float *top, *sum;               /* (n) running maximum, and sum of exp(score - top) */
-    void *qp, *kp, *pp, *vp;        /* packed operands */
+    char *q_packed;                 /* the row blocks of q, q_size bytes each */
+    size_t q_size;
+    struct lt_gemm_rows qp[ITEM_BLOCKS];
+    void *kp, *pp, *vp;             /* packed keys, probabilities, values */
 };
 
-/* Online softmax over one more tile: scores become exp(score - top), what was summed before shrinks to the new top.
- * Masked keys come out as +0 and a row that sees nothing of the tile stays as it was, bit for bit. */
-static void soften_row(float *score, int64_t dim, float *out, float *top, float *sum)
+/* Called twice: with memory NULL it returns the bytes needed. */
+static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t dim, struct block *b, char *memory)
 {
-    float high = *top;
-    for (int64_t i = 0; i < LT_ATTN_KEYS; i++) high = score[i] > high ? score[i] : high;
-    float base = high == -INFINITY ? 0 : high, shrink = expf(*top - base), part[16] = { 0 };
-    for (int64_t i = 0; i < LT_ATTN_KEYS; i++) score[i] = expf(score[i] - base);
-    for (int64_t i = 0; i < LT_ATTN_KEYS; i++) part[i % 16] += score[i];
-    for (int half = 8; half; half /= 2)
-        for (int i = 0; i < half; i++) part[i] += part[i + half];
-    *sum = *sum * shrink + part[0];
-    *top = high;
-    if (shrink == 1) return;
-    for (int64_t i = 0; i < dim; i++) out[i] *= shrink;
+    struct lt_attn_room at = { .memory = memory };
+    b->q_size = lt_tile_bytes(kn, LT_ATTN_ROWS, dim);
+    b->q = lt_attn_cut(&at, (size_t)(LT_ATTN_ROWS * dim) * 4);
+    b->score = lt_attn_cut(&at, LT_ATTN_ROWS * LT_ATTN_KEYS * 4);
+    b->out = lt_attn_cut(&at, (size_t)(ITEM_ROWS * dim) * 4);
+    b->top = lt_attn_cut(&at, ITEM_ROWS * 4);
+    b->sum = lt_attn_cut(&at, ITEM_ROWS * 4);
+    b->q_packed = lt_attn_cut(&at, ITEM_BLOCKS * b->q_size);
+    b->kp = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_KEYS, dim));
+    b->pp = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_ROWS, LT_ATTN_KEYS));
+    b->vp = lt_attn_cut(&at, lt_tile_bytes(kn, dim, LT_ATTN_KEYS));
+    return at.used;
 }
 
-static void key_tile(const struct job *j, const struct item *it, struct block *b, int64_t first)
+/* One block of rows against the keys that are packed. */
+static void row_block(const struct job *j, struct block *b, int64_t row, int64_t first, int64_t keys)
 {
     const struct lt_attn *s = j->s;
-    const struct lt_attn_seq *seq = &s->seq[it->seq];
-    const struct lt_gemm_kernel *kn = j->kernel;
-    int64_t dim = s->dim, group = s->heads / s->kv_heads, keys = LT_MIN(LT_ATTN_KEYS, seq->k_len - first);
-    size_t at = (size_t)(first * s->ldk + it->kv_head * dim) * lt_dtype_size(s->kv_type);
+    const struct lt_attn_seq *seq = &s->seq[b->item->seq];
+    int64_t dim = s->dim, n = LT_MIN(LT_ATTN_ROWS, b->n - row);
+    int32_t from[LT_ATTN_ROWS], end[LT_ATTN_ROWS];
+    struct lt_gemm_source p = { .p = b->score, .ld = LT_ATTN_KEYS, .type = LT_F32, .k_fast = true };
+    lt_tile_product(j->kernel, n, keys, dim, &b->qp[row / LT_ATTN_ROWS], b->kp, b->score, LT_ATTN_KEYS, false);
+    lt_attn_seen(s, seq, b->item->row + row, n, first, from, end);
+    j->rows->soften(n, b->score, from, end, s->scale, b->top + row, b->sum + row, dim, b->out + row * dim);
+    struct lt_gemm_rows pp = lt_tile_pack_a(j->kernel, b->pp, n, keys, &p);
+    lt_tile_product(j->kernel, n, dim, keys, &pp, b->vp, b->out + row * dim, dim, true);
+}
+
+static void key_tile(const struct job *j, struct block *b, int64_t first)
+{
+    const struct lt_attn *s = j->s;
+    const struct lt_attn_seq *seq = &s->seq[b->item->seq];
+    int64_t dim = s->dim, keys = LT_MIN(LT_ATTN_KEYS, seq->k_len - first);
+    size_t at = (size_t)(first * s->ldk + b->item->kv_head * dim) * lt_dtype_size(s->kv_type);
     struct lt_gemm_source k = { .p = (const char *)seq->k + at, .ld = s->ldk, .type = s->kv_type, .k_fast = true };
     struct lt_gemm_source v = { .p = (const char *)seq->v + at, .ld = s->ldk, .type = s->kv_type };
-    struct lt_gemm_source p = { .p = b->score, .ld = LT_ATTN_KEYS, .type = LT_F32, .k_fast = true };
-    lt_tile_pack_b(kn, b->kp, keys, dim, &k);
-    lt_tile_product(kn, b->n, keys, dim, b->qp, b->kp, b->score, LT_ATTN_KEYS, false);
-    for (int64_t r = 0; r < b->n; r++) {
-        float *score = b->score + r * LT_ATTN_KEYS;
-        lt_attn_mask_row(score, s->scale, lt_attn_span(s, seq, (it->row + r) / group), first);
-        soften_row(score, dim, b->out + r * dim, &b->top[r], &b->sum[r]);
+    lt_tile_pack_b(j->kernel, b->kp, keys, dim, &k);
+    lt_tile_pack_b(j->kernel, b->vp, dim, keys, &v);
+    for (int64_t row = 0; row < b->n; row += LT_ATTN_ROWS) {
+        struct lt_span seen = lt_attn_block_span(s, seq, b->item->row + row, LT_MIN(LT_ATTN_ROWS, b->n - row));
+        if (first >= seen.from && first < seen.end) row_block(j, b, row, first, keys);
     }
-    lt_tile_pack_a(kn, b->pp, b->n, keys, &p);
-    lt_tile_pack_b(kn, b->vp, dim, keys, &v);
-    lt_tile_product(kn, b->n, dim, keys, b->pp, b->vp, b->out, dim, true);
 }
 
-static void *cut(char **at, size_t bytes)
+static void gather(const struct job *j, struct block *b)
 {
-    void *p = *at;
-    *at += (bytes + 63) / 64 * 64;
-    return p;
-}
-
-static void *block_new(struct block *b, const struct lt_gemm_kernel *kn, int64_t dim)
-{
-    size_t wide = (size_t)(b->n * dim) * 4, row = (size_t)b->n * 4, square = row * LT_ATTN_KEYS;
-    size_t qp = lt_tile_bytes(kn, b->n, dim), kp = lt_tile_bytes(kn, LT_ATTN_KEYS, dim);
-    size_t pp = lt_tile_bytes(kn, b->n, LT_ATTN_KEYS), vp = lt_tile_bytes(kn, dim, LT_ATTN_KEYS);
-    char *memory = lt_aligned(2 * wide + square + 2 * row + qp + kp + pp + vp + 9 * 64), *at = memory;
-    b->q = cut(&at, wide);
-    b->out = cut(&at, wide);
-    b->score = cut(&at, square);
-    b->top = cut(&at, row);
-    b->sum = cut(&at, row);
-    b->qp = cut(&at, qp);
-    b->kp = cut(&at, kp);
-    b->pp = cut(&at, pp);
-    b->vp = cut(&at, vp);
-    return memory;
+    const struct lt_attn *s = j->s;
+    const struct lt_attn_seq *seq = &s->seq[b->item->seq];
+    for (int64_t row = 0; row < b->n; row += LT_ATTN_ROWS) {
+        int64_t n = LT_MIN(LT_ATTN_ROWS, b->n - row);
+        struct lt_gemm_source q = { .p = b->q, .ld = s->dim, .type = LT_F32, .k_fast = true };
+        for (int64_t r = 0; r < n; r++) {
+            struct lt_attn_place at = lt_attn_place(s, seq, b->item->kv_head, b->item->row + row + r);
+            memcpy(b->q + r * s->dim, j->q + at.row * s->ldq + at.head * s->dim, (size_t)s->dim * sizeof *b->q);
+            b->top[row + r] = -INFINITY;
+            b->sum[row + r] = 0;
+        }
+        char *to = b->q_packed + (size_t)(row / LT_ATTN_ROWS) * b->q_size;
+        b->qp[row / LT_ATTN_ROWS] = lt_tile_pack_a(j->kernel, to, n, s->dim, &q);
+    }
+    memset(b->out, 0, (size_t)(b->n * s->dim) * sizeof *b->out);
 }
 
 /* Adding +0 turns a -0 into +0: whether masked keys were added as zeros or left out can then not be seen. */
-static void finish_row(const struct block *b, int64_t r, int64_t dim, float *o, float *lse)
+static void finish(const struct job *j, const struct block *b)
 {
-    float scale = b->sum[r] == 0 ? 0 : 1.0f / b->sum[r];
-    for (int64_t i = 0; i < dim; i++) o[i] = b->out[r * dim + i] * scale + 0.0f;
-    if (lse) *lse = b->top[r] + logf(b->sum[r]);
+    const struct lt_attn *s = j->s;
+    for (int64_t r = 0; r < b->n; r++) {
+        struct lt_attn_place at = lt_attn_place(s, &s->seq[b->item->seq], b->item->kv_head, b->item->row + r);
+        float scale = b->sum[r] == 0 ? 0 : 1.0f / b->sum[r], *o = j->o + at.row * s->ldo + at.head * s->dim;
+        for (int64_t i = 0; i < s->dim; i++) o[i] = b->out[r * s->dim + i] * scale + 0.0f;
+        if (j->lse) j->lse[at.row * s->heads + at.head] = b->top[r] + logf(b->sum[r]);
+    }
 }
 
-static void chunk(void *arg, int64_t c)
+static void run_slot(void *arg, int64_t slot)
 {
-    const struct job *j = arg;
-    const struct lt_attn *s = j->s;
-    const struct item *it = &j->item[c];
-    const struct lt_attn_seq *seq = &s->seq[it->seq];
-    int64_t dim = s->dim, group = s->heads / s->kv_heads;
-    struct block b = { .n = LT_MIN(LT_ATTN_ROWS, seq->q_len * group - it->row) };
-    void *memory = block_new(&b, j->kernel, dim);
-    for (int64_t r = 0; r < b.n; r++) {
-        int64_t i = seq->row + (it->row + r) / group, head = it->kv_head * group + (it->row + r) % group;
-        memcpy(b.q + r * dim, j->q + i * s->ldq + head * dim, (size_t)dim * sizeof *b.q);
-        b.top[r] = -INFINITY;
-        b.sum[r] = 0;
+    struct job *j = arg;
+    struct block b = { 0 };
+    lay_out(j->kernel, j->s->dim, &b, j->scratch + (size_t)slot * j->scratch_size);
+    for (;;) {
+        int64_t i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
+        if (i >= j->item_count) return;
+        const struct lt_attn_seq *seq = &j->s->seq[j->item[i].seq];
+        b.item = &j->item[i];
+        b.n = LT_MIN(ITEM_ROWS, seq->q_len * (j->s->heads / j->s->kv_heads) - b.item->row);
+        gather(j, &b);
+        struct lt_span span = lt_attn_block_span(j->s, seq, b.item->row, b.n);
+        for (int64_t first = span.from; first < span.end; first += LT_ATTN_KEYS) key_tile(j, &b, first);
+        finish(j, &b);
     }
-    memset(b.out, 0, (size_t)(b.n * dim) * sizeof *b.out);
-    struct lt_gemm_source q = { .p = b.q, .ld = dim, .type = LT_F32, .k_fast = true };
-    lt_tile_pack_a(j->kernel, b.qp, b.n, dim, &q);
-    struct lt_span span = lt_attn_block_span(s, seq, it->row, b.n);
-    for (int64_t first = span.from; first < span.end; first += LT_ATTN_KEYS) key_tile(j, it, &b, first);
-    for (int64_t r = 0; r < b.n; r++) {
-        int64_t i = seq->row + (it->row + r) / group, head = it->kv_head * group + (it->row + r) % group;
-        finish_row(&b, r, dim, j->o + i * s->ldo + head * dim, j->lse ? j->lse + i * s->heads + head : NULL);
-    }
-    free(memory);
 }
 
 void lt_attention(struct lt_pool *p, const struct lt_attn *s, const float *q, float *o, float *lse)
 {
     int64_t count = 0, n = 0, group = s->heads / s->kv_heads;
-    for (int64_t i = 0; i < s->seq_count; i++)
-        count += lt_chunks(s->seq[i].q_len * group, LT_ATTN_ROWS) * s->kv_heads;
+    for (int64_t i = 0; i < s->seq_count; i++) count += lt_chunks(s->seq[i].q_len * group, ITEM_ROWS) * s->kv_heads;
     struct item *item = lt_alloc((size_t)(count + 1) * sizeof *item);
     for (int32_t i = 0; i < s->seq_count; i++)
         for (int32_t h = 0; h < s->kv_heads; h++)
-            for (int64_t row = 0; row < s->seq[i].q_len * group; row += LT_ATTN_ROWS)
+            for (int64_t row = 0; row < s->seq[i].q_len * group; row += ITEM_ROWS)
                 item[n++] = (struct item){ .seq = i, .kv_head = h, .row = row };
-    struct job j = { .s = s, .kernel = lt_gemm_kernel(LT_ISA_BEST, s->compute), .item = item, .q = q, .o = o,
-                     .lse = lse };
-    lt_pool_run(p, count, chunk, &j);
+    struct job j = { .s = s, .kernel = lt_gemm_kernel(LT_ISA_BEST, s->compute), .rows = lt_row_kernel(), .item = item,
+                     .item_count = count, .q = q, .o = o, .lse = lse };
+    int64_t slots = LT_MIN(lt_pool_threads(p), count);
+    j.scratch_size = lay_out(j.kernel, s->dim, &(struct block){ 0 }, NULL);
+    struct lt_arena own = { 0 }, *arena = p ? lt_pool_arena(p) : &own;
+    struct lt_arena_mark mark = lt_arena_here(arena);
+    j.scratch = lt_arena_take(arena, (size_t)slots * j.scratch_size);
+    lt_pool_run(p, slots, run_slot, &j);
+    lt_arena_release(arena, mark);
+    lt_arena_free(&own);
     free(item);
 }

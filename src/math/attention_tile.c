@@ -1,50 +1,59 @@
 #include "math/attention_tile.h"
 
-#include <math.h>
+static int64_t round_up(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
 
+/* An operand may come to lie in panels of B, or in rows, or across rows, of A. */
 size_t lt_tile_bytes(const struct lt_gemm_kernel *k, int64_t width, int64_t depth)
 {
-    int64_t most = LT_MAX(k->mr, k->nr), padded = (width + most - 1) / most * most;
-    return ((size_t)(padded * lt_tile_units(k, depth)) * 4 + LT_GEMM_SLACK + 63) / 64 * 64;
+    int64_t padded = LT_MAX(round_up(width, k->nr), round_up(width, k->lanes));
+    return (size_t)round_up(padded * lt_tile_units(k, depth) * 4 + LT_GEMM_SLACK, 64);
 }
 
-static void pack(const struct lt_gemm_kernel *k, char *dst, int64_t panel, bool full, int64_t width, int64_t depth,
-                 const struct lt_gemm_source *s)
+struct lt_gemm_rows lt_tile_pack_a(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth,
+                                   const struct lt_gemm_source *s)
 {
-    size_t bytes = (size_t)(panel * lt_tile_units(k, depth)) * 4, size = lt_dtype_size(s->type);
-    for (int64_t i = 0; i < width; i += panel, dst += bytes) {
-        int64_t n = LT_MIN(panel, width - i);
-        struct lt_gemm_source part = *s;
-        part.p = (const char *)s->p + (size_t)(s->k_fast ? i * s->ld : i) * size;
-        k->pack(dst, full ? panel : n, n, depth, &part);
+    if (s->k_fast) {
+        int64_t row = lt_tile_units(k, depth) * 4;
+        k->pack_rows(dst, row, width, depth, s);
+        return (struct lt_gemm_rows){ .p = dst, .row = row, .unit = 4 };
     }
-}
-
-void lt_tile_pack_a(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth, const struct lt_gemm_source *s)
-{
-    pack(k, dst, k->mr, false, width, depth, s);
+    int64_t stride = round_up(width, k->lanes);
+    k->pack(dst, stride, width, depth, s);
+    return (struct lt_gemm_rows){ .p = dst, .row = 4, .unit = stride * 4 };
 }
 
 void lt_tile_pack_b(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth, const struct lt_gemm_source *s)
 {
-    pack(k, dst, k->nr, true, width, depth, s);
-}
-
-void lt_tile_product(const struct lt_gemm_kernel *k, int64_t m, int64_t n, int64_t depth, const void *a, const void *b,
-                     float *c, int64_t ldc, bool add)
-{
-    int64_t units = lt_tile_units(k, depth);
-    for (int64_t i = 0; i < m; i += k->mr) {
-        int64_t rows = LT_MIN(k->mr, m - i);
-        struct lt_gemm_rows panel = { .p = (const char *)a + (size_t)(i * units) * 4, .row = 4, .unit = rows * 4 };
-        for (int64_t j = 0; j < n; j += k->nr)
-            k->tile(rows, LT_MIN(k->nr, n - j), depth, &panel, (const char *)b + (size_t)(j * units) * 4, c + i * ldc + j,
-                    ldc, NULL, add);
+    size_t panel = (size_t)(k->nr * lt_tile_units(k, depth)) * 4, size = lt_dtype_size(s->type);
+    for (int64_t i = 0; i < width; i += k->nr, dst = (char *)dst + panel) {
+        struct lt_gemm_source part = *s;
+        part.p = (const char *)s->p + (size_t)(s->k_fast ? i * s->ld : i) * size;
+        k->pack(dst, k->nr, LT_MIN(k->nr, width - i), depth, &part);
     }
 }
 
-void lt_attn_mask_row(float *score, float scale, struct lt_span span, int64_t first)
+void lt_tile_product(const struct lt_gemm_kernel *k, int64_t m, int64_t n, int64_t depth, const struct lt_gemm_rows *a,
+                     const void *b, float *c, int64_t ldc, bool add)
 {
-    for (int64_t i = 0; i < LT_ATTN_KEYS; i++)
-        score[i] = first + i >= span.from && first + i < span.end ? score[i] * scale : -INFINITY;
+    int64_t units = lt_tile_units(k, depth), panels = (m + k->mr - 1) / k->mr, height = (m + panels - 1) / panels;
+    for (int64_t i = 0; i < m; i += height) {
+        struct lt_gemm_rows part = { .p = (const char *)a->p + i * a->row, .row = a->row, .unit = a->unit };
+        for (int64_t j = 0; j < n; j += k->nr)
+            k->tile(LT_MIN(height, m - i), LT_MIN(k->nr, n - j), depth, &part, (const char *)b + (size_t)(j * units) * 4,
+                    c + i * ldc + j, ldc, NULL, add);
+    }
+}
+
+void lt_attn_seen(const struct lt_attn *s, const struct lt_attn_seq *q, int64_t row, int64_t n, int64_t first,
+                  int32_t *from, int32_t *end)
+{
+    int64_t group = s->heads / s->kv_heads;
+    for (int64_t r = 0; r < n; r++) {
+        struct lt_span span = lt_attn_span(s, q, (row + r) / group);
+        from[r] = (int32_t)LT_MIN(LT_MAX(span.from - first, 0), LT_ATTN_KEYS);
+        end[r] = (int32_t)LT_MIN(LT_MAX(span.end - first, 0), LT_ATTN_KEYS);
+    }
 }

@@ -6,9 +6,9 @@
 #define LT_ATTENTION_TILE_H
 
 #include "math/gemm_kernel.h"
-#include "math/kernel.h"
+#include "math/row_kernel.h"
 
-enum { LT_ATTN_ROWS = 64, LT_ATTN_KEYS = 64 };
+enum { LT_ATTN_ROWS = 64, LT_ATTN_KEYS = LT_TILE_KEYS };
 
 struct lt_span { int64_t from, end; };      /* keys that a query sees */
 
@@ -33,18 +33,37 @@ static inline struct lt_span lt_attn_block_span(const struct lt_attn *s, const s
     return (struct lt_span){ a.from / LT_ATTN_KEYS * LT_ATTN_KEYS, LT_MAX(a.end, b.end) };
 }
 
-/* Scores of a row over a tile of keys that begins at key `first`: scaled, and -inf where the row does not see. */
-void lt_attn_mask_row(float *score, float scale, struct lt_span span, int64_t first);
+/* For rows row .. row+n-1, which keys of the tile that begins at key `first` they see: from .. end-1, within the tile. */
+void lt_attn_seen(const struct lt_attn *s, const struct lt_attn_seq *q, int64_t row, int64_t n, int64_t first,
+                  int32_t *from, int32_t *end);
+
+struct lt_attn_place { int64_t row, head; };        /* of one row of a block in q and o */
+static inline struct lt_attn_place lt_attn_place(const struct lt_attn *s, const struct lt_attn_seq *q, int64_t kv_head,
+                                                 int64_t row)
+{
+    int64_t group = s->heads / s->kv_heads;
+    return (struct lt_attn_place){ q->row + row / group, kv_head * group + row % group };
+}
+
+/* Takes a piece of scratch memory; what follows begins on a cache line.  memory NULL: only counts. */
+struct lt_attn_room { char *memory; size_t used; };
+static inline void *lt_attn_cut(struct lt_attn_room *r, size_t bytes)
+{
+    void *p = r->memory ? r->memory + r->used : NULL;
+    r->used += (bytes + 63) / 64 * 64;
+    return p;
+}
 
 /* ---- products of tiles with the kernels of lt_gemm ---- */
 
 static inline int64_t lt_tile_units(const struct lt_gemm_kernel *k, int64_t depth) { return (depth + k->step - 1) / k->step; }
 /* Bytes of an operand of `width` rows (or columns) and `depth` products, packed; a multiple of 64. */
 size_t lt_tile_bytes(const struct lt_gemm_kernel *k, int64_t width, int64_t depth);
-void lt_tile_pack_a(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth, const struct lt_gemm_source *s);
+struct lt_gemm_rows lt_tile_pack_a(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth,
+                                   const struct lt_gemm_source *s);
 void lt_tile_pack_b(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth, const struct lt_gemm_source *s);
 /* C (m, n) = or += A B from operands packed as above. */
-void lt_tile_product(const struct lt_gemm_kernel *k, int64_t m, int64_t n, int64_t depth, const void *a, const void *b,
-                     float *c, int64_t ldc, bool add);
+void lt_tile_product(const struct lt_gemm_kernel *k, int64_t m, int64_t n, int64_t depth, const struct lt_gemm_rows *a,
+                     const void *b, float *c, int64_t ldc, bool add);
 
 #endif

@@ -44,7 +44,7 @@ struct lt_attn_seq {
 struct lt_attn {
     int32_t heads, kv_heads, dim;   /* heads is a multiple of kv_heads (grouped-query) */
     int32_t window;                 /* sliding window: a query sees keys at distance < window; 0: all */
-    float scale;                    /* usually 1/sqrt(dim) */
+    float scale;                    /* positive; usually 1/sqrt(dim) */
     enum lt_mask mask;
     enum lt_compute compute;
     enum lt_dtype kv_type;          /* F32 or BF16 */

@@ -2,7 +2,6 @@
 
 #include "math/row_kernel.h"
 #include "math/split.h"
-#include <stdlib.h>
 #include <string.h>
 
 struct job {
@@ -76,13 +75,16 @@ static void back(struct lt_pool *p, struct job *j)
     j->rows = lt_row_kernel();
     j->step = LT_MAX(lt_rows_per_chunk(n), ROWS_MIN);
     int64_t chunks = lt_chunks(j->s->rows, j->step);
-    if (j->dw || j->db) j->part = lt_aligned((size_t)(chunks * 2 * n) * sizeof(float));
+    struct lt_arena own = { 0 }, *arena = p ? lt_pool_arena(p) : &own;
+    struct lt_arena_mark mark = lt_arena_here(arena);
+    if (j->dw || j->db) j->part = lt_arena_take(arena, (size_t)(chunks * 2 * n) * sizeof(float));
     lt_pool_run(p, chunks, back_chunk, j);
     for (int64_t c = 0; c < chunks; c++) {
         if (j->dw) j->rows->axpy(n, 1, j->part + c * 2 * n, j->dw);
         if (j->db) j->rows->axpy(n, 1, j->part + (c * 2 + 1) * n, j->db);
     }
-    free(j->part);
+    lt_arena_release(arena, mark);
+    lt_arena_free(&own);
 }
 
 void lt_rmsnorm_back(struct lt_pool *p, const struct lt_norm *s, const float *x, const float *w, const float *rstd,

@@ -373,29 +373,56 @@ INLINE float peak_of(int64_t n, const float *x)
     return t[0];
 }
 
-static void soften(float *restrict score, int32_t from, int32_t end, float factor, float *top, float *sum, int64_t dim,
-                   float *restrict out)
+INLINE void mask_row(float *restrict score, int32_t from, int32_t end)
 {
-    for (int32_t i = 0; i < LT_TILE_KEYS; i++)
-        score[i] = i >= from && i < end ? score[i] * factor : -INFINITY;
-    float high = peak_of(LT_TILE_KEYS, score);
-    high = high > *top ? high : *top;
-    float base = high == -INFINITY ? 0 : high, shrink = exp_of(*top - base);
-    for (int32_t i = 0; i < LT_TILE_KEYS; i++) score[i] = exp_of(score[i] - base);
-    *sum = *sum * shrink + sum_of(LT_TILE_KEYS, score);
-    *top = high;
-    if (shrink != 1)
-        for (int64_t i = 0; i < dim; i++) out[i] *= shrink;
+    if (from == 0 && end == LT_TILE_KEYS) return;
+    for (int32_t i = 0; i < LT_TILE_KEYS; i++) score[i] = i >= from && i < end ? score[i] : -INFINITY;
 }
 
-static void soft_slope(float *restrict p, float *restrict ds, int32_t from, int32_t end, float factor, float lse,
-                       float delta)
+/* Rounding is monotonic, so the largest score times factor is the largest of the products. */
+static void soften(int64_t rows, float *restrict score, const int32_t *from, const int32_t *end, float factor,
+                   float *restrict top, float *restrict sum, int64_t dim, float *restrict out)
 {
-    for (int32_t i = 0; i < LT_TILE_KEYS; i++) {
-        bool seen = i >= from && i < end;
-        float e = exp_of(p[i] * factor - lse), d = e * (ds[i] - delta) * factor;
-        p[i] = seen ? e : 0;
-        ds[i] = seen ? d : 0;
+    float shrink[PIECE], base[PIECE];
+    for (int64_t at = 0; at < rows; at += PIECE) {
+        int64_t n = LT_MIN(PIECE, rows - at);
+        for (int64_t r = at; r < at + n; r++) {
+            mask_row(score + r * LT_TILE_KEYS, from[r], end[r]);
+            float high = factor * peak_of(LT_TILE_KEYS, score + r * LT_TILE_KEYS);
+            base[r - at] = high > top[r] ? high : top[r];
+        }
+        for (int64_t r = 0; r < n; r++) {
+            float high = base[r], low = top[at + r];
+            top[at + r] = high;
+            base[r] = high == -INFINITY ? 0 : high;
+            shrink[r] = exp_of(low - base[r]);
+        }
+        for (int64_t r = at; r < at + n; r++) {
+            float *restrict x = score + r * LT_TILE_KEYS, less = base[r - at];
+            for (int i = 0; i < LT_TILE_KEYS; i++) x[i] = exp_of(x[i] * factor - less);
+            sum[r] = sum[r] * shrink[r - at] + sum_of(LT_TILE_KEYS, x);
+        }
+        for (int64_t r = at; r < at + n; r++)
+            if (shrink[r - at] != 1)
+                for (int64_t i = 0; i < dim; i++) out[r * dim + i] *= shrink[r - at];
+    }
+}
+
+static void soft_slope(int64_t rows, float *restrict p, float *restrict ds, const int32_t *from, const int32_t *end,
+                       float factor, const float *lse, const float *delta)
+{
+    for (int64_t r = 0; r < rows; r++, p += LT_TILE_KEYS, ds += LT_TILE_KEYS) {
+        float less = lse[r], drop = delta[r];
+        for (int i = 0; i < LT_TILE_KEYS; i++) {
+            p[i] = exp_of(p[i] * factor - less);
+            ds[i] = p[i] * (ds[i] - drop) * factor;
+        }
+        if (from[r] == 0 && end[r] == LT_TILE_KEYS) continue;
+        for (int i = 0; i < LT_TILE_KEYS; i++) {
+            bool seen = i >= from[r] && i < end[r];
+            p[i] = seen ? p[i] : 0;
+            ds[i] = seen ? ds[i] : 0;
+        }
     }
 }
 

@@ -34,12 +34,14 @@ struct lt_row_kernel {
     /* ---- rotary positions of one head: angle holds rot/2 pairs, sign -1 turns back; y may be x ---- */
     void (*rope)(int64_t rot, bool interleaved, float sign, const float *angle, const float *x, float *y);
 
-    /* ---- attention: a row of LT_TILE_KEYS scores, of which from .. end-1 are seen ---- */
-    /* Online softmax: scores become exp(factor * score - top), masked ones +0; *top and *sum take the row in, and what
-     * was gathered in out (dim) before shrinks to the new top. */
-    void (*soften)(float *score, int32_t from, int32_t end, float factor, float *top, float *sum, int64_t dim, float *out);
-    /* p: scores, then probabilities; ds: dout . v, then gradients of the unscaled scores. */
-    void (*soft_slope)(float *p, float *ds, int32_t from, int32_t end, float factor, float lse, float delta);
+    /* ---- attention: rows of a tile of LT_TILE_KEYS scores, of which row r sees from[r] .. end[r]-1; factor > 0 ---- */
+    /* Online softmax: scores become exp(factor * score - top), masked ones +0; top and sum (rows) take the tile in, and
+     * what was gathered in out (rows, dim) before shrinks to the new top. */
+    void (*soften)(int64_t rows, float *score, const int32_t *from, const int32_t *end, float factor, float *top,
+                   float *sum, int64_t dim, float *out);
+    /* p: scores, then probabilities; ds: dout . v, then gradients of the unscaled scores; lse, delta (rows). */
+    void (*soft_slope)(int64_t rows, float *p, float *ds, const int32_t *from, const int32_t *end, float factor,
+                       const float *lse, const float *delta);
 
     /* ---- rows of logits ---- */
     float (*peak)(int64_t n, const float *x);                               /* largest; -inf when n is 0 */

@@ -101,12 +101,15 @@ static void colsum_chunk(void *arg, int64_t c)
 void lt_colsum(struct lt_pool *p, int64_t rows, int64_t cols, int64_t ldx, const float *x, float *y, bool add)
 {
     int64_t chunks = lt_chunks(rows, ROWS);
-    float *part = lt_aligned((size_t)(chunks * cols) * sizeof *part);
+    struct lt_arena own = { 0 }, *arena = p ? lt_pool_arena(p) : &own;
+    struct lt_arena_mark mark = lt_arena_here(arena);
+    float *part = lt_arena_take(arena, (size_t)(chunks * cols) * sizeof *part);
     struct job j = { .rows = lt_row_kernel(), .n = cols, .rows_all = rows, .ld = ldx, .a = x, .y = part };
     lt_pool_run(p, chunks, colsum_chunk, &j);
     if (!add) memset(y, 0, (size_t)cols * sizeof *y);
     for (int64_t c = 0; c < chunks; c++) j.rows->axpy(cols, 1, part + c * cols, y);
-    free(part);
+    lt_arena_release(arena, mark);
+    lt_arena_free(&own);
 }
 
 static void nonfinite_chunk(void *arg, int64_t c)
