@@ -52,7 +52,8 @@
     X(typical_p)
 #define DATAOPS(X)
 #define TOKENIZERS(X) \
-    X(bpe)
+    X(bpe) \
+    X(wordpiece)
 #define LMS(X) \
     X(fake) \
     X(transformer)

@@ -106,19 +106,6 @@ static void char_alphabet(struct job *j, struct lt_map *id)
     lt_alphabet_release(&a);
 }
 
-/* ---- words into symbols ---- */
-static void end_word(struct lt_symbols *s, uint64_t *filled, uint64_t count)
-{
-    uint64_t begin = s->first[s->words];
-    if (*filled - begin < 2) {                      /* one symbol has no pairs */
-        *filled = begin;
-        return;
-    }
-    s->size[s->words] = (uint32_t)(*filled - begin);
-    s->count[s->words++] = count;
-    s->first[s->words] = *filled;
-}
-
 static void make_symbols(struct job *j)
 {
     int32_t byte_id[256];
@@ -127,31 +114,7 @@ static void make_symbols(struct job *j)
         byte_alphabet(j, byte_id);
     else
         char_alphabet(j, &char_id);
-    uint64_t total = 0, filled = 0;
-    for (size_t i = 0; i < j->words.count; i++)
-        total += j->words.word[i].n;
-    struct lt_symbols *s = &j->symbols;
-    size_t room = j->bytes ? j->words.count : total;    /* words can fall apart into more */
-    s->symbol = lt_alloc(total * sizeof *s->symbol);
-    s->size = lt_alloc(room * sizeof *s->size);
-    s->count = lt_alloc(room * sizeof *s->count);
-    s->first = lt_calloc(room + 1, sizeof *s->first);
-    for (size_t i = 0; i < j->words.count; i++) {
-        const struct lt_word *w = &j->words.word[i];
-        size_t n = 1;
-        for (size_t at = 0; at < w->n; at += n) {
-            const uint64_t *id = NULL;
-            if (!j->bytes) {
-                lt_trainer_char(w->p + at, &n);
-                id = lt_map_get(&char_id, (struct lt_str){ w->p + at, n });
-            }
-            if (j->bytes || id)
-                s->symbol[filled++] = (uint32_t)(id ? *id : (uint64_t)byte_id[(unsigned char)w->p[at]]);
-            else
-                end_word(s, &filled, w->count);
-        }
-        end_word(s, &filled, w->count);
-    }
+    lt_trainer_symbols(&j->words, j->bytes ? byte_id : NULL, &char_id, &char_id, &j->symbols);
     lt_map_free(&char_id);
 }
 
@@ -159,10 +122,7 @@ static void make_symbols(struct job *j)
 static int learn(struct job *j, struct lt_ctx *c)
 {
     const struct bpe *o = j->o;
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < j->words.count; i++)
-        bytes += j->words.word[i].n;
-    if (lt_trainer_fits(&o->common, &j->words, bytes * (j->bytes ? 20 : 40) + j->words.count * 32))
+    if (lt_trainer_fits(&o->common, &j->words, lt_symbols_bytes(&j->words, j->bytes)))
         return -1;
     make_symbols(j);
     lt_words_release(&j->words);

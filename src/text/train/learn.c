@@ -1,6 +1,7 @@
 #include "text/train/learn.h"
 
 #include "base/json.h"
+#include "text/tok_char.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -58,7 +59,7 @@ int lt_trainer_words(const struct lt_trainer_options *o, const struct lt_tok_spe
         return -1;
     struct lt_word_how how = {
         .docs = { .format = o->format, .field = o->field, .paragraphs = o->paragraphs },
-        .memory = ((size_t)o->memory << 20) / 2, .least = (uint64_t)o->word_min_count,
+        .memory = ((size_t)o->memory << 20) / 4, .least = (uint64_t)o->word_min_count,
         .whole_documents = whole_documents,
     };
     int rc = lt_count_words(&how, files, pipeline, c, out);
@@ -83,18 +84,6 @@ int lt_trainer_fits(const struct lt_trainer_options *o, const struct lt_words *w
 }
 
 /* ---- characters ---- */
-uint32_t lt_trainer_char(const char *p, size_t *n)
-{
-    const unsigned char *u = (const unsigned char *)p;
-    *n = u[0] < 0x80 ? 1 : u[0] < 0xE0 ? 2 : u[0] < 0xF0 ? 3 : 4;
-    switch (*n) {
-    case 1: return u[0];
-    case 2: return (u[0] & 0x1Fu) << 6 | (u[1] & 0x3Fu);
-    case 3: return (u[0] & 0x0Fu) << 12 | (u[1] & 0x3Fu) << 6 | (u[2] & 0x3Fu);
-    default: return (u[0] & 0x07u) << 18 | (u[1] & 0x3Fu) << 12 | (u[2] & 0x3Fu) << 6 | (u[3] & 0x3Fu);
-    }
-}
-
 enum { CODES = 0x110000 };
 
 struct letter { uint32_t code; uint64_t count; };
@@ -115,27 +104,15 @@ static int by_code(const void *a, const void *b, void *ctx)
     return (x->code > y->code) - (x->code < y->code);
 }
 
-static size_t put_char(char out[4], uint32_t c)
-{
-    if (c < 0x80)
-        return out[0] = (char)c, 1;
-    if (c < 0x800)
-        return out[0] = (char)(0xC0 | c >> 6), out[1] = (char)(0x80 | (c & 0x3F)), 2;
-    if (c < 0x10000)
-        return out[0] = (char)(0xE0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 0x3F)),
-               out[2] = (char)(0x80 | (c & 0x3F)), 3;
-    return out[0] = (char)(0xF0 | c >> 18), out[1] = (char)(0x80 | (c >> 12 & 0x3F)),
-           out[2] = (char)(0x80 | (c >> 6 & 0x3F)), out[3] = (char)(0x80 | (c & 0x3F)), 4;
-}
-
 static uint64_t *count_characters(const struct lt_words *w, uint64_t *total)
 {
     uint64_t *count = lt_calloc(CODES, sizeof *count);
     *total = 0;
     for (size_t i = 0; i < w->count; i++) {
-        size_t n;
-        for (size_t at = 0; at < w->word[i].n; at += n) {
-            count[lt_trainer_char(w->word[i].p + at, &n)] += w->word[i].count;
+        uint32_t c;
+        for (size_t at = 0; at < w->word[i].n;) {
+            at += (size_t)lt_utf8_get(w->word[i].p + at, &c);
+            count[c] += w->word[i].count;
             *total += w->word[i].count;
         }
     }
@@ -162,7 +139,7 @@ void lt_alphabet_of(const struct lt_words *w, int64_t most, double coverage, str
     out->seen = lt_alloc(kept * sizeof *out->seen);
     for (size_t i = 0; i < kept; i++) {
         char text[4];
-        size_t bytes = put_char(text, letter[i].code);
+        size_t bytes = (size_t)lt_utf8_put(text, letter[i].code);
         out->letter[i] = (struct lt_str){ lt_arena_str(&out->text, (struct lt_str){ text, bytes }), bytes };
         out->seen[i] = letter[i].count;
     }
@@ -175,6 +152,68 @@ void lt_alphabet_release(struct lt_alphabet *a)
     free(a->seen);
     lt_arena_free(&a->text);
     *a = (struct lt_alphabet){ 0 };
+}
+
+/* ---- words into symbols ---- */
+static void end_word(struct lt_symbols *s, uint64_t *filled, uint64_t count)
+{
+    uint64_t begin = s->first[s->words];
+    if (*filled - begin < 2) {
+        *filled = begin;
+        return;
+    }
+    s->size[s->words] = (uint32_t)(*filled - begin);
+    s->count[s->words++] = count;
+    s->first[s->words] = *filled;
+}
+
+static void put_characters(struct lt_symbols *s, const struct lt_word *w, const struct lt_map *first,
+                           const struct lt_map *rest, uint64_t *filled)
+{
+    size_t n;
+    for (size_t at = 0; at < w->n; at += n) {
+        n = (size_t)lt_utf8_size(w->p[at]);
+        const uint64_t *id = lt_map_get(at ? rest : first, (struct lt_str){ w->p + at, n });
+        if (id)
+            s->symbol[(*filled)++] = (uint32_t)*id;
+        else
+            end_word(s, filled, w->count);
+    }
+}
+
+static uint64_t bytes_of(const struct lt_words *w)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < w->count; i++)
+        sum += w->word[i].n;
+    return sum;
+}
+
+void lt_trainer_symbols(const struct lt_words *w, const int32_t *byte, const struct lt_map *first,
+                        const struct lt_map *rest, struct lt_symbols *out)
+{
+    uint64_t total = bytes_of(w), filled = 0;
+    size_t room = byte ? w->count : LT_MAX(total / 2, w->count);     /* words can fall apart into more */
+    struct lt_symbols *s = out;
+    *s = (struct lt_symbols){ 0 };
+    s->symbol = lt_alloc(total * sizeof *s->symbol);
+    s->size = lt_alloc(room * sizeof *s->size);
+    s->count = lt_alloc(room * sizeof *s->count);
+    s->first = lt_calloc(room + 1, sizeof *s->first);
+    for (size_t i = 0; i < w->count; i++) {
+        const struct lt_word *word = &w->word[i];
+        if (!byte)
+            put_characters(s, word, first, rest, &filled);
+        for (size_t at = 0; byte && at < word->n; at++)
+            s->symbol[filled++] = (uint32_t)byte[(unsigned char)word->p[at]];
+        end_word(s, &filled, word->count);
+    }
+}
+
+/* A symbol and its place in a pair's list, and the pairs, of which there are fewer than symbols; as measured. */
+uint64_t lt_symbols_bytes(const struct lt_words *w, bool bytes)
+{
+    return bytes_of(w) * (bytes ? 20 : 30) + w->count * 32;
 }
 
 /* ---- what the finished tokenizer is made of ---- */

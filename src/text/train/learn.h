@@ -52,13 +52,19 @@ int lt_trainer_words(const struct lt_trainer_options *o, const struct lt_tok_spe
 /* -1 when what comes next would take more than o->memory: about `bytes`. */
 int lt_trainer_fits(const struct lt_trainer_options *o, const struct lt_words *w, uint64_t bytes);
 
-/* One character of UTF-8 that is known to be valid; *n: its bytes. */
-uint32_t lt_trainer_char(const char *p, size_t *n);
 /* The characters of words, the most frequent first until there are `most` (0: no limit) or they make up `coverage`
  * of all that were seen (ties: the smaller code point), then as UTF-8 in code point order with how often each was. */
 struct lt_alphabet { struct lt_str *letter; int32_t count; struct lt_arena text; double covered; uint64_t *seen; };
 void lt_alphabet_of(const struct lt_words *w, int64_t most, double coverage, struct lt_alphabet *out);
 void lt_alphabet_release(struct lt_alphabet *a);
+
+/* Words as runs of symbols: of bytes (byte[256] gives their ids), or when byte is NULL of characters, whose ids are in
+ * `first` at the beginning of a word and in `rest` after it.  What is in neither breaks a word in two; words of one
+ * symbol, which have no pairs, are left out. */
+void lt_trainer_symbols(const struct lt_words *w, const int32_t *byte, const struct lt_map *first,
+                        const struct lt_map *rest, struct lt_symbols *out);
+/* About how many bytes the merge loop takes over these words. */
+uint64_t lt_symbols_bytes(const struct lt_words *w, bool bytes);
 
 /* {"type":"TemplateProcessing",...}: first before and last after a text; NULL names are left out.  free() it. */
 char *lt_trainer_template(const struct lt_pieces *pieces, int specials, const char *first, const char *last);

@@ -15,7 +15,7 @@ static void name(json_t *config, const char *key, const char *token)
 }
 
 /* The names that tokenizer.json has no place for. */
-static json_t *make_config(const struct lt_trainer_options *o)
+static json_t *make_config(const struct lt_tokenizer *t, const struct lt_trainer_options *o)
 {
     json_t *config = json_pack("{s:s, s:b}", "tokenizer_class", "PreTrainedTokenizerFast",
                                "clean_up_tokenization_spaces", 0);
@@ -26,14 +26,11 @@ static json_t *make_config(const struct lt_trainer_options *o)
     static const struct { const char *key, *token; } usual[] = {
         { "cls_token", "[CLS]" }, { "sep_token", "[SEP]" }, { "mask_token", "[MASK]" },
     };
-    for (int i = 0; i < LT_COUNT(usual); i++)
-        for (int k = 0; k < o->special_tokens.count; k++)
-            if (!strcmp(o->special_tokens.item[k], usual[i].token))
-                name(config, usual[i].key, usual[i].token);
-    if (o->bos_token && !strcmp(o->bos_token, "[CLS]"))
-        name(config, "cls_token", o->bos_token);
-    if (o->eos_token && !strcmp(o->eos_token, "[SEP]"))
-        name(config, "sep_token", o->eos_token);
+    for (int i = 0; i < LT_COUNT(usual); i++) {
+        int32_t id = lt_tokenizer_id(t, usual[i].token);
+        if (id >= 0 && lt_tokenizer_special(t, id))
+            name(config, usual[i].key, usual[i].token);
+    }
     return config;
 }
 
@@ -42,7 +39,7 @@ static int save_in(const char *folder, const struct lt_tokenizer *t, const struc
     struct lt_buf path = { 0 }, text = { 0 };
     lt_buf_fmt(&path, "%s/tokenizer.json", folder);
     int rc = lt_tokenizer_save(t, path.p);
-    json_t *config = make_config(o);
+    json_t *config = make_config(t, o);
     lt_json_put(&text, config);
     lt_buf_char(&text, '\n');
     json_decref(config);
