@@ -8,6 +8,7 @@
 #include "data/shard.h"
 #include "text/document.h"
 #include "text/encoders.h"
+#include "text/tokenizer.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@ struct job {
     size_t items, cap;
     struct lt_shard_writer *writer[SPLITS];
     struct lt_shard_totals total[SPLITS];
+    struct lt_writer held_out;              /* the texts of the validation split, for tools that measure on text */
+    struct lt_buf line;
     uint64_t documents, dropped, longest_tokens, longest_number;
 };
 
@@ -69,6 +72,15 @@ static int split_of(const struct job *j, const struct item *it)
     return (double)(h >> 11) * 0x1p-53 < j->o->validation;
 }
 
+static void write_held_out(struct job *j, const struct item *it)
+{
+    lt_buf_clear(&j->line);
+    lt_buf_str(&j->line, "{\"text\":");
+    lt_json_put_text(&j->line, (struct lt_str){ j->text.p + it->at, it->n });
+    lt_buf_str(&j->line, "}\n");
+    lt_writer_put(&j->held_out, j->line.p, j->line.n);
+}
+
 static int write_item(struct job *j, const struct item *it)
 {
     if (it->error)
@@ -81,7 +93,10 @@ static int write_item(struct job *j, const struct item *it)
         j->longest_tokens = it->count;
         j->longest_number = it->number;
     }
-    return lt_shard_write(j->writer[split_of(j, it)], it->id, it->count, it->n);
+    int split = split_of(j, it);
+    if (split)
+        write_held_out(j, it);
+    return lt_shard_write(j->writer[split], it->id, it->count, it->n);
 }
 
 static int flush_batch(struct job *j, struct lt_ctx *c)
@@ -217,6 +232,28 @@ static int choose_around(struct job *j)
     return 0;
 }
 
+/* The file is not made when nothing is held out. */
+static int open_held_out(struct job *j, const char *folder)
+{
+    if (!(j->o->validation > 0))
+        return 0;
+    struct lt_buf path = { 0 };
+    lt_buf_fmt(&path, "%s/validation.jsonl", folder);
+    int rc = lt_writer_open(&j->held_out, path.p);
+    lt_buf_free(&path);
+    return rc;
+}
+
+static int close_held_out(struct job *j, int rc)
+{
+    if (!j->held_out.f)
+        return rc;
+    if (rc == 0)
+        return lt_writer_commit(&j->held_out);
+    lt_writer_abort(&j->held_out);
+    return rc;
+}
+
 static int pack_into(struct job *j, const char *folder, struct lt_ctx *c)
 {
     const struct lt_pack_options *o = j->o;
@@ -224,7 +261,7 @@ static int pack_into(struct job *j, const char *folder, struct lt_ctx *c)
     struct lt_docs *docs;
     if (lt_docs_open(&o->input, &how, &docs))
         return -1;
-    int rc = 0;
+    int rc = open_held_out(j, folder);
     for (int i = 0; rc == 0 && i < SPLITS; i++)
         rc = lt_shard_writer_open(folder, split_name[i], (uint64_t)lt_tokenizer_vocab(j->tokenizer),
                                   lt_tokenizer_hash(j->tokenizer), (uint64_t)o->shard_tokens, &j->writer[i]);
@@ -237,6 +274,7 @@ static int pack_into(struct job *j, const char *folder, struct lt_ctx *c)
             lt_shard_writer_abort(j->writer[i]);
         j->writer[i] = NULL;
     }
+    rc = close_held_out(j, rc);
     lt_docs_close(docs);
     return rc == 0 ? check_splits(j) : rc;
 }
@@ -261,7 +299,7 @@ static int run(struct job *j, struct lt_ctx *c)
     int rc = pack_into(j, folder.temp, c);
     json_t *s = rc == 0 ? summary(j) : NULL;
     if (rc == 0)
-        rc = save_summary(s, folder.temp);
+        rc = save_summary(s, folder.temp) || lt_tokenizer_copy(j->o->tokenizer, folder.temp) ? -1 : 0;
     if (rc == 0)
         rc = lt_folder_commit(&folder);
     else
@@ -282,6 +320,7 @@ int lt_pack_run(const struct lt_pack_options *o, struct lt_ctx *c)
     lt_encoders_close(&j.encoders);
     lt_tokenizer_free(j.tokenizer);
     lt_buf_free(&j.text);
+    lt_buf_free(&j.line);
     free(j.item);
     return rc;
 }

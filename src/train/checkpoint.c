@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/option.h"
 #include "model/safetensors.h"
+#include "text/tokenizer.h"
 #include "train/trainer.h"
 
 #include <inttypes.h>
@@ -100,42 +101,10 @@ int lt_checkpoint_keep(const struct lt_train_options *o, int64_t limit)
     return rc;
 }
 
-/* ---- tokenizer files ---- */
-
-static int copy_file(const char *from, const char *folder, const char *name)
-{
-    struct lt_buf b = { 0 };
-    char *to = path_in(folder, name);
-    int rc = lt_file_read(from, &b);
-    if (!rc) rc = lt_file_save(to, b.p, b.n);
-    lt_buf_free(&b);
-    free(to);
-    return rc;
-}
-
 static int copy_tokenizer(const struct lt_trainer *t, const char *folder)
 {
-    static const char *const names[] = {
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-        "tokenizer.model", "chat_template.jinja",
-    };
-    int rc = 0;
     if (!t->tokenizer_file) return 0;
-    if (!t->tokenizer_folder && lt_str_ends(lt_str(t->tokenizer_file), ".json"))
-        return copy_file(t->tokenizer_file, folder, "tokenizer.json");
-    for (int i = 0; t->tokenizer_folder && !rc && i < LT_COUNT(names); i++) {
-        char *from = path_in(t->tokenizer_folder, names[i]);
-        if (lt_path_exists(from)) rc = copy_file(from, folder, names[i]);
-        free(from);
-    }
-    if (t->tokenizer_folder) return rc;
-    struct lt_tokenizer *k;
-    if (lt_tokenizer_open(t->tokenizer_file, &k)) return -1;
-    char *to = path_in(folder, "tokenizer.json");
-    rc = lt_tokenizer_save(k, to);
-    free(to);
-    lt_tokenizer_free(k);
-    return rc;
+    return lt_tokenizer_copy(t->tokenizer_folder ? t->tokenizer_folder : t->tokenizer_file, folder);
 }
 
 /* ---- tensors beside the weights ---- */
