@@ -30,7 +30,8 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL = all
 .SECONDARY:
-.PHONY: all test replay golden asan ubsan tsan sanitized sanitized-test fuzz fuzzers bench bench-build lab docs tidy install uninstall clean help
+.PHONY: all test golden asan ubsan tsan sanitized sanitized-test fuzz fuzzers bench bench-build lab docs tidy
+.PHONY: install uninstall clean help
 
 all: $(BUILD)/lathe  ## build the program and the library
 
@@ -62,7 +63,8 @@ build_id = $(if $(filter %/recipe/build.c,$(1)),-DLT_BUILD_ID='"$(shell cat $(BU
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
-	@$(CC) $(LT_CFLAGS) $(if $(filter src/math/%,$<),$(MATH_CFLAGS)) $(call isa,$<) $(call build_id,$<) -MMD -MP -c -o $@ $<
+	@$(CC) $(LT_CFLAGS) $(if $(filter src/math/%,$<),$(MATH_CFLAGS)) $(call isa,$<) $(call build_id,$<) \
+	    -MMD -MP -c -o $@ $<
 
 # A test is one file with one main (cmocka); test helpers live in test/test.h.
 $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a
@@ -70,7 +72,7 @@ $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a
 	@echo "  TEST $<"
 	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/liblathe.a -lcmocka $(LT_LIBS)
 
-test: $(BUILD)/lathe $(TEST_BIN) $(REPLAY_BIN)  ## build and run the unit, conformance and differential tests and the fuzz corpora
+test: $(BUILD)/lathe $(TEST_BIN) $(REPLAY_BIN)  ## build and run the tests, and replay the fuzz corpora
 	tools/run-tests $(TEST_BIN) $(REPLAY_BIN)
 
 golden: $(BUILD)/lathe  ## compare what the program prints with the transcripts of test/golden
@@ -93,7 +95,8 @@ tsan:  ## the tests under ThreadSanitizer
 $(BUILD)/fuzz/replay_%: test/fuzz/fuzz_%.c $(BUILD)/test/fuzz/replay.o $(BUILD)/liblathe.a
 	@mkdir -p $(@D)
 	@echo "  TEST $<"
-	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/test/fuzz/replay.o $(BUILD)/liblathe.a $(LT_LIBS)
+	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/test/fuzz/replay.o $(BUILD)/liblathe.a \
+	    $(LT_LIBS)
 
 $(BUILD)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(BUILD)/liblathe.a
 	@mkdir -p $(@D)
@@ -155,7 +158,7 @@ $(BUILD)/share/lathe.pc: tools/lathe.pc.in include/lathe.h
 	    -e "s|@VERSION@|$$(sed -n 's/^.define LATHE_VERSION "\(.*\)"/\1/p' include/lathe.h)|" $< >$@
 
 ROOT = $(DESTDIR)$(PREFIX)
-install: all $(COMPLETIONS) $(BUILD)/share/lathe.1 $(BUILD)/share/lathe.pc  ## copy to PREFIX (/usr/local), below DESTDIR if given
+install: all $(COMPLETIONS) $(BUILD)/share/lathe.1 $(BUILD)/share/lathe.pc  ## copy to PREFIX, below DESTDIR if given
 	install -D -s -m 755 $(BUILD)/lathe $(ROOT)/bin/lathe
 	install -D -m 644 $(BUILD)/liblathe.a $(ROOT)/lib/liblathe.a
 	install -D -m 644 include/lathe.h $(ROOT)/include/lathe.h

@@ -142,8 +142,8 @@ static struct lt_gemm product(const struct shape *s)
 struct ceilings { double f32, bf16, read; };
 
 /* What bounds a product: operations, or the bytes of operands and result, once each; and the share of it reached. */
-static void print(const struct shape *s, const struct lt_gemm *g, const struct ceilings *top, double seconds, double peer,
-                  const char *peer_name)
+static void print(const struct shape *s, const struct lt_gemm *g, const struct ceilings *top, double seconds,
+                  double peer, const char *peer_name)
 {
     const bool bf16 = g->compute == LT_COMPUTE_BF16;
     double operations = 2.0 * (double)g->m * (double)g->n * (double)g->k;
@@ -175,7 +175,8 @@ static void race(struct lt_pool *pool, dnnl_engine_t engine, const struct shape 
     g.c = c;
     struct race f32 = { .pool = pool, .g = g, .a = a, .b = b, .c = c }, bf16 = f32;
     bf16.g.compute = LT_COMPUTE_BF16;
-    struct peer peer_f32 = make_peer(engine, &g, dnnl_f32, a, b, c), peer_bf16 = make_peer(engine, &g, dnnl_bf16, ah, bh, c);
+    struct peer peer_f32 = make_peer(engine, &g, dnnl_f32, a, b, c),
+        peer_bf16 = make_peer(engine, &g, dnnl_bf16, ah, bh, c);
     struct bench_side side[] = {
         { .name = "ours", .run = ours, .arg = &f32 },          { .name = "ours bf16", .run = ours, .arg = &bf16 },
         { .name = "openblas", .run = openblas, .arg = &f32 },  { .name = "onednn", .run = onednn, .arg = &peer_f32 },

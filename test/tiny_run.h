@@ -35,7 +35,8 @@ static inline char *tiny_data(const char *folder)
     return data;
 }
 
-static const struct lt_method tiny_method = { .name = "train", .size = sizeof(struct lt_train_options), .opts = lt_train_rows };
+static const struct lt_method tiny_method = { .name = "train", .size = sizeof(struct lt_train_options),
+                                              .opts = lt_train_rows };
 
 /* Trains with further words, "--key value ...", ending with NULL; a later word does not replace an earlier one. */
 static inline int tiny_train(int threads, const char *data, const char *output, const char *const *words)

@@ -46,7 +46,8 @@ function finish_file(    own, t) {
     sub(/\.c$/, ".h", own)
     if (last ~ /^src\/.*\.c$/ && first_include != own) other_first[last] = own
     for (t in test_defined)
-        if (!(t in test_used)) fault_at("tests", last ":" test_defined[t], t " is never run: it is missing from main's list")
+        if (!(t in test_used))
+            fault_at("tests", last ":" test_defined[t], t " is never run: it is missing from main's list")
     split("", test_defined)
     split("", test_used)
 }
@@ -133,18 +134,23 @@ function check_test(    name, rest) {
 
 function check_words(    i) {
     for (i = 1; i <= word_count; i++)
-        if (index($0, word_is[i]) && (" " $0 " ") ~ word[i]) fault("words", FNR, "a word that has no place here: " word_is[i])
+        if (index($0, word_is[i]) && (" " $0 " ") ~ word[i])
+            fault("words", FNR, "a word that has no place here: " word_is[i])
 }
 
 function check_line() {
     lines_seen++
-    if (FILENAME !~ /\.md$/ && length($0) > 120) fault("line", FNR, "a line has at most 120 columns; this one has " length($0))
+    if (FILENAME !~ /\.(md|tsv|txt|json|jsonl|yaml)$/ && length($0) > 120)
+        fault("line", FNR, "a line has at most 120 columns; this one has " length($0))
     if ($0 ~ /\t/ && FILENAME !~ /Makefile$/ && FILENAME !~ /\.(tsv|txt)$/) fault("blanks", FNR, "a tab")
     if ($0 ~ /[ \t\r]$/) fault("blanks", FNR, "blanks at the end of the line")
     check_words()
 }
 
-BEGIN { rules = split("includes function file line lists names state library tests blanks words own-header types fuzz", rule) }
+BEGIN {
+    rules = split("includes function file line lists names state library tests blanks words own-header types fuzz", \
+                  rule)
+}
 
 FNR == 1 && NR != 1 && FILENAME != tables[2] { begin_file(); last = FILENAME; last_is_c = c }
 
@@ -179,7 +185,8 @@ FILENAME ~ /^test\/fuzz\/fuzz_.*\.c$/ && FNR == 1 {
 END {
     finish_file()
     for (path in other_first)
-        if (other_first[path] in header) fault_at("own-header", path ":1", "its own header " other_first[path] " comes first")
+        if (other_first[path] in header)
+            fault_at("own-header", path ":1", "its own header " other_first[path] " comes first")
     for (m in method) {
         split(m, word_of, " ")
         for (l in prefix_of) {

@@ -14,7 +14,7 @@ int lt_cli_main(int argc, char **argv);
 /* The verb named by the first word or the first two ("tokenizer train" is "tokenizer-train"); *taken is how many words
  * that took.  NULL: lt_error names the nearest. */
 const struct lt_verb *lt_cli_verb(int argc, char **argv, int *taken);
-void lt_cli_spelling(struct lt_buf *b, const struct lt_verb *v);    /* appends the name as it is typed: "tokenizer train" */
+void lt_cli_spelling(struct lt_buf *b, const struct lt_verb *v);    /* appends it as it is typed: "tokenizer train" */
 
 /* What every verb takes besides its own rows: threads, quiet, progress.  None of them changes a result. */
 struct lt_cli_common { int64_t threads; bool quiet; const char *progress; };
@@ -26,11 +26,11 @@ struct lt_method lt_cli_widen(const struct lt_method *m, size_t *at);
 /* ---- what rows say, as text (row_text.c) ---- */
 enum { LT_CLI_WIDTH = 100 };                                        /* columns of help pages */
 bool lt_cli_same_name(const char *a, const char *b);                /* '-' and '_' alike */
-void lt_cli_put_value(struct lt_buf *b, const struct lt_opt *r);    /* what stands after the flag: "N", "plain|fancy"; "" */
+void lt_cli_put_value(struct lt_buf *b, const struct lt_opt *r);    /* after the flag: "N", "plain|fancy", nothing */
 void lt_cli_put_default(struct lt_buf *b, const struct lt_opt *r);  /* "0.9"; nothing when there is none */
-void lt_cli_put_facts(struct lt_buf *b, const struct lt_opt *r);    /* "default 0.9; from 0 to 1; also --lr"; may be "" */
-void lt_cli_put_usage(struct lt_buf *b, const struct lt_verb *v);   /* "lathe pack FILES... --out PATH [--option ...]" */
-void lt_cli_put_url(struct lt_buf *b, const char *paper);           /* where "arXiv:1711.05101" is read; nothing if unknown */
+void lt_cli_put_facts(struct lt_buf *b, const struct lt_opt *r);    /* "default 0.9; from 0 to 1; also --lr" */
+void lt_cli_put_usage(struct lt_buf *b, const struct lt_verb *v);   /* "lathe pack FILES... --out PATH [...]" */
+void lt_cli_put_url(struct lt_buf *b, const char *paper);           /* where "arXiv:1711.05101" is read */
 /* One line of the verbs that choose a method of this kind: "lathe train ... --optim lion --optim.beta1 0.9". */
 void lt_cli_put_example(struct lt_buf *b, const struct lt_kind *k, const struct lt_method *m, const char *indent);
 /* A left column and text beside it, wrapped at LT_CLI_WIDTH. */

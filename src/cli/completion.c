@@ -124,7 +124,8 @@ static void bash_values(struct lt_buf *b, const struct lt_verb *v, const struct 
 static void bash(struct lt_buf *b, const struct lt_method *const *verbs)
 {
     lt_buf_str(b, "# bash completion of lathe; made by `lathe completion bash`\n_lathe()\n{\n"
-                  "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} words=\n"
+                  "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
+                  "    local verb=${COMP_WORDS[1]} words=\n"
                   "    COMPREPLY=()\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words='");
     for (const struct lt_method *const *m = verbs; *m; m++)
         if (leads(verbs, m)) lt_buf_fmt(b, "%.*s ", (int)strcspn((*m)->name, "-"), (*m)->name);
@@ -174,7 +175,8 @@ static void zsh(struct lt_buf *b, const struct lt_method *const *verbs)
         put_quoted(b, (*m)->brief, ":\\");
         lt_buf_char(b, '\'');
     }
-    lt_buf_str(b, ")\n    if (( CURRENT == 2 )); then _describe verb verbs; return; fi\n    case \"$CURRENT $words[2]\" in\n");
+    lt_buf_str(b, ")\n    if (( CURRENT == 2 )); then _describe verb verbs; return; fi\n"
+                  "    case \"$CURRENT $words[2]\" in\n");
     for (const struct lt_method *const *m = verbs; *m; m++) {
         size_t n = strcspn((*m)->name, "-");
         if (!second_word((*m)->name)) continue;
@@ -250,8 +252,8 @@ static int run(const void *v, struct lt_ctx *c)
 }
 
 static const struct lt_opt rows[] = {
-    { .key = "shell", .help = "the shell that reads the script", .type = LT_STR, .at = offsetof(struct completion, shell),
-      .text = "bash|zsh|fish", .flags = LT_ARG | LT_ENUM },
+    { .key = "shell", .help = "the shell that reads the script", .type = LT_STR,
+      .at = offsetof(struct completion, shell), .text = "bash|zsh|fish", .flags = LT_ARG | LT_ENUM },
     { 0 },
 };
 

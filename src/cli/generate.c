@@ -44,8 +44,8 @@ static int run(const void *o, struct lt_ctx *c)
 const struct lt_verb lt_verb_generate = {
     .m = { .name = "generate", .brief = "writes text with a language model", .size = sizeof(struct lt_generate_options),
            .opts = rows,
-           .doc = "p(x_t | x_<t) = softmax(controls(logits)); the token at place i of reply k is drawn with the random\n"
-                  "number (seed, k, i), so a reply does not depend on the others, the threads or the batch.\n"
+           .doc = "p(x_t | x_<t) = softmax(controls(logits)); the token at place i of reply k is drawn with the\n"
+                  "random number (seed, k, i), so a reply does not depend on the others, the threads or the batch.\n"
                   "Log-probabilities are the model's own, before the controls.  Several replies as text are separated\n"
                   "by a line of ---.\n"
                   "example: lathe generate MODEL --prompt \"It was a\" --temperature 0.8 --top_p 0.95 --n 3\n"

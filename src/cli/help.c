@@ -24,7 +24,8 @@ static void put_members(struct lt_buf *b, const struct lt_kind *k, const char *s
 static void put_index(struct lt_buf *b)
 {
     struct lt_buf left = { 0 };
-    lt_buf_str(b, "lathe " LATHE_VERSION ": a language-model workshop\n\n  lathe VERB [argument ...] [--option value ...]\n");
+    lt_buf_str(b, "lathe " LATHE_VERSION ": a language-model workshop\n\n"
+                  "  lathe VERB [argument ...] [--option value ...]\n");
     for (const struct lt_kind *k = lt_kinds(); k->name; k++) {
         if (strcmp(k->name, "verb")) continue;
         lt_buf_str(b, "\nverbs\n");
@@ -39,7 +40,8 @@ static void put_index(struct lt_buf *b)
         lt_buf_fmt(&left, "  %s (%d)", k->name, count);
         lt_cli_put_entry(b, left.p, 24, k->brief);
     }
-    lt_buf_str(b, "\n`lathe help NAME` explains a verb, a kind, a method or an option; `lathe VERB --help` does too.\n");
+    lt_buf_str(b, "\n`lathe help NAME` explains a verb, a kind, a method or an option; "
+                  "`lathe VERB --help` does too.\n");
     lt_buf_free(&left);
 }
 
@@ -172,7 +174,8 @@ static const struct lt_opt rows[] = {
 };
 
 const struct lt_verb lt_verb_help = {
-    .m = { .name = "help", .brief = "explains verbs, kinds, methods and options", .size = sizeof(struct help), .opts = rows,
+    .m = { .name = "help", .brief = "explains verbs, kinds, methods and options", .size = sizeof(struct help),
+           .opts = rows,
            .doc = "    lathe help\n"
                   "    lathe help optim\n"
                   "    lathe help top_p\n"

@@ -5,9 +5,10 @@
 
 #define AT(field) offsetof(struct lt_cli_common, field)
 const struct lt_opt lt_cli_common_rows[] = {
-    { .key = "threads", .help = "threads to work with; 0: one for each core", .type = LT_INT, .at = AT(threads), .min = 0,
-      .max = 1024, .flags = LT_FREE },
-    { .key = "progress", .help = "progress on standard error: a bar on a terminal and lines elsewhere, always a bar, or none",
+    { .key = "threads", .help = "threads to work with; 0: one for each core", .type = LT_INT, .at = AT(threads),
+      .min = 0, .max = 1024, .flags = LT_FREE },
+    { .key = "progress",
+      .help = "progress on standard error: a bar on a terminal and lines elsewhere, always a bar, or none",
       .type = LT_STR, .at = AT(progress), .text = "auto|always|never", .flags = LT_ENUM | LT_FREE },
     { .key = "quiet", .help = "neither progress nor notes", .type = LT_BOOL, .at = AT(quiet), .flags = LT_FREE },
     { 0 },

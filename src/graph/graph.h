@@ -52,24 +52,26 @@ void lt_graph_free(struct lt_graph *g);
 void lt_graph_reset(struct lt_graph *g);                            /* forgets every tensor; keeps the memory */
 void lt_graph_record(struct lt_graph *g, bool on);                  /* off (the start): no tape, no saved values */
 bool lt_graph_recording(const struct lt_graph *g);
-void lt_graph_train(struct lt_graph *g, bool on, uint64_t seed);    /* on: dropout is active, its randomness named by seed */
+/* on: dropout is active, its randomness named by seed */
+void lt_graph_train(struct lt_graph *g, bool on, uint64_t seed);
 struct lt_pool *lt_graph_pool(struct lt_graph *g);
 enum lt_compute lt_graph_compute(const struct lt_graph *g);
 size_t lt_graph_peak(const struct lt_graph *g);                     /* most bytes held at once since creation */
-/* Tells the seed that backward will be called with, before the loss is built: the fused head then takes its gradients in
- * its one forward pass, straight into the weight's; backward with that seed must follow.  0 (the start): backward makes
- * a second pass.  Any other seed stays correct and costs that pass. */
+/* Tells the seed that backward will be called with, before the loss is built: the fused head then takes its gradients
+ * in its one forward pass, straight into the weight's; backward with that seed must follow.  0 (the start): backward
+ * makes a second pass.  Any other seed stays correct and costs that pass. */
 void lt_graph_expect(struct lt_graph *g, float seed);
 int lt_graph_backward(struct lt_graph *g, struct lt_tensor *loss, float seed);   /* d loss = seed; loss is a scalar */
 
 /* Leaves.  data is borrowed; grad (may be NULL: no gradient wanted) is added into. */
 struct lt_tensor *lt_leaf(struct lt_graph *g, const char *name, enum lt_dtype type, int rank, const int64_t *dim,
                           void *data, float *grad);
-struct lt_tensor *lt_empty(struct lt_graph *g, int rank, const int64_t *dim);       /* f32, uninitialised, no gradient */
+struct lt_tensor *lt_empty(struct lt_graph *g, int rank, const int64_t *dim);      /* f32, uninitialised, no gradient */
 /* Uninitialised memory until the reset, or the end of the checkpointed segment. */
 void *lt_graph_take(struct lt_graph *g, size_t size);
 
-/* Operations.  Shapes in comments; a mismatch is a bug of the caller (assert), since shapes of files are checked at open. */
+/* Operations.  Shapes in comments; a mismatch is a bug of the caller (assert), since shapes of files are checked at
+ * open. */
 struct lt_tensor *lt_op_add(struct lt_graph *g, struct lt_tensor *a, struct lt_tensor *b);      /* same shape */
 struct lt_tensor *lt_op_mul(struct lt_graph *g, struct lt_tensor *a, struct lt_tensor *b);
 struct lt_tensor *lt_op_scale(struct lt_graph *g, struct lt_tensor *x, float alpha);
@@ -78,20 +80,24 @@ struct lt_tensor *lt_op_sum(struct lt_graph *g, struct lt_tensor *x);           
 struct lt_tensor *lt_op_linear(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w, struct lt_tensor *b,
                                bool transposed);
 struct lt_tensor *lt_op_embed(struct lt_graph *g, struct lt_tensor *w, const int32_t *id, int64_t rows);
-struct lt_tensor *lt_op_rmsnorm(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w, float eps);   /* w may be NULL */
-struct lt_tensor *lt_op_layernorm(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w, struct lt_tensor *b, float eps);
-struct lt_tensor *lt_op_view(struct lt_graph *g, struct lt_tensor *x, int rank, const int64_t *dim);        /* same elements, dense */
-struct lt_tensor *lt_op_slice(struct lt_graph *g, struct lt_tensor *x, int64_t first, int64_t count);       /* columns; a view */
+/* w may be NULL */
+struct lt_tensor *lt_op_rmsnorm(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w, float eps);
+struct lt_tensor *lt_op_layernorm(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w, struct lt_tensor *b,
+                                  float eps);
+/* same elements, dense */
+struct lt_tensor *lt_op_view(struct lt_graph *g, struct lt_tensor *x, int rank, const int64_t *dim);
+/* columns; a view */
+struct lt_tensor *lt_op_slice(struct lt_graph *g, struct lt_tensor *x, int64_t first, int64_t count);
 struct lt_tensor *lt_op_act(struct lt_graph *g, struct lt_tensor *x, enum lt_act a);
 struct lt_tensor *lt_op_glu(struct lt_graph *g, struct lt_tensor *gate, struct lt_tensor *up, enum lt_act a);
-struct lt_tensor *lt_op_clip(struct lt_graph *g, struct lt_tensor *x, float bound);                     /* to [-bound, bound] */
+struct lt_tensor *lt_op_clip(struct lt_graph *g, struct lt_tensor *x, float bound);             /* to [-bound, bound] */
 struct lt_tensor *lt_op_dropout(struct lt_graph *g, struct lt_tensor *x, float rate);
 /* x (rows, heads * dim); pos (rows); angle: see lt_rope.  rot < dim: partial. */
 struct lt_tensor *lt_op_rope(struct lt_graph *g, struct lt_tensor *x, int64_t heads, int64_t rot, bool interleaved,
                              const float *angle, const int32_t *pos);
-/* q (rows, heads * dim), k and v (rows, kv_heads * dim).  Without a cache the operation fills in k, v, dk and dv of each
- * sequence from the tensors and the sequence's row (k_len == q_len); with a cache the caller gives the k and v pointers
- * and the tensors k and v are NULL. */
+/* q (rows, heads * dim), k and v (rows, kv_heads * dim).  Without a cache the operation fills in k, v, dk and dv of
+ * each sequence from the tensors and the sequence's row (k_len == q_len); with a cache the caller gives the k and v
+ * pointers and the tensors k and v are NULL. */
 struct lt_tensor *lt_op_attention(struct lt_graph *g, struct lt_tensor *q, struct lt_tensor *k, struct lt_tensor *v,
                                   const struct lt_attn *spec);
 /* Fused output head and cross-entropy -> scalar: sum of weighted losses.  The fields x, w, dx, dw, dbias, scale and the
@@ -100,8 +106,8 @@ struct lt_tensor *lt_op_head_xent(struct lt_graph *g, struct lt_tensor *x, struc
                                   bool transposed, const struct lt_head *spec);
 
 /* Gradient checkpointing: fn builds from x; its inner tensors are dropped after the forward pass and built again in
- * backward, with the same dropout.  self must stay valid until the graph is reset; tensors made inside must not be kept.
- * Without recording the inner tensors are dropped all the same, which is how a long forward pass stays small. */
+ * backward, with the same dropout.  self must stay valid until the graph is reset; tensors made inside must not be
+ * kept. Without recording the inner tensors are dropped all the same, which is how a long forward pass stays small. */
 typedef struct lt_tensor *lt_segment_fn(void *self, struct lt_graph *g, struct lt_tensor *x);
 struct lt_tensor *lt_checkpoint(struct lt_graph *g, lt_segment_fn *fn, void *self, struct lt_tensor *x);
 

@@ -40,7 +40,8 @@ static void head_backward(struct lt_graph *g, struct lt_tensor *out)
     struct lt_pool *pool = lt_graph_pool(g);
     float *dx = lt_grad(g, x);
     if (h->dx && dx)
-        for (int64_t i = 0, n = h->spec.width; i < h->spec.rows; i++) lt_axpy(NULL, n, 1, h->dx + i * n, dx + i * x->ld);
+        for (int64_t i = 0, n = h->spec.width; i < h->spec.rows; i++)
+            lt_axpy(NULL, n, 1, h->dx + i * n, dx + i * x->ld);
     float missing = *out->grad - h->taken;
     h->dx = NULL;
     h->taken = 0;

@@ -5,7 +5,8 @@
 
 enum { SUMS = 12, UNROLL = 8 };
 
-/* Unrolled loops keep the sums in registers; the empty statement keeps the compiler from seeing what it could simplify. */
+/* Unrolled loops keep the sums in registers; the empty statement keeps the compiler from seeing what it could
+ * simplify. */
 int64_t lt_spin_f32_avx2(int64_t rounds)
 {
     __m256 sum[SUMS], x = _mm256_set1_ps(0.5f), y = _mm256_set1_ps(1);

@@ -5,7 +5,8 @@
 
 enum { SUMS = 24, UNROLL = 4 };         /* sums: two units, a latency of up to six cycles, and to spare */
 
-/* Unrolled loops keep the sums in registers; the empty statements keep the compiler from seeing what it could simplify. */
+/* Unrolled loops keep the sums in registers; the empty statements keep the compiler from seeing what it could
+ * simplify. */
 int64_t lt_spin_f32_avx512(int64_t rounds)
 {
     __m512 sum[SUMS], x = _mm512_set1_ps(0.5f), y = _mm512_set1_ps(1);

@@ -28,7 +28,8 @@ int lt_dtype_find(const char *name, enum lt_dtype *t)
         *t = (enum lt_dtype)i;
         return 0;
     }
-    return lt_fail("element type \"%.40s\" is unknown; known are F32, BF16, F16, F64, I8, U8, I16, I32, I64 and BOOL", name);
+    return lt_fail("element type \"%.40s\" is unknown; known are F32, BF16, F16, F64, I8, U8, I16, I32, I64 and BOOL",
+                   name);
 }
 
 static uint32_t bits(float f)

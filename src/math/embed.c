@@ -2,7 +2,8 @@
 
 #include "math/split.h"
 
-struct job { int64_t rows, cols, step; const int32_t *id; const void *w; enum lt_dtype type; const float *dy; float *out; };
+struct job { int64_t rows, cols, step; const int32_t *id; const void *w; enum lt_dtype type; const float *dy;
+             float *out; };
 
 enum { COLUMNS = 64 };              /* of one chunk of the backward pass */
 
@@ -15,8 +16,8 @@ static void gather_chunk(void *arg, int64_t chunk)
         lt_convert(LT_F32, j->out + i * j->cols, j->type, (const char *)j->w + (size_t)j->id[i] * row, j->cols);
 }
 
-void lt_embed_rows(struct lt_pool *p, int64_t rows, int64_t cols, const int32_t *id, const void *w, enum lt_dtype w_type,
-                   float *y)
+void lt_embed_rows(struct lt_pool *p, int64_t rows, int64_t cols, const int32_t *id, const void *w,
+                   enum lt_dtype w_type, float *y)
 {
     struct job j = { .rows = rows, .cols = cols, .id = id, .w = w, .type = w_type, .out = y,
                      .step = lt_rows_per_chunk(cols) };

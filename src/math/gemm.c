@@ -125,7 +125,7 @@ static struct plan make_plan(const struct lt_gemm *g, int threads)
     split_k(&p, g->k);
     const int mr = p.kernel->mr, nr = p.kernel->nr;
     const int64_t units = ceil_div(p.kc, p.kernel->step);
-    p.a_row = g->a_trans ? 4 : round_up(units * 4, LINE) + LINE;        /* rows a power of 2 apart would share cache sets */
+    p.a_row = g->a_trans ? 4 : round_up(units * 4, LINE) + LINE;    /* rows a power of 2 apart would share cache sets */
     p.a_unit = g->a_trans ? round_up(mr, p.kernel->lanes) * 4 : 4;
     p.a_panel = (size_t)(g->a_trans ? round_up(units * p.a_unit, LINE) + LINE : mr * p.a_row);
     p.b_panel = panel_bytes(p.kernel, nr, p.kc);
@@ -170,7 +170,8 @@ static void pack_a(const struct plan *p, char *out, int64_t m0, int64_t m, int64
     const struct lt_gemm *g = p->g;
     const int64_t height = panel_height(m, p->kernel->mr);
     int64_t from = g->a_trans ? k0 * p->lda + m0 : m0 * p->lda + k0;
-    struct lt_gemm_source s = { .p = at(g->a, g->a_type, from), .ld = p->lda, .type = g->a_type, .k_fast = !g->a_trans };
+    struct lt_gemm_source s = { .p = at(g->a, g->a_type, from), .ld = p->lda, .type = g->a_type,
+                                .k_fast = !g->a_trans };
     if (g->a_trans) {
         pack_panels(p, out, p->a_panel, height, p->a_unit / 4, m, k, &s);
         return;

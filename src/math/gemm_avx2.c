@@ -121,8 +121,8 @@ static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const
     }
 }
 
-INLINE void pack_rows(char *out, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s, enum lt_dtype type,
-                      bool bf16)
+INLINE void pack_rows(char *out, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s,
+                      enum lt_dtype type, bool bf16)
 {
     const int64_t size = type == LT_F32 ? 4 : 2;
     for (int64_t i = 0; i < rows; i++, out += row) {

@@ -150,8 +150,8 @@ static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const
     }
 }
 
-INLINE void pack_rows(char *out, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s, enum lt_dtype type,
-                      bool pairs)
+INLINE void pack_rows(char *out, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s,
+                      enum lt_dtype type, bool pairs)
 {
     const int64_t size = type == LT_F32 ? 4 : 2, step = pairs ? 2 : 1;
     for (int64_t i = 0; i < rows; i++, out += row) {
@@ -232,14 +232,14 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
 #define CASES(p) CASE(1, p) CASE(2, p) CASE(3, p) CASE(4, p) CASE(5, p) CASE(6, p) CASE(7, p) CASE(8, p) CASE(9, p) \
     CASE(10, p) CASE(11, p) CASE(12, p) CASE(13, p) CASE(14, p)
 
-static void tile_f32(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
-                     const float *bias, bool add)
+static void tile_f32(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c,
+                     int64_t ldc, const float *bias, bool add)
 {
     switch (m) { CASES(false) }
 }
 
-static void tile_bf16(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
-                      const float *bias, bool add)
+static void tile_bf16(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c,
+                      int64_t ldc, const float *bias, bool add)
 {
     k = (k + 1) / 2;
     switch (m) { CASES(true) }

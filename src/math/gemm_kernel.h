@@ -1,9 +1,9 @@
 /* What a variant of the matrix product consists of.  gemm.c blocks, splits and packs through this table; attention
  * and other tiled code may use it directly on their own scratch.
  *
- * A packed operand consists of units of 4 bytes: with step 1 a float, with step 2 a pair of bf16, elements 2k and 2k + 1
- * of the sum (the second is 0 when there is none).  B lies in panels of nr columns, the units of one k side by side.
- * A lies in any way in which units of a row, and rows, are equally far apart. */
+ * A packed operand consists of units of 4 bytes: with step 1 a float, with step 2 a pair of bf16, elements 2k and
+ * 2k + 1 of the sum (the second is 0 when there is none).  B lies in panels of nr columns, the units of one k side by
+ * side.  A lies in any way in which units of a row, and rows, are equally far apart. */
 #ifndef LT_GEMM_KERNEL_H
 #define LT_GEMM_KERNEL_H
 
@@ -18,7 +18,7 @@ struct lt_gemm_source {                 /* one panel of a matrix in memory */
     bool k_fast;                        /* k runs along a stored row; else the panel's width does */
 };
 
-struct lt_gemm_rows { const void *p; int64_t row, unit; };      /* packed rows of A; bytes from row to row, unit to unit */
+struct lt_gemm_rows { const void *p; int64_t row, unit; };   /* packed rows of A; bytes from row to row, unit to unit */
 
 struct lt_gemm_kernel {
     int mr, nr;                         /* the largest tile: mr rows of A, nr columns of B */
@@ -28,8 +28,8 @@ struct lt_gemm_kernel {
 
     int lanes;                          /* panels of A that many units apart, a multiple of it, pack fastest */
 
-    /* Packs width x k elements, element (k, i) as unit k / step * stride + i; columns from width to stride become 0 when
-     * stride is a multiple of lanes. */
+    /* Packs width x k elements, element (k, i) as unit k / step * stride + i; columns from width to stride become 0
+     * when stride is a multiple of lanes. */
     void (*pack)(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s);
 
     /* The same for rows along which k runs, kept as rows `row` bytes apart (a multiple of 4); s->k_fast. */

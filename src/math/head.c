@@ -102,8 +102,8 @@ static void weight_gradient(struct lt_pool *p, const struct job *j)
                          .compute = s->compute };
     if (s->w_trans)
         g = (struct lt_gemm){ .m = s->width, .n = s->vocab, .k = j->n, .a = j->x, .a_type = LT_F32, .a_trans = true,
-                              .b = j->logit, .b_type = type, .ldb = slope_ld(j), .c = s->dw, .ldc = s->lddw, .add = true,
-                              .compute = s->compute };
+                              .b = j->logit, .b_type = type, .ldb = slope_ld(j), .c = s->dw, .ldc = s->lddw,
+                              .add = true, .compute = s->compute };
     lt_gemm(p, &g);
 }
 
@@ -127,7 +127,8 @@ static size_t padded(size_t bytes)
 size_t lt_head_scratch(const struct lt_head *s)
 {
     size_t rows = (size_t)LT_MIN(s->rows, BLOCK);
-    return 2 * padded(rows * (size_t)s->width * 4) + padded(rows * (size_t)s->vocab * 4) + padded(rows * sizeof(int64_t));
+    return 2 * padded(rows * (size_t)s->width * 4) + padded(rows * (size_t)s->vocab * 4)
+        + padded(rows * sizeof(int64_t));
 }
 
 void lt_head_xent(struct lt_pool *p, const struct lt_head *s)

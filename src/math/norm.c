@@ -96,5 +96,6 @@ void lt_rmsnorm_back(struct lt_pool *p, const struct lt_norm *s, const float *x,
 void lt_layernorm_back(struct lt_pool *p, const struct lt_norm *s, const float *x, const float *w, const float *stat,
                        const float *dy, float *dx, float *dw, float *db)
 {
-    back(p, &(struct job){ .s = s, .layer = true, .x = x, .w = w, .kept = stat, .dy = dy, .dx = dx, .dw = dw, .db = db });
+    back(p, &(struct job){ .s = s, .layer = true, .x = x, .w = w, .kept = stat, .dy = dy, .dx = dx, .dw = dw,
+                           .db = db });
 }

@@ -44,7 +44,8 @@ static void rope_chunk(void *arg, int64_t chunk)
         rope_row(j, j->angle + (int64_t)j->pos[i] * s->rot, j->x + i * s->ldx, j->y + i * s->ldy);
 }
 
-void lt_rope(struct lt_pool *p, const struct lt_rope *s, const float *angle, const int32_t *pos, const float *x, float *y)
+void lt_rope(struct lt_pool *p, const struct lt_rope *s, const float *angle, const int32_t *pos, const float *x,
+             float *y)
 {
     struct job j = { .s = s, .rows = lt_row_kernel(), .angle = angle, .x = x, .pos = pos, .y = y,
                      .step = lt_rows_per_chunk(s->heads * s->dim) };

@@ -145,7 +145,8 @@ static void dropout_chunk(void *arg, int64_t c)
     }
 }
 
-void lt_dropout(struct lt_pool *p, int64_t n, float rate, uint64_t seed, uint64_t stream, const float *x, float *y, bool add)
+void lt_dropout(struct lt_pool *p, int64_t n, float rate, uint64_t seed, uint64_t stream, const float *x, float *y,
+                bool add)
 {
     run(p, dropout_chunk, &(struct job){ .n = n, .alpha = rate, .seed = seed, .stream = stream, .a = x, .y = y,
                                          .add = add });

@@ -37,6 +37,9 @@ static inline float lt_lane_dot3(int64_t n, const float *a, const float *b, cons
     LT_LANE_LOOP(a[e] * b[e] * c[e])
 }
 /* sum of (x - mean)^2 */
-static inline float lt_lane_square(int64_t n, const float *x, float mean) { LT_LANE_LOOP((x[e] - mean) * (x[e] - mean)) }
+static inline float lt_lane_square(int64_t n, const float *x, float mean)
+{
+    LT_LANE_LOOP((x[e] - mean) * (x[e] - mean))
+}
 
 #endif

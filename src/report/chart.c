@@ -59,7 +59,8 @@ static void tick(struct lt_buf *out, const struct axis *a, double v, bool across
     double at = place(a, v);
     if (across)
         lt_buf_fmt(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
-                        "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LEFT, WIDTH - RIGHT, at, at, LEFT - 6, at + 4);
+                        "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">", LEFT, WIDTH - RIGHT, at, at, LEFT - 6,
+                   at + 4);
     else
         lt_buf_fmt(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
                         "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">", at, at, TOP, HEIGHT - BOTTOM, at,

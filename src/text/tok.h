@@ -14,7 +14,8 @@
 
 /* ---- pieces found by their bytes ---- */
 struct lt_tok_index { const struct lt_str *piece; uint32_t *slot; uint32_t mask; };
-void lt_tok_index_build(struct lt_tok_index *x, const struct lt_str *piece, int32_t count);    /* the first of equals wins */
+/* the first of equals wins */
+void lt_tok_index_build(struct lt_tok_index *x, const struct lt_str *piece, int32_t count);
 int32_t lt_tok_index_find(const struct lt_tok_index *x, const char *p, size_t n);              /* -1: none */
 void lt_tok_index_free(struct lt_tok_index *x);
 
@@ -37,7 +38,7 @@ static inline bool lt_tok_trie_step(const struct lt_tok_trie *t, uint32_t *node,
 struct lt_tok_view {
     const char *p;
     size_t n;
-    const uint32_t *from, *to;      /* [n]: the stretch of the given text a byte stands for; NULL: base + i, base + i + 1 */
+    const uint32_t *from, *to;  /* [n]: the stretch of the given text a byte stands for; NULL: base + i, base + i + 1 */
     uint32_t base;
 };
 struct lt_tok_text { struct lt_buf b; uint32_t *from, *to; size_t cap; };
@@ -46,8 +47,14 @@ void lt_tok_text_put(struct lt_tok_text *t, const char *p, size_t n, uint32_t fr
 void lt_tok_text_copy(struct lt_tok_text *t, const struct lt_tok_view *v, size_t begin, size_t end);
 struct lt_tok_view lt_tok_text_view(const struct lt_tok_text *t, uint32_t base);
 void lt_tok_text_free(struct lt_tok_text *t);
-static inline uint32_t lt_tok_from(const struct lt_tok_view *v, size_t i) { return v->from ? v->from[i] : v->base + (uint32_t)i; }
-static inline uint32_t lt_tok_to(const struct lt_tok_view *v, size_t i) { return v->to ? v->to[i] : v->base + (uint32_t)i + 1; }
+static inline uint32_t lt_tok_from(const struct lt_tok_view *v, size_t i)
+{
+    return v->from ? v->from[i] : v->base + (uint32_t)i;
+}
+static inline uint32_t lt_tok_to(const struct lt_tok_view *v, size_t i)
+{
+    return v->to ? v->to[i] : v->base + (uint32_t)i + 1;
+}
 /* The stretch of the given text that bytes begin .. end-1 stand for. */
 static inline uint32_t lt_tok_begin(const struct lt_tok_view *v, size_t begin)
 {
@@ -110,7 +117,8 @@ struct lt_tok_work { struct lt_tok_spans spans, next; struct lt_tok_text text[2]
 int lt_tok_pre_build(json_t *j, struct lt_tok_pre *out);
 void lt_tok_pre_free(struct lt_tok_pre *p);
 /* Splits *v (which may be replaced by a text in w) into w->spans. */
-int lt_tok_pre_apply(const struct lt_tok_pre *p, struct lt_tok_work *w, struct lt_tok_matcher *m, struct lt_tok_view *v);
+int lt_tok_pre_apply(const struct lt_tok_pre *p, struct lt_tok_work *w, struct lt_tok_matcher *m,
+                     struct lt_tok_view *v);
 
 struct lt_tok_post { int32_t *before, *after; int before_count, after_count; };
 int lt_tok_post_build(json_t *j, struct lt_tok_post *out);
@@ -132,7 +140,7 @@ int lt_tok_decoder_piece(const struct lt_tok_decoder *d, struct lt_str piece, st
 const char *lt_tok_stage_type(json_t *j, const char *what);     /* NULL: lt_error */
 int lt_tok_stage_unknown(const char *what, const char *type);   /* always -1 */
 int lt_tok_get_bool(json_t *j, const char *key, bool absent, bool *out);
-int lt_tok_get_str(json_t *j, const char *key, const char *absent, struct lt_str *out);     /* absent NULL: must be there */
+int lt_tok_get_str(json_t *j, const char *key, const char *absent, struct lt_str *out); /* absent NULL: must be there */
 int lt_tok_get_int(json_t *j, const char *key, int64_t absent, int64_t min, int64_t max, int64_t *out);
 /* {"String": "..."} or {"Regex": "..."}: exactly one of *literal and *regex is set. */
 int lt_tok_get_pattern(json_t *j, const char *key, struct lt_str *literal, struct lt_tok_regex **regex);
@@ -174,13 +182,13 @@ struct lt_tokenizer {
     bool *special;                  /* [size] */
     struct lt_tok_index by_piece, by_raw;
     bool byte_level;
-    int32_t unk, byte[256];         /* unk: -1 none; byte: <0x..> pieces with byte_fallback, single bytes when byte_level */
+    int32_t unk, byte[256];     /* unk: -1 none; byte: <0x..> pieces with byte_fallback, single bytes when byte_level */
     struct lt_tok_norm norm;
     struct lt_tok_pre pre;
     struct lt_tok_post post;
     struct lt_tok_decoder decoder;
     struct lt_tok_added_set added_raw, added_normal;
-    struct lt_str cut;              /* a mark that pieces hold only in front, so words may be cut before it; n 0: none */
+    struct lt_str cut;             /* a mark that pieces hold only in front, so words may be cut before it; n 0: none */
     const struct lt_tok_model *model;
     void *state;                    /* of the model */
     int32_t bos, eos;

@@ -23,7 +23,8 @@ static uint32_t label_of(uint32_t unit)
 struct lt_tok_charsmap *lt_tok_charsmap_new(struct lt_str bytes)
 {
     const uint8_t *p = (const uint8_t *)bytes.p;
-    uint32_t size = bytes.n < 4 ? 0 : (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    uint32_t size = bytes.n < 4 ? 0
+        : (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
     if (bytes.n < 4 || size % 4 || size < 1024 || size > bytes.n - 4) {
         lt_fail("the compiled character map of %zu bytes is damaged", bytes.n);
         return NULL;

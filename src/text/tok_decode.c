@@ -137,7 +137,8 @@ static int do_bpe(const struct lt_tok_decoder_stage *s, const struct place *at, 
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (c >= '0' && c <= '9') return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static int do_byte_fallback(const struct lt_tok_decoder_stage *s, const struct place *at, struct lt_buf *b)
@@ -181,7 +182,8 @@ static int do_strip(const struct lt_tok_decoder_stage *s, const struct place *at
 
 static int read_replace(struct lt_tok_decoder_stage *s, json_t *j)
 {
-    return lt_tok_get_pattern(j, "pattern", &s->text, &s->regex) || lt_tok_get_str(j, "content", NULL, &s->with) ? -1 : 0;
+    return lt_tok_get_pattern(j, "pattern", &s->text, &s->regex)
+        || lt_tok_get_str(j, "content", NULL, &s->with) ? -1 : 0;
 }
 
 static int do_replace(const struct lt_tok_decoder_stage *s, const struct place *at, struct lt_buf *b)

@@ -321,8 +321,8 @@ static int split(struct sink *k, struct lt_tok_view v)
 
 static struct lt_tok_view part(const struct lt_tok_view *v, size_t begin, size_t end)
 {
-    return (struct lt_tok_view){ v->p + begin, end - begin, v->from ? v->from + begin : NULL, v->to ? v->to + begin : NULL,
-                                 v->from ? v->base : v->base + (uint32_t)begin };
+    return (struct lt_tok_view){ v->p + begin, end - begin, v->from ? v->from + begin : NULL,
+                                 v->to ? v->to + begin : NULL, v->from ? v->base : v->base + (uint32_t)begin };
 }
 
 /* Looks for the added tokens of a set; what lies between goes to `next`. */
@@ -371,7 +371,8 @@ static int whole_text(struct sink *k, struct lt_str text)
             return 0;
         if (!k->e->t->byte_level)
             return lt_fail("byte %zu of the text is not UTF-8, and this tokenizer is not byte-level", at);
-        struct lt_tok_view v = { .p = text.p + at, .n = lt_utf8_bad_run(text.p + at, text.n - at), .base = (uint32_t)at };
+        struct lt_tok_view v = { .p = text.p + at, .n = lt_utf8_bad_run(text.p + at, text.n - at),
+                                 .base = (uint32_t)at };
         rc = plain_word(k, &v, 0, v.n);
         if (rc)
             return rc;
@@ -397,8 +398,8 @@ int lt_encoder_encode(struct lt_encoder *e, struct lt_str text, unsigned flags, 
     return rc ? -1 : 0;
 }
 
-int lt_tokenizer_encode(const struct lt_tokenizer *t, struct lt_str text, unsigned flags, struct lt_token **out, size_t *n,
-                        size_t *cap)
+int lt_tokenizer_encode(const struct lt_tokenizer *t, struct lt_str text, unsigned flags, struct lt_token **out,
+                        size_t *n, size_t *cap)
 {
     struct lt_encoder *e = lt_encoder_new(t);
     int rc = lt_encoder_encode(e, text, flags, NULL, out, n, cap);

@@ -73,7 +73,8 @@ static int read_vocab(struct reading *r)
     json_t *vocab = json_object_get(r->model, "vocab");
     bool list = r->spec.kind == LT_TOK_UNIGRAM;
     if (list ? !json_is_array(vocab) : !json_is_object(vocab))
-        return lt_fail("model.vocab: %s was expected", list ? "a list of [\"piece\", score]" : "an object of pieces and ids");
+        return lt_fail("model.vocab: %s was expected",
+                       list ? "a list of [\"piece\", score]" : "an object of pieces and ids");
     if (list ? read_vocab_list(r, vocab) : read_vocab_object(r, vocab))
         return -1;
     r->spec.piece = r->piece;
@@ -108,7 +109,8 @@ static int read_merge(struct reading *r, size_t i, json_t *row, struct lt_buf *j
     for (int k = 0; k < 2; k++) {
         id[k] = lt_tok_index_find(&r->index, side[k].p, side[k].n);
         if (id[k] < 0)
-            return lt_fail("model.merges[%zu]: \"%.*s\" is not in the vocabulary", i, (int)LT_MIN(side[k].n, 60), side[k].p);
+            return lt_fail("model.merges[%zu]: \"%.*s\" is not in the vocabulary", i, (int)LT_MIN(side[k].n, 60),
+                           side[k].p);
     }
     struct lt_str prefix = lt_str(r->spec.prefix ? r->spec.prefix : ""), right = side[1];
     if (prefix.n && right.n >= prefix.n && memcmp(right.p, prefix.p, prefix.n) == 0)
@@ -221,9 +223,11 @@ static int read_added(struct reading *r)
         json_t *j = json_array_get(list, i);
         struct lt_tok_added *a = &r->added[i];
         int64_t id;
-        if (lt_tok_get_int(j, "id", -1, 0, LT_TOK_IDS_MAX - 1, &id) || lt_tok_get_str(j, "content", NULL, &a->content) ||
-            lt_tok_get_bool(j, "single_word", false, &a->single_word) || lt_tok_get_bool(j, "lstrip", false, &a->lstrip) ||
-            lt_tok_get_bool(j, "rstrip", false, &a->rstrip) || lt_tok_get_bool(j, "special", false, &a->special) ||
+        if (lt_tok_get_int(j, "id", -1, 0, LT_TOK_IDS_MAX - 1, &id)
+            || lt_tok_get_str(j, "content", NULL, &a->content)
+            || lt_tok_get_bool(j, "single_word", false, &a->single_word)
+            || lt_tok_get_bool(j, "lstrip", false, &a->lstrip)
+            || lt_tok_get_bool(j, "rstrip", false, &a->rstrip) || lt_tok_get_bool(j, "special", false, &a->special) ||
             lt_tok_get_bool(j, "normalized", !a->special, &a->normalized))
             return lt_fail("added_tokens[%zu]: %s", i, lt_error());
         if (id < 0)

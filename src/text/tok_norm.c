@@ -221,7 +221,8 @@ static int do_bert(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *x, 
 /* ---- white space and text in front ---- */
 static int read_strip(struct lt_tok_norm_stage *s, json_t *j)
 {
-    return lt_tok_get_bool(j, "strip_left", true, &s->left) || lt_tok_get_bool(j, "strip_right", true, &s->right) ? -1 : 0;
+    return lt_tok_get_bool(j, "strip_left", true, &s->left)
+        || lt_tok_get_bool(j, "strip_right", true, &s->right) ? -1 : 0;
 }
 
 static int do_strip(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *x, const struct lt_tok_view *v,
@@ -263,7 +264,8 @@ static int do_prepend(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *
 /* ---- replacing ---- */
 static int read_replace(struct lt_tok_norm_stage *s, json_t *j)
 {
-    return lt_tok_get_pattern(j, "pattern", &s->text, &s->regex) || lt_tok_get_str(j, "content", NULL, &s->with) ? -1 : 0;
+    return lt_tok_get_pattern(j, "pattern", &s->text, &s->regex)
+        || lt_tok_get_str(j, "content", NULL, &s->with) ? -1 : 0;
 }
 
 static bool same_replace(const struct lt_tok_norm_stage *s, const struct lt_tok_view *v)

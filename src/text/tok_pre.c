@@ -36,7 +36,8 @@ struct pre_type {
 };
 
 /* ---- matches and gaps to words ---- */
-struct splitter { struct lt_tok_spans *out; enum behavior behavior; bool invert, last_match, any; struct lt_tok_span open; };
+struct splitter { struct lt_tok_spans *out; enum behavior behavior; bool invert, last_match, any;
+                  struct lt_tok_span open; };
 
 static void flush(struct splitter *x)
 {
@@ -75,7 +76,8 @@ static struct splitter splitter(const struct run *r)
     return (struct splitter){ .out = &r->w->next, .behavior = r->s->behavior, .invert = r->s->invert };
 }
 
-static int split_by_char(const struct run *r, struct lt_tok_span span, bool (*is)(const struct lt_tok_pre_stage *, uint32_t))
+static int split_by_char(const struct run *r, struct lt_tok_span span,
+                         bool (*is)(const struct lt_tok_pre_stage *, uint32_t))
 {
     struct splitter x = splitter(r);
     size_t gap = span.begin;
@@ -105,7 +107,8 @@ static int split_by_regex(const struct run *r, struct lt_tok_span span)
         take(&x, span.begin + gap, span.begin + match.begin, false);
         take(&x, span.begin + match.begin, span.begin + match.end, true);
         gap = match.end;
-        at = match.end > match.begin ? match.end : match.end < n ? match.end + (size_t)lt_utf8_size(p[match.end]) : n + 1;
+        at = match.end > match.begin ? match.end : match.end < n ? match.end + (size_t)lt_utf8_size(p[match.end])
+            : n + 1;
     }
     take(&x, span.begin + gap, span.end, false);
     flush(&x);
@@ -454,7 +457,8 @@ int lt_tok_pre_build(json_t *j, struct lt_tok_pre *out)
     const struct lt_tok_pre_stage *s = out->stage;
     if (out->count == 1 && is_byte_level(s) && s->use_regex && !s->prefix_space)
         out->scan = s->scan;
-    if (out->count == 2 && s[0].scan && !is_byte_level(s) && is_byte_level(s + 1) && !s[1].use_regex && !s[1].prefix_space)
+    if (out->count == 2 && s[0].scan && !is_byte_level(s) && is_byte_level(s + 1) && !s[1].use_regex
+        && !s[1].prefix_space)
         out->scan = s[0].scan;
     return 0;
 }

@@ -155,7 +155,8 @@ static int read_model(struct reading *r, struct lt_str m)
     if (!r->count)
         return lt_fail("no pieces: not a sentencepiece model");
     if (r->model != UNIGRAM && r->model != BPE && r->model != CHAR)
-        return lt_fail("models of kind %lld are not supported; unigram (1), bpe (2) and char (4) are", (long long)r->model);
+        return lt_fail("models of kind %lld are not supported; unigram (1), bpe (2) and char (4) are",
+                       (long long)r->model);
     if (r->suffix_space)
         return lt_fail("treat_whitespace_as_suffix is not supported");
     if (!r->escape)
@@ -191,7 +192,8 @@ static void spell_normalizer(struct reading *r)
         lt_buf_str(b, "{\"type\":\"Prepend\",\"prepend\":\"" MARK "\"},");
     lt_buf_str(b, "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" MARK "\"}");
     if (r->extra_spaces)                        /* a mark in the text is a space too, at its end */
-        lt_buf_str(b, ",{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(?<!" MARK ")" MARK "++\\\\z\"},\"content\":\"\"}");
+        lt_buf_str(b, ",{\"type\":\"Replace\","
+                      "\"pattern\":{\"Regex\":\"(?<!" MARK ")" MARK "++\\\\z\"},\"content\":\"\"}");
     lt_buf_str(b, "]}");
 }
 
@@ -247,8 +249,8 @@ static int build(struct reading *r, struct lt_tokenizer **out)
     struct lt_tok_spec s = {
         .kind = r->model == UNIGRAM ? LT_TOK_UNIGRAM : LT_TOK_BPE, .count = r->count, .piece = r->piece,
         .score = r->score, .merge = m.merge, .merge_count = m.count, .added = r->added, .added_count = r->added_count,
-        .normalizer = r->normalizer.p, .unk = unk, .unk_id = unk_id, .byte_fallback = r->byte_fallback, .fuse_unk = true,
-        .single_precision = true,
+        .normalizer = r->normalizer.p, .unk = unk, .unk_id = unk_id, .byte_fallback = r->byte_fallback,
+        .fuse_unk = true, .single_precision = true,
         .decoder = r->dummy_prefix
             ? "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"" MARK "\"},"
               "\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},"

@@ -10,7 +10,8 @@ static const struct special cl100k_special[] = {
     { "<|endoftext|>", 100257 }, { "<|fim_prefix|>", 100258 }, { "<|fim_middle|>", 100259 },
     { "<|fim_suffix|>", 100260 }, { "<|endofprompt|>", 100276 }, { NULL, 0 },
 };
-static const struct special o200k_special[] = { { "<|endoftext|>", 199999 }, { "<|endofprompt|>", 200018 }, { NULL, 0 } };
+static const struct special o200k_special[] = { { "<|endoftext|>", 199999 }, { "<|endofprompt|>", 200018 },
+                                                { NULL, 0 } };
 static const struct special llama3_special[] = {
     { "<|begin_of_text|>", 128000 }, { "<|end_of_text|>", 128001 }, { "<|start_header_id|>", 128006 },
     { "<|end_header_id|>", 128007 }, { "<|eot_id|>", 128009 }, { NULL, 0 },
@@ -34,7 +35,8 @@ static int read_line(struct reading *r, int64_t number, struct lt_str line, stru
         return lt_fail("line %lld: \"BASE64 RANK\" was expected", (long long)number);
     lt_buf_clear(bytes);
     if (!lt_tok_base64(token, bytes) || !bytes->n || bytes->n > LT_TOK_PIECE_MAX / 2)
-        return lt_fail("line %lld: \"%.*s\" is not a token in base64", (long long)number, (int)LT_MIN(token.n, 40), token.p);
+        return lt_fail("line %lld: \"%.*s\" is not a token in base64", (long long)number, (int)LT_MIN(token.n, 40),
+                       token.p);
     if (r->count == LT_TOK_IDS_MAX)
         return lt_fail("more than %d tokens", LT_TOK_IDS_MAX);
     if (r->count == r->cap) {

@@ -216,7 +216,8 @@ static int decode_pieces(struct lt_tokenizer *t)
     return rc;
 }
 
-static int find_in_normalised(struct lt_tokenizer *t, struct lt_tok_scratch *s, struct lt_str content, struct lt_str *out)
+static int find_in_normalised(struct lt_tokenizer *t, struct lt_tok_scratch *s, struct lt_str content,
+                              struct lt_str *out)
 {
     struct lt_tok_view v = { .p = content.p, .n = content.n };
     if (lt_tok_norm_apply(&t->norm, s, &v))
@@ -320,7 +321,8 @@ static void find_hash(struct lt_tokenizer *t)
     const struct lt_tok_spec *s = &t->s;
     struct lt_buf b = { 0 };
     const double numbers[] = { s->kind, s->count, s->dropout, s->byte_fallback, s->fuse_unk, s->ignore_merges,
-                               s->single_precision, (double)s->max_word, t->unk, (double)s->merge_count, s->added_count };
+                               s->single_precision, (double)s->max_word, t->unk, (double)s->merge_count,
+                               s->added_count };
     lt_buf_put(&b, numbers, sizeof numbers);
     for (int32_t i = 0; i < s->count; i++)
         put_sized(&b, s->piece[i].p, s->piece[i].n);
@@ -334,7 +336,8 @@ static void find_hash(struct lt_tokenizer *t)
         lt_buf_put(&b, flags, sizeof flags);
         put_sized(&b, a->content.p, a->content.n);
     }
-    const char *const texts[] = { s->normalizer, s->pre_tokenizer, s->post_processor, s->decoder, s->prefix, s->suffix };
+    const char *const texts[] = { s->normalizer, s->pre_tokenizer, s->post_processor, s->decoder, s->prefix,
+                                  s->suffix };
     for (int i = 0; i < LT_COUNT(texts); i++)
         put_text(&b, texts[i]);
     snprintf(t->hash, sizeof t->hash, "%016llx%016llx", (unsigned long long)lt_hash(b.p, b.n, 0),

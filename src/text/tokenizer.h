@@ -66,7 +66,8 @@ int lt_tokenizer_build(const struct lt_tok_spec *s, struct lt_tokenizer **out);
  * returned; -1: lt_error. */
 typedef int lt_word_fn(void *to, struct lt_str word);
 struct lt_encoder;
-int lt_tokenizer_words(const struct lt_tokenizer *t, struct lt_encoder *e, struct lt_str text, lt_word_fn *fn, void *to);
+int lt_tokenizer_words(const struct lt_tokenizer *t, struct lt_encoder *e, struct lt_str text, lt_word_fn *fn,
+                       void *to);
 bool lt_tokenizer_byte_level(const struct lt_tokenizer *t);
 /* Appends bytes in the GPT-2 alphabet, where every byte is one printable character (space is U+0120). */
 void lt_tok_spell(struct lt_buf *out, struct lt_str bytes);

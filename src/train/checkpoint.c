@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 
 enum { FORMAT = 1 };
-static const char state_file[] = "trainer_state.json", optimizer_file[] = "optimizer.safetensors", ema_file[] = "ema.safetensors";
+static const char state_file[] = "trainer_state.json", optimizer_file[] = "optimizer.safetensors",
+    ema_file[] = "ema.safetensors";
 
 static char *path_in(const char *folder, const char *name)
 {
@@ -118,8 +119,8 @@ static int each_tensor(const struct lt_trainer *t, bool ema, struct lt_safetenso
         void *data = ema ? (void *)d->ema : d->state;
         int64_t count = ema ? d->rows * d->cols : (int64_t)(d->state_size / sizeof(float));
         if (!data || !count) continue;
-        out[n++] = (struct lt_safetensor){ .name = t->model->weight[i].name, .type = LT_F32, .rank = 1, .dim = { count },
-                                           .count = count, .data = data };
+        out[n++] = (struct lt_safetensor){ .name = t->model->weight[i].name, .type = LT_F32, .rank = 1,
+                                           .dim = { count }, .count = count, .data = data };
     }
     return n;
 }
@@ -143,8 +144,8 @@ static int load_tensors(struct lt_trainer *t, const char *folder, const char *na
     for (int i = 0; !rc && i < n; i++) {
         const struct lt_safetensor *s = lt_safetensors_find(file, list[i].name);
         if (!s || s->type != LT_F32 || s->count != list[i].count)
-            rc = lt_fail("%s: no %" PRId64 " numbers for \"%s\"; was it made with another optimiser?", path, list[i].count,
-                         list[i].name);
+            rc = lt_fail("%s: no %" PRId64 " numbers for \"%s\"; was it made with another optimiser?", path,
+                         list[i].count, list[i].name);
         else memcpy((void *)list[i].data, s->data, (size_t)s->count * sizeof(float));
     }
     if (file) lt_safetensors_free(file);
@@ -161,7 +162,8 @@ static bool may_change(const char *key)
 {
     static const char *const keys[] = {
         "data", "output", "model", "init_from", "tokenizer", "time_limit", "time_plan", "stop_at", "save_dtype",
-        "gradient_checkpointing", "save_steps", "save_total_limit", "eval_steps", "eval_batches", "prompts", "sample_tokens",
+        "gradient_checkpointing", "save_steps", "save_total_limit", "eval_steps", "eval_batches", "prompts",
+        "sample_tokens",
     };
     for (int i = 0; i < LT_COUNT(keys); i++)
         if (!strcmp(keys[i], key)) return true;
@@ -185,7 +187,8 @@ static int save_state(struct lt_trainer *t, const char *folder)
     int64_t metrics_size, samples_size;
     if (lt_metrics_sync(&t->metrics, &metrics_size, &samples_size)) return -1;
     lt_plan_text(&t->plan, t->step, &plan);
-    json_t *j = json_pack("{sisIsIsIsssIsIssso}", "format", FORMAT, "step", (json_int_t)t->step, "tokens", (json_int_t)t->tokens,
+    json_t *j = json_pack("{sisIsIsIsssIsIssso}", "format", FORMAT, "step", (json_int_t)t->step, "tokens",
+                          (json_int_t)t->tokens,
                           "micro_batches", (json_int_t)(t->step * t->o->accumulation), "data", lt_loader_hash(t->data),
                           "metrics_bytes", (json_int_t)metrics_size, "samples_bytes", (json_int_t)samples_size,
                           "time_plan", plan.p, "options", lasting_options(t->o));
@@ -200,7 +203,10 @@ static int save_state(struct lt_trainer *t, const char *folder)
     return rc;
 }
 
-static char *spelling(const json_t *v) { return json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9)); }
+static char *spelling(const json_t *v)
+{
+    return json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
+}
 
 static int compare_options(const struct lt_trainer *t, const char *folder, const json_t *old)
 {
@@ -211,8 +217,8 @@ static int compare_options(const struct lt_trainer *t, const char *folder, const
         const json_t *was = json_object_get(old, key);
         if (rc || !was || json_equal(v, (json_t *)was)) continue;
         char *before = spelling(was), *after = spelling(v);
-        rc = lt_misuse("--%s was %s in %s and is %s now; give the old value to go on, or --restart to start over", key, before,
-                       folder, after);
+        rc = lt_misuse("--%s was %s in %s and is %s now; give the old value to go on, or --restart to start over", key,
+                       before, folder, after);
         free(before);
         free(after);
     }
@@ -225,24 +231,29 @@ struct state { int64_t step, tokens, metrics_bytes, samples_bytes; const char *d
 
 static int read_state(const char *path, const json_t *j, struct state *s)
 {
-    static const char *const need[] = { "step", "tokens", "metrics_bytes", "samples_bytes", "data", "time_plan", "options" };
+    static const char *const need[] = { "step", "tokens", "metrics_bytes", "samples_bytes", "data", "time_plan",
+                                        "options" };
     int64_t format = 0, most = INT64_C(1) << 53;
     if (lt_json_int(j, path, "format", 0, most, &format) < 0) return -1;
-    if (format != FORMAT) return lt_fail("%s: format %" PRId64 " is not %d, the one that can be read", path, format, FORMAT);
+    if (format != FORMAT)
+        return lt_fail("%s: format %" PRId64 " is not %d, the one that can be read", path, format, FORMAT);
     for (int i = 0; i < LT_COUNT(need); i++)
         if (lt_json_need(j, path, need[i])) return -1;
-    return lt_json_int(j, path, "step", 0, most, &s->step) < 0 || lt_json_int(j, path, "tokens", 0, most, &s->tokens) < 0
+    return lt_json_int(j, path, "step", 0, most, &s->step) < 0
+        || lt_json_int(j, path, "tokens", 0, most, &s->tokens) < 0
            || lt_json_int(j, path, "metrics_bytes", 0, most, &s->metrics_bytes) < 0
            || lt_json_int(j, path, "samples_bytes", 0, most, &s->samples_bytes) < 0
            || lt_json_str(j, path, "data", &s->data) < 0
-           || lt_json_str(j, path, "time_plan", &s->plan) < 0 || lt_json_object(j, path, "options", &s->options) < 0 ? -1 : 0;
+        || lt_json_str(j, path, "time_plan", &s->plan) < 0
+        || lt_json_object(j, path, "options", &s->options) < 0 ? -1 : 0;
 }
 
 static int take_state(struct lt_trainer *t, const char *folder, const struct state *s)
 {
     if (compare_options(t, folder, s->options)) return -1;
     if (strcmp(s->data, lt_loader_hash(t->data)))
-        return lt_misuse("the data is not what %s was trained on; give the same data, or --restart to start over", folder);
+        return lt_misuse("the data is not what %s was trained on; give the same data, or --restart to start over",
+                         folder);
     t->step = s->step;
     t->tokens = s->tokens;
     if (t->plan.limit <= 0) return 0;
@@ -257,7 +268,9 @@ int lt_checkpoint_resume(struct lt_trainer *t, const char *folder)
     json_t *j = NULL;
     int rc = lt_json_read(path, &j);
     if (!rc) rc = read_state(path, j, &s);
-    if (rc) rc = lt_fail("%s; remove that checkpoint to go on from the one before, or start over with --restart", lt_error());
+    if (rc)
+        rc = lt_fail("%s; remove that checkpoint to go on from the one before, or start over with --restart",
+                     lt_error());
     if (!rc) rc = take_state(t, folder, &s);
     if (!rc) rc = load_tensors(t, folder, optimizer_file, false);
     if (!rc && t->o->ema > 0) rc = load_tensors(t, folder, ema_file, true);
@@ -280,7 +293,8 @@ int lt_checkpoint_save(struct lt_trainer *t)
     free(path);
     if (rc) return -1;
     rc = lt_model_save(t->model, d.temp, LT_F32) || save_tensors(t, d.temp, optimizer_file, false)
-         || (t->o->ema > 0 && save_tensors(t, d.temp, ema_file, true)) || copy_tokenizer(t, d.temp) || save_state(t, d.temp);
+         || (t->o->ema > 0 && save_tensors(t, d.temp, ema_file, true)) || copy_tokenizer(t, d.temp)
+         || save_state(t, d.temp);
     if (rc) {
         lt_folder_abort(&d);
         return -1;

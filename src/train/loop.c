@@ -58,7 +58,8 @@ static int prepare_output(const struct lt_train_options *o, int *lock, char **ch
     lt_buf_fmt(&model, "%s/model.safetensors", o->output);
     bool taken = !o->restart && !*checkpoint && lt_path_exists(model.p);
     lt_buf_free(&model);
-    return taken ? lt_misuse("%s: holds a model but no checkpoint to go on from; name another folder, or --restart to replace it",
+    return taken ? lt_misuse("%s: holds a model but no checkpoint to go on from; "
+                             "name another folder, or --restart to replace it",
                              o->output) : 0;
 }
 
@@ -144,9 +145,10 @@ static void tell(struct lt_trainer *t, struct lt_progress *p, const struct lt_st
     double epoch = (double)(t->step * t->o->accumulation) / (double)t->info.batches, memory = memory_peak();
     char extra[160];
     lt_metrics_step(&t->metrics, t->step, epoch, t->tokens, s->loss, s->lr, s->norm);
-    lt_metrics_time(&t->metrics, t->step, &(struct lt_timing){ seconds, lt_plan_seconds(&t->plan), speed, share, memory });
-    snprintf(extra, sizeof extra, "loss %.4f  rate %.3g  %.0f tokens/s  %.0f %% of peak  %.0f MiB", s->loss, s->lr, speed,
-             100 * share, memory / (1 << 20));
+    lt_metrics_time(&t->metrics, t->step,
+                    &(struct lt_timing){ seconds, lt_plan_seconds(&t->plan), speed, share, memory });
+    snprintf(extra, sizeof extra, "loss %.4f  rate %.3g  %.0f tokens/s  %.0f %% of peak  %.0f MiB", s->loss, s->lr,
+             speed, 100 * share, memory / (1 << 20));
     p->total = (double)total(t);
     lt_progress_at(p, (double)t->step, extra);
 }
@@ -160,8 +162,8 @@ static void introduce(const struct lt_trainer *t)
         count += n;
         trained += t->trained[i].optim ? n : 0;
     }
-    lt_note(t->ctx, "%s with %.4g M parameters, %.4g M of them trained with %s; %" PRId64 " tokens of text", t->model->arch->m.name,
-            count / 1e6, trained / 1e6, o->optim.method->name, t->info.tokens);
+    lt_note(t->ctx, "%s with %.4g M parameters, %.4g M of them trained with %s; %" PRId64 " tokens of text",
+            t->model->arch->m.name, count / 1e6, trained / 1e6, o->optim.method->name, t->info.tokens);
     if (t->step) lt_note(t->ctx, "going on from %s/checkpoint-%" PRId64, o->output, t->step);
     if (t->plan.limit > 0)
         lt_note(t->ctx, "steps of %.0f tokens for %s", tokens_per_step(o), o->time_limit);
@@ -206,8 +208,8 @@ static int finish(struct lt_trainer *t, int rc)
         return 0;
     }
     if (t->step < total(t)) {
-        lt_note(t->ctx, "stopped at step %" PRId64 " of %" PRId64 ", saved in %s/checkpoint-%" PRId64, t->step, total(t), out,
-                t->step);
+        lt_note(t->ctx, "stopped at step %" PRId64 " of %" PRId64 ", saved in %s/checkpoint-%" PRId64, t->step,
+                total(t), out, t->step);
         return 0;
     }
     if (lt_final_save(t)) return -1;
@@ -217,7 +219,8 @@ static int finish(struct lt_trainer *t, int rc)
         lt_note(t->ctx, "the same bits again: --time_plan %s in place of --time_limit", plan.p);
         lt_buf_free(&plan);
     }
-    lt_note(t->ctx, "finished after %" PRId64 " steps and %" PRId64 " tokens; the model is in %s, the report in %s/report.html",
+    lt_note(t->ctx, "finished after %" PRId64 " steps and %" PRId64 " tokens; "
+                    "the model is in %s, the report in %s/report.html",
             t->step, t->tokens, out, out);
     return 0;
 }

@@ -59,7 +59,8 @@ static void replay(struct lt_metrics *m, const json_t *line, double when)
 {
     int64_t step = (int64_t)json_integer_value(json_object_get(line, "step"));
     if (json_object_get(line, "eval_loss"))
-        take_eval(m, step, number(line, "eval_loss"), number(line, "eval_bits_per_byte"), number(line, "eval_accuracy"), when);
+        take_eval(m, step, number(line, "eval_loss"), number(line, "eval_bits_per_byte"),
+                  number(line, "eval_accuracy"), when);
     else
         take_step(m, step, number(line, "loss"), number(line, "learning_rate"), number(line, "grad_norm"), when);
 }
@@ -82,7 +83,8 @@ static int open_cut(const struct lt_metrics *m, const char *name, int64_t size, 
     if (!*out) rc = lt_fail("%s: cannot write: %s", path, strerror(errno));
     if (!rc && fseek(*out, 0, SEEK_END)) rc = lt_fail("%s: cannot seek: %s", path, strerror(errno));
     if (!rc && ftell(*out) < size)
-        rc = lt_fail("%s: has %ld bytes where the checkpoint knows of %" PRId64 "; put the file back, or start over with --restart",
+        rc = lt_fail("%s: has %ld bytes where the checkpoint knows of %" PRId64 "; "
+                     "put the file back, or start over with --restart",
                      path, ftell(*out), size);
     if (!rc && ftruncate(fileno(*out), size)) rc = lt_fail("%s: cannot cut: %s", path, strerror(errno));
     free(path);
@@ -134,7 +136,8 @@ static int keep_timings(struct lt_metrics *m, int64_t last_step)
     return rc;
 }
 
-int lt_metrics_open(struct lt_metrics *m, const char *folder, int64_t metrics_size, int64_t samples_size, int64_t last_step)
+int lt_metrics_open(struct lt_metrics *m, const char *folder, int64_t metrics_size, int64_t samples_size,
+                    int64_t last_step)
 {
     *m = (struct lt_metrics){ .folder = lt_strdup(folder) };
     if (lt_tfevents_open(&m->events, folder) || open_cut(m, "metrics.jsonl", metrics_size, &m->metrics)
@@ -165,7 +168,8 @@ static double short_real(double v)
     return strtod(text, NULL);
 }
 
-void lt_metrics_step(struct lt_metrics *m, int64_t step, double epoch, int64_t tokens, double loss, double lr, double norm)
+void lt_metrics_step(struct lt_metrics *m, int64_t step, double epoch, int64_t tokens, double loss, double lr,
+                     double norm)
 {
     struct lt_buf b = { 0 };
     lt_buf_fmt(&b, "{\"step\": %" PRId64, step);
@@ -178,7 +182,8 @@ void lt_metrics_step(struct lt_metrics *m, int64_t step, double epoch, int64_t t
     take_step(m, step, loss, lr, norm, (double)time(NULL));
 }
 
-void lt_metrics_eval(struct lt_metrics *m, int64_t step, double loss, double bits_per_byte, double accuracy, int64_t tokens)
+void lt_metrics_eval(struct lt_metrics *m, int64_t step, double loss, double bits_per_byte, double accuracy,
+                     int64_t tokens)
 {
     struct lt_buf b = { 0 };
     lt_buf_fmt(&b, "{\"step\": %" PRId64, step);
@@ -194,8 +199,8 @@ void lt_metrics_eval(struct lt_metrics *m, int64_t step, double loss, double bit
 void lt_metrics_time(struct lt_metrics *m, int64_t step, const struct lt_timing *s)
 {
     struct lt_buf b = { 0 };
-    lt_buf_fmt(&b, "{\"step\": %" PRId64 ", \"seconds\": %.6f, \"elapsed\": %.3f, \"tokens_per_second\": %.1f", step, s->seconds,
-               s->elapsed, s->tokens_per_second);
+    lt_buf_fmt(&b, "{\"step\": %" PRId64 ", \"seconds\": %.6f, \"elapsed\": %.3f, \"tokens_per_second\": %.1f", step,
+               s->seconds, s->elapsed, s->tokens_per_second);
     if (s->share > 0) lt_buf_fmt(&b, ", \"share_of_peak\": %.4f", s->share);
     lt_buf_fmt(&b, ", \"memory_bytes\": %.0f", s->memory);
     end_line(m->timings, &b);

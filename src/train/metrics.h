@@ -26,9 +26,12 @@ struct lt_metrics {
 };
 /* Opens for appending.  metrics_size and samples_size: bytes that a checkpoint vouches for (0: a new run); last_step:
  * timings after it are dropped. */
-int lt_metrics_open(struct lt_metrics *m, const char *folder, int64_t metrics_size, int64_t samples_size, int64_t last_step);
-void lt_metrics_step(struct lt_metrics *m, int64_t step, double epoch, int64_t tokens, double loss, double lr, double norm);
-void lt_metrics_eval(struct lt_metrics *m, int64_t step, double loss, double bits_per_byte, double accuracy, int64_t tokens);
+int lt_metrics_open(struct lt_metrics *m, const char *folder, int64_t metrics_size, int64_t samples_size,
+                    int64_t last_step);
+void lt_metrics_step(struct lt_metrics *m, int64_t step, double epoch, int64_t tokens, double loss, double lr,
+                     double norm);
+void lt_metrics_eval(struct lt_metrics *m, int64_t step, double loss, double bits_per_byte, double accuracy,
+                     int64_t tokens);
 /* elapsed: seconds of the whole training so far, over all runs. */
 struct lt_timing { double seconds, elapsed, tokens_per_second, share, memory; };
 void lt_metrics_time(struct lt_metrics *m, int64_t step, const struct lt_timing *s);

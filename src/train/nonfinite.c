@@ -69,6 +69,7 @@ int lt_train_diverged(struct lt_trainer *t, int64_t step, const char *what)
     char good[600] = "there is no checkpoint yet";
     if (t->saved_step >= 0)
         snprintf(good, sizeof good, "the last good checkpoint is %s/checkpoint-%" PRId64, t->o->output, t->saved_step);
-    return lt_fail("step %" PRId64 ": %s; the first tensor that is not finite is %s; %s; a lower --learning_rate, a longer "
+    return lt_fail("step %" PRId64 ": %s; the first tensor that is not finite is %s; %s; "
+                   "a lower --learning_rate, a longer "
                    "--warmup_steps or --dtype f32 may help", step, what, w.name, good);
 }

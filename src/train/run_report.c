@@ -26,7 +26,8 @@ static void chart(struct lt_buf *b, const char *title, const struct lt_series *s
 static void charts(struct lt_buf *b, const struct lt_metrics *m)
 {
     const struct lt_columns *s = &m->steps, *e = &m->evals, *t = &m->times;
-    struct lt_series loss[] = { column(s, LT_STEP_LOSS, "training", false), column(e, LT_EVAL_LOSS, "validation", true) };
+    struct lt_series loss[] = { column(s, LT_STEP_LOSS, "training", false),
+                                column(e, LT_EVAL_LOSS, "validation", true) };
     struct lt_series bpb = column(e, LT_EVAL_BPB, NULL, true), rate = column(s, LT_STEP_RATE, NULL, false);
     struct lt_series norm = column(s, LT_STEP_NORM, NULL, false), speed = column(t, LT_TIME_SPEED, NULL, false);
     lt_buf_str(b, "<div class=\"charts\">\n");
@@ -70,7 +71,8 @@ static void summary(struct lt_buf *b, const struct lt_trainer *t)
         (double)(t->step * t->o->accumulation) / (double)t->info.batches);
     if (m->steps.count) row(b, "training loss", "%.4f", last(&m->steps, LT_STEP_LOSS));
     if (m->evals.count)
-        row(b, "validation", "%.4f bits per byte (best %.4f), loss %.4f, %.1f %% of tokens right", last(&m->evals, LT_EVAL_BPB),
+        row(b, "validation", "%.4f bits per byte (best %.4f), loss %.4f, %.1f %% of tokens right",
+            last(&m->evals, LT_EVAL_BPB),
             least(&m->evals, LT_EVAL_BPB), last(&m->evals, LT_EVAL_LOSS), 100 * last(&m->evals, LT_EVAL_ACCURACY));
     if (m->times.count && t->peak_flops > 0)
         row(b, "speed", "%.0f tokens a second, %.0f %% of the machine's measured peak", last(&m->times, LT_TIME_SPEED),
@@ -97,9 +99,11 @@ static void options(struct lt_buf *b, const struct lt_trainer *t)
 static void sample(struct lt_buf *b, struct lt_str line)
 {
     json_t *j = json_loadb(line.p, line.n, 0, NULL);
-    const char *prompt = json_string_value(json_object_get(j, "prompt")), *text = json_string_value(json_object_get(j, "text"));
+    const char *prompt = json_string_value(json_object_get(j, "prompt")),
+        *text = json_string_value(json_object_get(j, "text"));
     if (prompt && text) {
-        lt_buf_fmt(b, "<h3>Step %" JSON_INTEGER_FORMAT "</h3>\n<pre><b>", json_integer_value(json_object_get(j, "step")));
+        lt_buf_fmt(b, "<h3>Step %" JSON_INTEGER_FORMAT "</h3>\n<pre><b>",
+                   json_integer_value(json_object_get(j, "step")));
         lt_page_text(b, lt_str(prompt));
         lt_buf_str(b, "</b>");
         lt_page_text(b, lt_str(text));

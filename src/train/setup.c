@@ -19,7 +19,8 @@ static enum lt_compute compute_of(const struct lt_train_options *o)
 
 static struct lt_loader_spec spec_of(const struct lt_train_options *o, const char *split)
 {
-    return (struct lt_loader_spec){ .split = split, .length = o->max_length, .rows = o->batch_size, .seed = (uint64_t)o->seed,
+    return (struct lt_loader_spec){ .split = split, .length = o->max_length, .rows = o->batch_size,
+                                    .seed = (uint64_t)o->seed,
                                     .packing = strcmp(o->packing, "concat") ? LT_PACK_BEST_FIT : LT_PACK_CONCAT };
 }
 
@@ -32,7 +33,8 @@ static int open_training_data(struct lt_trainer *t)
     struct lt_loader_source *source = lt_calloc((size_t)n + 1, sizeof *source);
     for (int i = 0; i < n && !rc; i++) {
         source[i].path = o->data.item[i];
-        if (o->data_weights.count && (lt_str_real(lt_str(o->data_weights.item[i]), &source[i].weight) || !(source[i].weight > 0)))
+        if (o->data_weights.count && (lt_str_real(lt_str(o->data_weights.item[i]), &source[i].weight)
+                                      || !(source[i].weight > 0)))
             rc = lt_misuse("data_weights: expected numbers above 0, found \"%s\"", o->data_weights.item[i]);
     }
     struct lt_loader_spec spec = spec_of(o, "train");
@@ -80,7 +82,8 @@ static int open_validation_data(struct lt_trainer *t)
 /* ---- the model ---- */
 
 /* A size that was left at its default follows the data; one that was given must be large enough. */
-static int fit_size(const struct lt_choice *c, struct lt_options *set, const struct lt_opt *r, int64_t least, const char *why)
+static int fit_size(const struct lt_choice *c, struct lt_options *set, const struct lt_opt *r, int64_t least,
+                    const char *why)
 {
     int64_t value = *(const int64_t *)((const char *)c->o + r->at);
     char text[32];
@@ -161,10 +164,12 @@ static int open_model(struct lt_trainer *t, const char *checkpoint)
     if (lt_model_train(t->model)) return -1;
     t->model->checkpoint = o->gradient_checkpointing;
     if (t->model->vocab < t->info.vocab)
-        return lt_fail("the model knows %" PRId64 " tokens and the data %" PRId64 "; was it packed with another tokenizer?",
+        return lt_fail("the model knows %" PRId64 " tokens and the data %" PRId64 "; "
+                       "was it packed with another tokenizer?",
                        t->model->vocab, t->info.vocab);
     if (t->model->context && o->max_length > t->model->context)
-        return lt_misuse("--max_length %" PRId64 " is beyond the model's context of %" PRId64, o->max_length, t->model->context);
+        return lt_misuse("--max_length %" PRId64 " is beyond the model's context of %" PRId64, o->max_length,
+                         t->model->context);
     return !checkpoint && o->init_from ? take_weights(t, o->init_from) : 0;
 }
 
@@ -214,8 +219,8 @@ static int open_tokenizer(struct lt_trainer *t)
 
 /* ---- the whole ---- */
 
-/* Operations of one token, forward and backward: six for each number of a matrix it is multiplied with, and the products
- * of attention over half the row. */
+/* Operations of one token, forward and backward: six for each number of a matrix it is multiplied with, and the
+ * products of attention over half the row. */
 static double flops_of(const struct lt_model *m, int64_t length)
 {
     double n = 0;

@@ -49,7 +49,8 @@ static int count_targets(struct lt_trainer *t, double *total)
         *total += weight_of(&b);
     }
     if (*total > 0) return 0;
-    return lt_fail("step %" PRId64 ": no token of the batch counts towards the loss (all weights are 0); look at the data",
+    return lt_fail("step %" PRId64 ": no token of the batch counts towards the loss "
+                       "(all weights are 0); look at the data",
                    t->step + 1);
 }
 
@@ -104,7 +105,8 @@ static void update(struct lt_trainer *t, double lr, double scale)
         struct lt_weight *w = &t->model->weight[i];
         struct lt_trained *d = &t->trained[i];
         if (!d->optim) continue;
-        d->optim->step(d->o, t->ctx, &(struct lt_update){ .w = w->master, .g = w->grad, .state = d->state, .rows = d->rows,
+        d->optim->step(d->o, t->ctx, &(struct lt_update){ .w = w->master, .g = w->grad, .state = d->state,
+                                                          .rows = d->rows,
                                                           .cols = d->cols, .scale = scale, .lr = lr * d->lr_scale,
                                                           .decay = d->decay, .t = t->step + 1 });
         struct average a = { d->ema, w->master, lt_weight_count(w), (float)t->o->ema };

@@ -23,8 +23,8 @@ static int check_pattern(const struct lt_model *m, const char *option, const cha
         best = d;
         near = m->weight[i].name;
     }
-    return lt_misuse("--%s \"%s\" matches no weight; a near one is \"%s\" (`*` stands for any run of characters)", option,
-                     pattern, near ? near : "");
+    return lt_misuse("--%s \"%s\" matches no weight; a near one is \"%s\" (`*` stands for any run of characters)",
+                     option, pattern, near ? near : "");
 }
 
 static int check_patterns(const struct lt_model *m, const char *option, const struct lt_list *l)

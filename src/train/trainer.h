@@ -5,7 +5,7 @@
 #include "data/loader.h"
 #include "model/model.h"
 #include "train/metrics.h"
-#include "train/plan.h"
+#include "train/time_plan.h"
 #include "train/train.h"
 
 /* What happens to one weight; parallel to model->weight. */
@@ -54,7 +54,7 @@ int lt_train_step(struct lt_trainer *t, struct lt_step *out);
 
 /* nonfinite.c: a sentence that names what is not finite; -1 always.  what: "the loss is nan". */
 int lt_train_diverged(struct lt_trainer *t, int64_t step, const char *what);
-const char *lt_train_bad_weight(struct lt_trainer *t);      /* name of the first weight that is not finite; NULL: none */
+const char *lt_train_bad_weight(struct lt_trainer *t);     /* name of the first weight that is not finite; NULL: none */
 
 /* checkpoint.c */
 int lt_checkpoint_save(struct lt_trainer *t);

@@ -32,7 +32,8 @@ static void law_head(const struct lt_kind *k, const struct lt_method *m)
 {
     if (!m->name || !is_key(m->name, "_-.")) fail_msg("%s: a name of small letters, digits, '_', '-'", m->name);
     if (!m->brief || !*m->brief) fail_msg("%s %s: no line that says what it is", k->name, m->name);
-    if (strchr(m->brief, '\n') || strlen(m->brief) > 100) fail_msg("%s %s: the brief is one short line", k->name, m->name);
+    if (strchr(m->brief, '\n') || strlen(m->brief) > 100)
+        fail_msg("%s %s: the brief is one short line", k->name, m->name);
     if (m->brief[strlen(m->brief) - 1] == '.') fail_msg("%s %s: the brief ends without a full stop", k->name, m->name);
     if (m->opts && m->opts->key && !m->size) fail_msg("%s %s: rows without a struct size", k->name, m->name);
     if (is_verb(k) && !((const struct lt_verb *)m)->run) fail_msg("verb %s cannot run", m->name);
@@ -66,8 +67,10 @@ static void law_paper(const struct lt_kind *k, const struct lt_method *m)
     if (!url.n) fail_msg("%s %s: paper \"%s\" is neither arXiv:, doi:, ACL: nor https://", k->name, m->name, m->paper);
     if (!strncmp(m->paper, "arXiv:", 6)) {
         int year, number, used = 0;
-        bool new_form = sscanf(m->paper, "arXiv:%4d.%5d%n", &year, &number, &used) == 2 && !m->paper[used] && used >= 15;
-        if (!new_form && !strchr(m->paper, '/')) fail_msg("%s %s: \"%s\" is no arXiv number", k->name, m->name, m->paper);
+        bool new_form = sscanf(m->paper, "arXiv:%4d.%5d%n", &year, &number, &used) == 2 && !m->paper[used]
+            && used >= 15;
+        if (!new_form && !strchr(m->paper, '/'))
+            fail_msg("%s %s: \"%s\" is no arXiv number", k->name, m->name, m->paper);
     }
     lt_buf_free(&url);
 }
@@ -98,13 +101,15 @@ static void law_row(const struct lt_kind *k, const struct lt_method *m, const st
 {
     if (!is_key(r->key, "_")) fail_msg("%s %s: key \"%s\"", k->name, m->name, r->key);
     if (!r->help || !*r->help) fail_msg("%s %s: %s has no help", k->name, m->name, r->key);
-    if (r->help[strlen(r->help) - 1] == '.') fail_msg("%s %s: the help of %s ends without a full stop", k->name, m->name, r->key);
+    if (r->help[strlen(r->help) - 1] == '.')
+        fail_msg("%s %s: the help of %s ends without a full stop", k->name, m->name, r->key);
     if (r->at >= m->size) fail_msg("%s %s: %s lies outside the struct", k->name, m->name, r->key);
     if (is_verb(k) && in_common(r->key)) fail_msg("verb %s: every verb has --%s", m->name, r->key);
     bool number = r->type == LT_INT || r->type == LT_REAL, bounded = r->min != 0 || r->max != 0;
     if (r->min > r->max) fail_msg("%s %s: the range of %s is empty", k->name, m->name, r->key);
     if (number && bounded && !(r->flags & LT_NEED) && (r->dflt < r->min || r->dflt > r->max))
-        fail_msg("%s %s: the default of %s, %g, is outside %g to %g", k->name, m->name, r->key, r->dflt, r->min, r->max);
+        fail_msg("%s %s: the default of %s, %g, is outside %g to %g", k->name, m->name, r->key, r->dflt, r->min,
+                 r->max);
     if ((r->flags & LT_ENUM) && (r->type != LT_STR || !r->text || !strchr(r->text, '|')))
         fail_msg("%s %s: %s lists no values", k->name, m->name, r->key);
     if ((r->flags & (LT_IN | LT_OUT)) && r->type != LT_STR && r->type != LT_LIST)
@@ -156,7 +161,8 @@ static void set_needed(struct lt_options *s, const struct lt_method *m)
         if (!(r->flags & LT_NEED)) continue;
         bool counts = r->type == LT_INT || r->type == LT_REAL, chooses = r->type == LT_METHOD || r->type == LT_METHODS;
         snprintf(number, sizeof(number), "%.0f", LT_MAX(r->min, LT_MIN(1, r->max)));
-        const char *value = counts ? number : chooses ? kind_of_row(r)->member[0]->name : r->type == LT_BOOL ? "true" : "some";
+        const char *value = counts ? number : chooses ? kind_of_row(r)->member[0]->name
+            : r->type == LT_BOOL ? "true" : "some";
         assert_ok(lt_options_set(s, r->key, value));
     }
 }
@@ -234,6 +240,7 @@ static void law_doc(const struct lt_kind *k, const struct lt_method *m)
     struct lt_str rest = lt_buf_view(&text), line;
     while (lt_str_split(&rest, '\n', &line)) {
         while (line.n && line.p[0] == ' ') line.p++, line.n--;
+        if (lt_str_starts(line, "example: ")) line.p += 9, line.n -= 9;
         if (!lt_str_starts(line, "lathe ")) continue;
         char copy[1024];
         snprintf(copy, sizeof(copy), "%.*s", (int)line.n, line.p);

@@ -127,8 +127,8 @@ static void test_train__clipping_bounds_the_step(void **state)
     trained(2, data, still, none);
     for (int i = 0; i < 2; i++) {
         const char *out = lt_test_path(dir, limit[i]);
-        const char *words[] = { BASE, "--optim", "sgd", "--weight_decay", "0", "--max_steps", "1", "--max_grad_norm", limit[i],
-                                NULL };
+        const char *words[] = { BASE, "--optim", "sgd", "--weight_decay", "0", "--max_steps", "1", "--max_grad_norm",
+                                limit[i], NULL };
         trained(2, data, out, words);
         double norm = metric(out, "grad_norm", 1), moved = distance(still, out), want = i ? 0.01 * 0.05 : 0.01 * norm;
         assert_true(norm > 0.1);
@@ -171,7 +171,8 @@ static void test_train__ema_is_the_running_mean(void **state)
     char *dir = lt_test_temp(), *data = tiny_data(dir);
     const char *out = lt_test_path(dir, "out"), *still = lt_test_path(dir, "still");
     const char *none[] = { TINY_MODEL, "--max_length", "32", "--lr", "0", "--max_steps", "1", NULL };
-    const char *words[] = { BASE, "--max_steps", "3", "--ema", "0.75", "--save_steps", "1", "--save_total_limit", "0", NULL };
+    const char *words[] = { BASE, "--max_steps", "3", "--ema", "0.75", "--save_steps", "1", "--save_total_limit", "0",
+                            NULL };
     trained(2, data, still, none);
     trained(2, data, out, words);
     struct lt_safetensors *mean = weights(inside(out, "ema")), *w[4] = { weights(still) };
@@ -203,7 +204,8 @@ static void test_train__every_optimiser_learns(void **state)
     while (strcmp(k->name, "optim")) k++;
     for (const struct lt_method *const *m = k->member; *m; m++) {
         const char *out = lt_test_path(dir, (*m)->name), *rate = strcmp((*m)->name, "sgd") ? "0.003" : "0.3";
-        const char *words[] = { TINY_MODEL, "--max_length", "32", "--optim", (*m)->name, "--lr", rate, "--max_steps", "60", NULL };
+        const char *words[] = { TINY_MODEL, "--max_length", "32", "--optim", (*m)->name, "--lr", rate, "--max_steps",
+                                "60", NULL };
         trained(2, data, out, words);
         double first = metric(out, "loss", 1), last = metric(out, "eval_loss", 0);
         if (!(last < first - 0.5)) fail_msg("%s: the loss goes from %g to %g in 60 steps", (*m)->name, first, last);
@@ -251,8 +253,8 @@ static void test_train__divergence_names_step_tensor_and_checkpoint(void **state
     (void)state;
     char *dir = lt_test_temp(), *data = tiny_data(dir);
     const char *out = lt_test_path(dir, "out");
-    const char *words[] = { BASE, "--optim", "sgd", "--max_steps", "20", "--save_steps", "1", "--max_grad_norm", "0", "--lr_scale",
-                            "*down_proj*=1e6", "--warmup_steps", "15", NULL };
+    const char *words[] = { BASE, "--optim", "sgd", "--max_steps", "20", "--save_steps", "1", "--max_grad_norm", "0",
+                            "--lr_scale", "*down_proj*=1e6", "--warmup_steps", "15", NULL };
     assert_int_equal(tiny_train(2, data, out, words), -1);
     char text[1024];
     snprintf(text, sizeof text, "%s", lt_error());
@@ -268,7 +270,8 @@ static void test_train__divergence_names_step_tensor_and_checkpoint(void **state
     snprintf(name, sizeof name, "checkpoint-%ld", saved);
     struct lt_safetensors *good = weights(inside(out, name));
     for (int i = 0; i < good->count; i++)
-        for (int64_t k = 0; k < good->tensor[i].count; k++) assert_true(isfinite(((const float *)good->tensor[i].data)[k]));
+        for (int64_t k = 0; k < good->tensor[i].count; k++)
+            assert_true(isfinite(((const float *)good->tensor[i].data)[k]));
     lt_safetensors_free(good);
     free(data);
     lt_test_temp_end(dir);
@@ -287,8 +290,8 @@ static void test_train__time_limit_can_be_repeated(void **state)
     snprintf(name, sizeof name, "checkpoint-%" PRId64 "/trainer_state.json", last);
     json_t *j;
     assert_ok(lt_json_read(inside(a, name), &j));
-    const char *planned[] = { BASE, "--time_plan", json_string_value(json_object_get(j, "time_plan")), "--batch_size", "4",
-                              "--save_total_limit", "1", NULL };
+    const char *planned[] = { BASE, "--time_plan", json_string_value(json_object_get(j, "time_plan")), "--batch_size",
+                              "4", "--save_total_limit", "1", NULL };
     trained(1, data, b, planned);
     same_files(a, b);
     json_decref(j);
@@ -304,7 +307,8 @@ static void test_train__bits_per_byte_counts_bytes(void **state)
     const char *out = lt_test_path(dir, "out");
     const char *none[] = { TINY_MODEL, "--max_length", "32", "--lr", "0", "--max_steps", "1", NULL };
     trained(2, data, out, none);
-    double loss = metric(out, "eval_loss", 0), bpb = metric(out, "eval_bits_per_byte", 0), n = metric(out, "eval_tokens", 0);
+    double loss = metric(out, "eval_loss", 0), bpb = metric(out, "eval_bits_per_byte", 0),
+        n = metric(out, "eval_tokens", 0);
     assert_true(fabs(loss - log(TINY_VOCAB)) < 0.2);
     /* four documents: their first tokens are bytes too, but nothing predicts them */
     double bytes = (n + 4) * 3;

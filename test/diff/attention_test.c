@@ -38,7 +38,8 @@ static struct setup make(const struct shape *h, enum lt_compute compute)
 {
     struct lt_rng r = lt_rng_make(11, "attention");
     struct setup t = { .s = { .heads = h->heads, .kv_heads = h->kv_heads, .dim = h->dim, .window = h->window,
-                              .scale = 1.0f / sqrtf((float)h->dim), .mask = h->mask, .compute = compute, .seq_count = 1 } };
+                              .scale = 1.0f / sqrtf((float)h->dim), .mask = h->mask, .compute = compute,
+                              .seq_count = 1 } };
     t.s.ldq = h->heads * h->dim + 3;
     t.s.ldo = h->heads * h->dim + 3;
     t.s.ldk = h->kv_heads * h->dim + 3;
@@ -67,7 +68,8 @@ static bool sees(const struct setup *t, int64_t i, int64_t j)
 }
 
 /* Output of one query and head; returns log-sum-exp. */
-static double twin_row(const struct setup *t, const double *q, const double *k, const double *v, int64_t i, int h, double *o)
+static double twin_row(const struct setup *t, const double *q, const double *k, const double *v, int64_t i, int h,
+                       double *o)
 {
     const struct lt_attn *s = &t->s;
     int64_t kv = h / (s->heads / s->kv_heads) * s->dim, n = t->seq.k_len;
@@ -199,7 +201,8 @@ static void test_attention__cache_has_the_bits_of_a_full_pass(void **state)
         lt_attention(NULL, &t.s, t.q, t.o, t.lse);
         float *one = lt_alloc((size_t)t.s.ldo * sizeof *one);
         for (int64_t i = 0; i < t.seq.q_len && t.s.mask == LT_MASK_CAUSAL; i++) {
-            struct lt_attn_seq seq = { .q_len = 1, .k_len = (int32_t)(t.seq.k_len - t.seq.q_len + i + 1), .k = t.k, .v = t.v };
+            struct lt_attn_seq seq = { .q_len = 1, .k_len = (int32_t)(t.seq.k_len - t.seq.q_len + i + 1), .k = t.k,
+                                       .v = t.v };
             struct lt_attn s = t.s;
             s.seq = &seq;
             lt_attention(NULL, &s, t.q + i * t.s.ldq, one, NULL);

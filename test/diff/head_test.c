@@ -1,5 +1,5 @@
-/* The fused head against a double-precision twin that holds all logits, on every instruction set and in both precisions;
- * the same bits on any number of threads, for a row alone, and whatever else is asked for. */
+/* The fused head against a double-precision twin that holds all logits, on every instruction set and in both
+ * precisions; the same bits on any number of threads, for a row alone, and whatever else is asked for. */
 #include "levels.h"
 #include "math/kernel.h"
 #include <math.h>
@@ -53,7 +53,8 @@ static void round_bf16(float *x, int64_t n)
 static struct setup make(const struct shape *h, enum lt_compute compute, float scale)
 {
     struct lt_rng r = lt_rng_make(3, "head");
-    struct setup t = { .s = { .rows = h->rows, .width = h->width, .vocab = h->vocab, .ldx = h->width + 3, .w_type = h->type,
+    struct setup t = { .s = { .rows = h->rows, .width = h->width, .vocab = h->vocab, .ldx = h->width + 3,
+                              .w_type = h->type,
                               .w_trans = h->trans, .smoothing = h->smoothing, .z_loss = h->z_loss, .scale = 0.5f,
                               .compute = compute, .lddx = h->width + 1 } };
     int64_t ldw = h->trans ? h->vocab : h->width, lines = h->trans ? h->width : h->vocab;
@@ -96,7 +97,8 @@ static struct setup make(const struct shape *h, enum lt_compute compute, float s
 
 static void drop(struct setup *t)
 {
-    void *all[] = { t->x, t->w, t->bias, t->weight, t->loss, t->logp, t->dx, t->dw, t->dbias, t->narrow, t->target, t->hit };
+    void *all[] = { t->x, t->w, t->bias, t->weight, t->loss, t->logp, t->dx, t->dw, t->dbias, t->narrow, t->target,
+                    t->hit };
     for (int i = 0; i < LT_COUNT(all); i++) free(all[i]);
 }
 
@@ -114,7 +116,8 @@ static void twin_row(const struct setup *t, int64_t row, struct twin *out)
     double weight = s->weight ? (double)s->weight[row] : 1, *l = out->slope;
     for (int64_t v = 0; v < s->vocab; v++) {
         l[v] = s->bias ? (double)s->bias[v] : 0;
-        for (int64_t k = 0; k < s->width; k++) l[v] += (double)t->x[row * s->ldx + k] * (double)t->w[weight_at(s, v, k)];
+        for (int64_t k = 0; k < s->width; k++)
+            l[v] += (double)t->x[row * s->ldx + k] * (double)t->w[weight_at(s, v, k)];
         mean += l[v] / n;
         if (l[v] > top) { top = l[v]; out->best = v; }
     }
@@ -167,7 +170,8 @@ static void check(const struct setup *t)
     for (int64_t v = 0; v < s->vocab; v++) {
         if (s->bias) close_to(t->dbias[v], 1 + db[v], 1e-5 * (1 + fabs(db[v])), "dbias");
         for (int64_t k = 0; k < s->width; k++)
-            close_to(t->dw[weight_at(s, v, k)], 1 + dw[v * s->width + k], unit * 5 * (1 + fabs(dw[v * s->width + k])), "dw");
+            close_to(t->dw[weight_at(s, v, k)], 1 + dw[v * s->width + k], unit * 5 * (1 + fabs(dw[v * s->width + k])),
+                     "dw");
     }
     free(dw); free(db); free(w.slope);
 }
@@ -204,7 +208,8 @@ static void test_head__same_bits_on_threads_and_without_gradients(void **state)
     for (int n = 3; n < 2 * LT_COUNT(shapes); n++) {
         const struct shape *h = &shapes[n / 2];
         struct setup t = make(h, (enum lt_compute)(n % 2), 0.3f);
-        size_t dx = (size_t)(h->rows * t.s.lddx) * 4, dw = (size_t)(h->vocab * h->width) * 4, loss = (size_t)h->rows * 4;
+        size_t dx = (size_t)(h->rows * t.s.lddx) * 4, dw = (size_t)(h->vocab * h->width) * 4,
+            loss = (size_t)h->rows * 4;
         lt_head_xent(NULL, &t.s);
         for (int threads = 2; threads <= 4; threads += 2) {
             struct setup u = make(h, (enum lt_compute)(n % 2), 0.3f);

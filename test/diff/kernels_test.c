@@ -137,7 +137,8 @@ static void check_norm_back(const struct norm *t, const float *got)
         for (int64_t k = 0; k < s->cols; k++) {
             double h = ((double)x[k] - m.mean) * m.r;
             double want = 1 + m.r * ((double)dy[k] * weight(t, k) - g - h * gh);
-            close_to(got[t->dx + i * s->ldx + k], want, 2e-5 * (1 + m.r * (1 + fabs(m.mean) * m.r * 0.1)), "norm dx", k);
+            close_to(got[t->dx + i * s->ldx + k], want, 2e-5 * (1 + m.r * (1 + fabs(m.mean) * m.r * 0.1)), "norm dx",
+                     k);
         }
     }
     for (int64_t k = 0; k < s->cols; k++) {
@@ -164,7 +165,8 @@ static void alone_norm(const struct norm *t, const float *y)
 
 static void norm_case(int64_t rows, int64_t cols, bool layer, bool plain, enum values how)
 {
-    struct norm t = { .layer = layer, .s = { .rows = rows, .cols = cols, .ldx = cols + 3, .ldy = cols + 1, .eps = 1e-5f } };
+    struct norm t = { .layer = layer,
+                      .s = { .rows = rows, .cols = cols, .ldx = cols + 3, .ldy = cols + 1, .eps = 1e-5f } };
     int64_t stat = rows * t.s.ldy, size = stat + 2 * rows;
     float *x = array("x", rows * t.s.ldx, how), *w = array("w", cols, NORMAL), *b = array("b", cols, NORMAL);
     float *dy = array("dy", rows * t.s.ldy, NORMAL), *y = filled(size, 1);
@@ -446,7 +448,8 @@ static void test_kernels__whole_arrays(void **state)
     (void)state;
     for (int c = 0; c < LT_COUNT(lengths); c++) {
         int64_t n = lengths[c];
-        float *a = array("a", n, NORMAL), *b = array("b", n, NORMAL), *y = filled(n, 1), *z = filled(n, 1), *pair = filled(4, 0);
+        float *a = array("a", n, NORMAL), *b = array("b", n, NORMAL), *y = filled(n, 1), *z = filled(n, 1),
+            *pair = filled(4, 0);
         struct whole t = { .n = n, .a = a, .b = b };
         run(add, &t, y, n);
         run(axpy_and_scale, &t, z, n);

@@ -3,8 +3,8 @@
 
     python3 -m venv VENV && VENV/bin/pip install torch transformers && VENV/bin/python test/oracle/make_controls.py
 
-The logits are a formula that the test repeats: x[i] = ((i * 7919 + seed * 104729) % 1009) / 64, over 256 tokens.  For the
-cuts a line holds the kept ids; for the penalties it holds the changed logits as id:value.
+The logits are a formula that the test repeats: x[i] = ((i * 7919 + seed * 104729) % 1009) / 64, over 256 tokens.
+For the cuts a line holds the kept ids; for the penalties it holds the changed logits as id:value.
 """
 import pathlib
 import torch

@@ -8,8 +8,8 @@
 enum { KILLS = 20 };
 
 static const char *const words[] = {
-    TINY_MODEL, TINY_DATA, "--max_steps", "90", "--save_steps", "4", "--batch_size", "4", "--gradient_accumulation", "2",
-    "--ema", "0.9", "--schedule", "warmup_stable_decay", "--warmup_steps", "9", "--eval_steps", "6", NULL,
+    TINY_MODEL, TINY_DATA, "--max_steps", "90", "--save_steps", "4", "--batch_size", "4", "--gradient_accumulation",
+    "2", "--ema", "0.9", "--schedule", "warmup_stable_decay", "--warmup_steps", "9", "--eval_steps", "6", NULL,
 };
 
 static pid_t start(const char *data, const char *out)

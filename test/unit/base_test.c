@@ -53,7 +53,8 @@ static void test_str__int(void **state)
     assert_ok(lt_str_int(lt_str("9223372036854775807"), &v));
     assert_true(v == INT64_MAX);
     assert_ok(lt_str_int(lt_str("0"), &v));
-    const char *bad[] = { "", "-", "9223372036854775808", "-9223372036854775809", "1 ", " 1", "1e3", "0x1", "99999999999999999999" };
+    const char *bad[] = { "", "-", "9223372036854775808", "-9223372036854775809", "1 ", " 1", "1e3", "0x1",
+                          "99999999999999999999" };
     for (int i = 0; i < LT_COUNT(bad); i++)
         assert_int_equal(lt_str_int(lt_str(bad[i]), &v), -1);
 }

@@ -84,7 +84,8 @@ static void test_generate__does_not_depend_on_company(void **unused)
     struct lt_reply together[N], alone;
     int different = 0;
     for (int i = 0; i < N; i++) {
-        a[i] = (struct lt_ask){ .prompt_ids = prompt, .prompt_count = 3, .max_tokens = 15, .seed = 1, .number = (uint64_t)i };
+        a[i] = (struct lt_ask){ .prompt_ids = prompt, .prompt_count = 3, .max_tokens = 15, .seed = 1,
+                                .number = (uint64_t)i };
         if (i % 3 == 1) a[i].prompt_ids = other, a[i].prompt_count = 4;
     }
     assert_ok(lt_generate(&lm, NULL, a, N, together));
@@ -116,7 +117,8 @@ static void test_generate__draws_from_the_distribution(void **unused)
     for (int i = 0; i < V; i++) z += p[i] = exp((double)x[i]);
     s.type->close(s.self);
     for (int i = 0; i < N; i++) {
-        struct lt_ask a = { .prompt_ids = prompt, .prompt_count = 3, .max_tokens = 1, .seed = 3, .number = (uint64_t)i };
+        struct lt_ask a = { .prompt_ids = prompt, .prompt_count = 3, .max_tokens = 1, .seed = 3,
+                            .number = (uint64_t)i };
         struct lt_reply r;
         assert_ok(lt_generate(&lm, NULL, &a, 1, &r));
         seen[r.token[0]]++;
@@ -226,7 +228,8 @@ static void test_perplexity__windows_agree(void **unused)
             how.stride = stride;
             assert_ok(lt_ppl_document(&s, t, &how, text, &part, NULL, NULL));
             assert_int_equal(part.tokens, whole.tokens);
-            if (fabs(part.nll - whole.nll) > 1e-9) fail_msg("context %d, stride %d: %g, not %g", context, stride, part.nll, whole.nll);
+            if (fabs(part.nll - whole.nll) > 1e-9)
+                fail_msg("context %d, stride %d: %g, not %g", context, stride, part.nll, whole.nll);
         }
     how = (struct lt_ppl_how){ .start = LT_START_NONE };
     assert_ok(lt_ppl_document(&s, t, &how, text, &none, NULL, NULL));

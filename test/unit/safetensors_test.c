@@ -30,7 +30,8 @@ static const char *in_folder(char out[128], const char *name)
     return out;
 }
 
-static struct lt_safetensor tensor_of(const char *name, enum lt_dtype type, int64_t rows, int64_t cols, const void *data)
+static struct lt_safetensor tensor_of(const char *name, enum lt_dtype type, int64_t rows, int64_t cols,
+                                      const void *data)
 {
     return (struct lt_safetensor){ .name = name, .type = type, .rank = 2, .dim = { rows, cols }, .count = rows * cols,
                                    .data = data };
@@ -119,8 +120,8 @@ static void test_safetensors__refuses_lies(void **state)
         { "{\"x\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "not a count" },
         { "{\"x\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4, "not a count" },
         { "{\"x\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "at most 8" },
-        { "{\"x\":{\"dtype\":\"F32\",\"shape\":[268435456,268435456],\"data_offsets\":[0,4]}}", 4, "too many elements" },
-        { "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "two integers" },
+        { "{\"x\":{\"dtype\":\"F32\",\"shape\":[268435456,268435456],\"data_offsets\":[0,4]}}", 4,
+        "too many elements" }, { "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "two integers" },
         { "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "cut short" },
         { "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "cut short" },
         { "{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, "cut short" },
@@ -172,7 +173,8 @@ static void test_safetensors__shards(void **state)
     assert_memory_equal(lt_safetensors_find(s, "b")->data, b, sizeof b);
     lt_safetensors_free(s);
     static const char *const bad[] = {
-        "{\"weight_map\":{\"a\":\"../model-1.safetensors\"}}", "{\"weight_map\":{\"a\":7}}", "{\"weight_map\":[]}", "{}", "",
+        "{\"weight_map\":{\"a\":\"../model-1.safetensors\"}}", "{\"weight_map\":{\"a\":7}}", "{\"weight_map\":[]}",
+            "{}", "",
         "{\"weight_map\":{\"c\":\"model-1.safetensors\"}}", "{\"weight_map\":{\"a\":\"model-3.safetensors\"}}",
     };
     for (int i = 0; i < LT_COUNT(bad); i++) {

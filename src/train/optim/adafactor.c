@@ -1,8 +1,8 @@
 /* Adafactor (arXiv:1804.04235): the second moment of a matrix kept as one number a row and one a column.
  *
- * Algorithms 4 and 5 with the increasing decay of section 7.2, beta2(t) = 1 - t^-decay_rate, and clipping of the update's
- * root mean square.  We differ in what surrounds it: the rate comes from the schedule (relative steps are not used), and
- * weight decay is decoupled as in AdamW.
+ * Algorithms 4 and 5 with the increasing decay of section 7.2, beta2(t) = 1 - t^-decay_rate, and clipping of the
+ * update's root mean square.  We differ in what surrounds it: the rate comes from the schedule (relative steps are not
+ * used), and weight decay is decoupled as in AdamW.
  *     lathe train ... --optim adafactor --optim.scale_parameter */
 #include "base/ctx.h"
 #include "math/split.h"
@@ -55,7 +55,8 @@ static void column_chunk(void *arg, int64_t chunk)
     int64_t cols = j->u->cols, from = chunk * STRIP, n = LT_MIN((int64_t)STRIP, cols - from);
     double s2 = j->u->scale * j->u->scale, sum[STRIP] = { 0 };
     for (int64_t i = 0; i < j->u->rows; i++)
-        for (int64_t k = 0; k < n; k++) sum[k] += (double)j->u->g[i * cols + from + k] * (double)j->u->g[i * cols + from + k];
+        for (int64_t k = 0; k < n; k++)
+            sum[k] += (double)j->u->g[i * cols + from + k] * (double)j->u->g[i * cols + from + k];
     for (int64_t k = 0; k < n; k++) blend(j, &j->c[from + k], s2 * sum[k] / (double)j->u->rows);
 }
 
@@ -64,7 +65,8 @@ static void whole_chunk(void *arg, int64_t chunk)
     const struct job *j = arg;
     int64_t end = LT_MIN(j->n, (chunk + 1) * LT_CHUNK_ELEMENTS);
     double s2 = j->u->scale * j->u->scale;
-    for (int64_t i = chunk * LT_CHUNK_ELEMENTS; i < end; i++) blend(j, &j->v[i], s2 * (double)j->u->g[i] * (double)j->u->g[i]);
+    for (int64_t i = chunk * LT_CHUNK_ELEMENTS; i < end; i++)
+        blend(j, &j->v[i], s2 * (double)j->u->g[i] * (double)j->u->g[i]);
 }
 
 /* The update before clipping, of elements [from, from + n) of row i. */
@@ -162,8 +164,8 @@ static void step(const void *v, struct lt_ctx *ctx, const struct lt_update *u)
 
 #define AT(field) offsetof(struct adafactor, field)
 static const struct lt_opt rows_of_options[] = {
-    { .key = "decay_rate", .help = "beta2 at step t is 1 - t^-decay_rate", .type = LT_REAL, .at = AT(decay_rate), .dflt = 0.8,
-      .min = 0, .max = 10 },
+    { .key = "decay_rate", .help = "beta2 at step t is 1 - t^-decay_rate", .type = LT_REAL, .at = AT(decay_rate),
+      .dflt = 0.8, .min = 0, .max = 10 },
     { .key = "clip_threshold", .help = "most root mean square of an update", .type = LT_REAL, .at = AT(clip_threshold),
       .dflt = 1, .min = 1e-6, .max = 1e6 },
     { .key = "beta1", .help = "decay of the running mean of updates; 0: none, and no memory for it", .type = LT_REAL,

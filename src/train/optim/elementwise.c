@@ -41,7 +41,8 @@ static void adamw_piece(const struct elementwise *o, const struct piece *p)
     const float *restrict g = p->g;
     float b1 = (float)o->beta1, b2 = (float)o->beta2, c1 = 1 - b1, c2 = 1 - b2, eps = (float)o->epsilon;
     float correct2 = (float)(1 / sqrt(1 - pow(o->beta2, (double)p->t)));
-    float rate = (float)(p->lr / (1 - pow(o->beta1, (double)p->t))), keep = (float)(1 - p->lr * p->decay), s = (float)p->scale;
+    float rate = (float)(p->lr / (1 - pow(o->beta1, (double)p->t))), keep = (float)(1 - p->lr * p->decay),
+        s = (float)p->scale;
     for (int64_t i = 0; i < p->n; i++) {
         float d = s * g[i];
         m[i] = b1 * m[i] + c1 * d;
@@ -109,9 +110,10 @@ static const struct lt_opt adamw_rows[] = {
     { 0 },
 };
 static const struct lt_opt lion_rows[] = {
-    { .key = "beta1", .help = "weight of the momentum in the update's sign", .type = LT_REAL, .at = AT(beta1), .dflt = 0.9,
+    { .key = "beta1", .help = "weight of the momentum in the update's sign", .type = LT_REAL, .at = AT(beta1),
+      .dflt = 0.9, .min = 0, .max = 1 },
+    { .key = "beta2", .help = "decay of the momentum", .type = LT_REAL, .at = AT(beta2), .dflt = 0.99,
       .min = 0, .max = 1 },
-    { .key = "beta2", .help = "decay of the momentum", .type = LT_REAL, .at = AT(beta2), .dflt = 0.99, .min = 0, .max = 1 },
     { 0 },
 };
 static const struct lt_opt sgd_rows[] = {
@@ -136,7 +138,7 @@ const struct lt_optim lt_optim_lion = {
     .state = one, .step = lion,
 };
 const struct lt_optim lt_optim_sgd = {
-    .m = { .name = "sgd", .brief = "gradient descent with momentum", .size = sizeof(struct elementwise), .opts = sgd_rows,
-           .doc = "m = mu m + g;  w = (1 - lr decay) w - lr m        (nesterov: - lr (g + mu m))" },
+    .m = { .name = "sgd", .brief = "gradient descent with momentum", .size = sizeof(struct elementwise),
+           .opts = sgd_rows, .doc = "m = mu m + g;  w = (1 - lr decay) w - lr m        (nesterov: - lr (g + mu m))" },
     .state = one, .step = sgd,
 };

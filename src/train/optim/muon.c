@@ -1,9 +1,9 @@
 /* Muon: momentum made orthogonal (https://kellerjordan.github.io/posts/muon; arXiv:2502.16982).
  *
  * The update of a matrix is the nearest semi-orthogonal matrix to its momentum, reached with five Newton-Schulz steps
- * X <- a X + (b A + c A^2) X, A = X X^T, whose coefficients trade the last digits for speed.  The products run with bf16
- * operands, which the iteration was made for; X itself stays f32.  Of the two ways to scale the update, "rms" (equation 4
- * of the second paper) gives every matrix AdamW's size of step, so that both share one rate and one decay.
+ * X <- a X + (b A + c A^2) X, A = X X^T, whose coefficients trade the last digits for speed.  The products run with
+ * bf16 operands, which the iteration was made for; X itself stays f32.  Of the two ways to scale the update, "rms"
+ * (equation 4 of the second paper) gives every matrix AdamW's size of step, so that both share one rate and one decay.
  *     lathe train ... --optim muon --learning_rate 0.002 --weight_decay 0.1 */
 #include "base/ctx.h"
 #include "math/gemm.h"
@@ -75,8 +75,8 @@ static void step(const void *v, struct lt_ctx *ctx, const struct lt_update *u)
     }
     double rows = (double)u->rows, cols = (double)u->cols;
     double size = strcmp(o->scale, "rms") ? sqrt(fmax(1, rows / cols)) : 0.2 * sqrt(fmax(rows, cols));
-    combine(p, (struct combine){ .n = n, .alpha = (float)(1 - u->lr * u->decay), .x = u->w, .beta = (float)(-u->lr * size),
-                                 .z = x, .y = u->w });
+    combine(p, (struct combine){ .n = n, .alpha = (float)(1 - u->lr * u->decay), .x = u->w,
+                                 .beta = (float)(-u->lr * size), .z = x, .y = u->w });
     free(x);
     free(y);
     free(a);
@@ -84,11 +84,13 @@ static void step(const void *v, struct lt_ctx *ctx, const struct lt_update *u)
 
 #define AT(field) offsetof(struct muon, field)
 static const struct lt_opt rows_of_options[] = {
-    { .key = "momentum", .help = "decay of the running sum of gradients", .type = LT_REAL, .at = AT(momentum), .dflt = 0.95,
-      .min = 0, .max = 0.9999999 },
+    { .key = "momentum", .help = "decay of the running sum of gradients", .type = LT_REAL, .at = AT(momentum),
+      .dflt = 0.95, .min = 0, .max = 0.9999999 },
     { .key = "nesterov", .help = "look ahead along the momentum", .type = LT_BOOL, .at = AT(nesterov), .dflt = 1 },
-    { .key = "ns_steps", .help = "Newton-Schulz steps", .type = LT_INT, .at = AT(ns_steps), .dflt = 5, .min = 1, .max = 100 },
-    { .key = "scale", .help = "size of the update: rms = 0.2 sqrt(max(rows, cols)), spectral = sqrt(max(1, rows / cols))",
+    { .key = "ns_steps", .help = "Newton-Schulz steps", .type = LT_INT, .at = AT(ns_steps), .dflt = 5, .min = 1,
+      .max = 100 },
+    { .key = "scale",
+      .help = "size of the update: rms = 0.2 sqrt(max(rows, cols)), spectral = sqrt(max(1, rows / cols))",
       .type = LT_STR, .at = AT(scale), .text = "rms|spectral", .flags = LT_ENUM },
     { 0 },
 };

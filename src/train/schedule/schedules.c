@@ -2,7 +2,7 @@
  *
  * All share one shape: a linear warm-up, a body, and a linear cool-down at the end; what differs is the body.  So any
  * body combines with any warm-up and cool-down, and warmup_stable_decay is the constant body with a cool-down.
- *     lathe train ... --lr_scheduler_type cosine --lr_scheduler_type.warmup_steps 100 --lr_scheduler_type.min_lr_rate 0.1 */
+ *     lathe train ... --lr_scheduler_type cosine --lr_scheduler_type.warmup_steps 100 */
 #include "base/base.h"
 #include <math.h>
 
@@ -15,7 +15,8 @@ struct schedule { int64_t warmup_steps, cooldown_steps; double warmup_ratio, coo
     { .key = "warmup_ratio", .help = "warm-up as a share of all steps, when warmup_steps is 0", .type = LT_REAL, \
       .at = AT(warmup_ratio), .min = 0, .max = 1 }
 #define FLOOR \
-    { .key = "min_lr_rate", .help = "the factor at the end", .type = LT_REAL, .at = AT(min_lr_rate), .min = 0, .max = 1 }
+    { .key = "min_lr_rate", .help = "the factor at the end", .type = LT_REAL, \
+      .at = AT(min_lr_rate), .min = 0, .max = 1 }
 #define COOLDOWN(share) \
     { .key = "cooldown_steps", .help = "steps of linear decay at the end; 0: see cooldown_ratio", .type = LT_INT, \
       .at = AT(cooldown_steps), .min = 0, .max = 1e12, .alias = "num_decay_steps,decay_steps" }, \
@@ -89,8 +90,8 @@ const struct lt_schedule lt_schedule_constant = {
     .factor = constant,
 };
 const struct lt_schedule lt_schedule_linear = {
-    .m = { .name = "linear", .brief = "straight down to min_lr_rate", .size = sizeof(struct schedule), .opts = decay_rows,
-           .doc = "factor(t) = 1 - (1 - min) * t/T, t counted from the end of warm-up" },
+    .m = { .name = "linear", .brief = "straight down to min_lr_rate", .size = sizeof(struct schedule),
+           .opts = decay_rows, .doc = "factor(t) = 1 - (1 - min) * t/T, t counted from the end of warm-up" },
     .factor = linear,
 };
 const struct lt_schedule lt_schedule_cosine = {

@@ -1,10 +1,11 @@
 /* How many steps a run has.
  *
  * A run by steps or epochs has one total from the start.  A run with a time limit estimates its total from the steps
- * done so far and corrects it as it goes; the rate of step s then follows the schedule for the total that held at s.  The
- * corrections are kept as a list STEP:TOTAL, which is all that a repetition needs to give the same bits without a clock. */
-#ifndef LT_PLAN_H
-#define LT_PLAN_H
+ * done so far and corrects it as it goes; the rate of step s then follows the schedule for the total that held at
+ * s.  The corrections are kept as a list STEP:TOTAL, which is all that a repetition needs to give the same bits without
+ * a clock. */
+#ifndef LT_TIME_PLAN_H
+#define LT_TIME_PLAN_H
 
 #include "base/base.h"
 

@@ -1,4 +1,4 @@
-#include "train/plan.h"
+#include "train/time_plan.h"
 
 #include "base/ctx.h"
 #include <inttypes.h>
@@ -27,13 +27,15 @@ int lt_duration(const char *text, double *seconds)
         rest.p += n;
         rest.n -= n;
     }
-    return *seconds > 0 && *seconds < 1e9 ? 0 : lt_misuse("expected a duration such as 90s, 4m or 1h30m, found \"%s\"", text);
+    if (*seconds > 0 && *seconds < 1e9) return 0;
+    return lt_misuse("expected a duration such as 90s, 4m or 1h30m, found \"%s\"", text);
 }
 
 void lt_plan_put(struct lt_plan *p, int64_t step, int64_t total)
 {
     if (p->count && p->point[p->count - 1].total == total) return;
-    if ((p->count & (p->count - 1)) == 0) p->point = lt_realloc(p->point, (size_t)LT_MAX(2 * p->count, 1) * sizeof *p->point);
+    if ((p->count & (p->count - 1)) == 0)
+        p->point = lt_realloc(p->point, (size_t)LT_MAX(2 * p->count, 1) * sizeof *p->point);
     p->point[p->count++] = (struct lt_plan_point){ step, total };
 }
 
