@@ -7,7 +7,7 @@
 #define VERBS(X) \
     X(completion) \
     X(generate) \
-    X(help) \
+    X(help) X(inspect) \
     X(pack) \
     X(perplexity) \
     X(run) \

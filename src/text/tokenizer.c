@@ -408,6 +408,7 @@ void lt_tokenizer_free(struct lt_tokenizer *t)
 }
 
 /* ---- questions ---- */
+enum lt_tok_kind lt_tokenizer_kind(const struct lt_tokenizer *t) { return t->s.kind; }
 int lt_tokenizer_vocab(const struct lt_tokenizer *t)
 {
     return t->size;

@@ -58,6 +58,7 @@ struct lt_tok_spec {
 };
 /* -1 and lt_error when the spec contradicts itself: a merge of ids that are not there, an unknown stage type ... */
 int lt_tokenizer_build(const struct lt_tok_spec *s, struct lt_tokenizer **out);
+enum lt_tok_kind lt_tokenizer_kind(const struct lt_tokenizer *t);
 
 /* ---- what a trainer needs besides ---- */
 /* Normalises and splits a text as encoding would and hands over every word on its way to the model, in order.

@@ -1,6 +1,7 @@
 /* Laws of every registered architecture: a small model of each is made, trained, saved, opened and run in parts. */
 #include "test.h"
 #include "base/ctx.h"
+#include "model/inspect_model.h"
 #include "model/session.h"
 
 #include <math.h>
@@ -409,6 +410,29 @@ static void test_archs__a_text_too_long_is_refused_whole(void **state)
     }
 }
 
+/* The estimate leaves small tensors and alignment aside; ROWS * VOCAB logits are no part of the graph. */
+static void test_archs__memory_is_estimated(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++)
+        for (int checkpointed = 0; checkpointed < 2; checkpointed++) {
+            struct lt_model *m = make(*a, 1, NULL);
+            struct lt_graph *g = lt_graph_new(NULL, LT_COMPUTE_F32);
+            struct text t;
+            fill(&t);
+            assert_ok(lt_model_train(m));
+            m->checkpoint = checkpointed;
+            step(m, g, &t.b);
+            double want = (double)lt_graph_peak(g);
+            double have = lt_model_activation_bytes(m, ROWS, checkpointed) - ROWS * VOCAB * sizeof(float);
+            if (fabs(have - want) > 0.4 * want)
+                fail_msg("%s%s: %g bytes where %g were taken", (*a)->name, checkpointed ? " checkpointed" : "", have,
+                         want);
+            lt_graph_free(g);
+            lt_model_free(m);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_archs__a_session_agrees_with_a_full_pass),
         cmocka_unit_test(test_archs__rewind_and_fork),
         cmocka_unit_test(test_archs__a_text_too_long_is_refused_whole),
+        cmocka_unit_test(test_archs__memory_is_estimated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

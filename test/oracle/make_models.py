@@ -38,7 +38,7 @@ CASES = [
                                           activation_function="gelu", tie_word_embeddings=False)),
     ("gpt_neox", hf.GPTNeoXConfig, dict(SIZE, rotary_pct=0.34)),
     ("gpt_neox-in-series", hf.GPTNeoXConfig, dict(SIZE, rotary_pct=1.0, use_parallel_residual=False,
-                                                  hidden_act="relu")),
+                                                    hidden_act="relu")),
     ("olmo", hf.OlmoConfig, dict(SIZE, num_key_value_heads=2)),
     ("olmo-clipped", hf.OlmoConfig, dict(SIZE, clip_qkv=0.3)),
     ("olmo2", hf.Olmo2Config, dict(SIZE, num_key_value_heads=2)),
