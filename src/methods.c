@@ -7,7 +7,8 @@
 #define VERBS(X) \
     X(completion) \
     X(generate) \
-    X(help) X(inspect) \
+    X(help) \
+    X(inspect) \
     X(pack) \
     X(perplexity) \
     X(run) \

@@ -25,7 +25,7 @@ const struct lt_verb lt_verb_inspect = {
                   "training takes three times as many.\n"
                   "non_embedding leaves out embedding, learned positions and an untied head.\n"
                   "memory.training: f32 weights, gradients, AdamW's two moments, and what --tokens tokens keep.\n"
-                  "example: lathe inspect out/model\n"
-                  "example: lathe inspect out/model/model.safetensors --json" },
+                  "    lathe inspect out/model\n"
+                  "    lathe inspect out/model/model.safetensors --json" },
     .run = run,
 };

@@ -119,7 +119,7 @@ const struct lt_lm_type lt_lm_transformer = {
     .m = { .name = "transformer", .brief = "a Transformer in a model folder or a llama2.c checkpoint",
            .size = sizeof(struct options), .opts = rows,
            .doc = "Keys and values of the text so far are kept, so a token costs one pass over the weights.\n"
-                  "example: lathe generate transformer:path=out/model,dtype=bfloat16 --prompt \"Once upon a time\"" },
+                  "    lathe generate transformer:path=out/model,dtype=bfloat16 --prompt \"Once upon a time\"" },
     .claims = transformer_claims, .open = transformer_open, .session = transformer_session,
     .tokenizer = transformer_tokenizer, .close = transformer_close,
 };
