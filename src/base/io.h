@@ -33,7 +33,7 @@ int lt_writer_commit(struct lt_writer *w);                          /* flush, fs
 void lt_writer_abort(struct lt_writer *w);
 
 /* A folder built under a temporary name beside `path` and renamed into place by commit (an existing one is replaced,
- * in one step where the system can).  The current folder and those above it are refused. */
+ * in one step where the system can); folders above it are made.  The current folder and those above it are refused. */
 struct lt_folder { char *path, *temp; };
 int lt_folder_open(struct lt_folder *d, const char *path);          /* write into d->temp */
 int lt_folder_commit(struct lt_folder *d);

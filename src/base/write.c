@@ -188,6 +188,15 @@ int lt_folder_guard(const char *path, const char *marker)
                    marker);
 }
 
+/* The folders above path, as mkdir -p makes them. */
+static int make_parents(const char *path)
+{
+    char *folder = folder_of(path);
+    int rc = lt_mkdirs(folder);
+    free(folder);
+    return rc;
+}
+
 int lt_folder_open(struct lt_folder *d, const char *path)
 {
     *d = (struct lt_folder){ 0 };
@@ -201,6 +210,10 @@ int lt_folder_open(struct lt_folder *d, const char *path)
     struct lt_buf b = { 0 };
     lt_buf_put(&b, path, n);
     d->path = b.p;
+    if (make_parents(d->path)) {
+        lt_folder_abort(d);
+        return -1;
+    }
     for (int try = 0;; try++) {
         d->temp = temp_name(d->path, try);
         if (mkdir(d->temp, 0777) == 0)

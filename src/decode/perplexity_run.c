@@ -81,6 +81,18 @@ static int read_all(struct run *r)
 
 struct figure { const char *name; double value; bool whole; };
 
+static void put_figures(struct lt_buf *b, const struct figure *f, int count, bool json)
+{
+    for (int i = 0; i < count; i++) {
+        lt_buf_fmt(b, json ? "%s\"%s\":" : "%s%s\t", json ? i ? "," : "{" : "", f[i].name);
+        if (f[i].whole) lt_buf_fmt(b, "%.0f", f[i].value);
+        else if (json) lt_json_put_real(b, f[i].value);
+        else lt_buf_fmt(b, "%.6g", f[i].value);
+        if (!json) lt_buf_char(b, '\n');
+    }
+    if (json) lt_buf_str(b, "}\n");
+}
+
 static int report(const struct run *r)
 {
     const struct lt_ppl_total *t = &r->total;
@@ -98,21 +110,17 @@ static int report(const struct run *r)
         { "top1_accuracy", (double)t->hits / tokens, false },
         { "xz_bits_per_byte", r->all.n ? 8 * (double)r->xz_bytes / (double)r->all.n : 0, false },
     };
-    int count = LT_COUNT(all) - !strcmp(r->o->baseline, "none");
-    struct lt_writer w;
+    int count = LT_COUNT(all) - !strcmp(r->o->baseline, "none"), rc = 0;
     struct lt_buf b = { 0 };
-    if (lt_writer_open(&w, "-")) return -1;
-    for (int i = 0; i < count; i++) {
+    put_figures(&b, all, count, true);
+    if (r->o->output) rc = lt_file_save(r->o->output, b.p, b.n);
+    if (!r->o->json) {
         lt_buf_clear(&b);
-        if (all[i].whole) lt_buf_fmt(&b, "%.0f", all[i].value);
-        else if (r->o->json) lt_json_put_real(&b, all[i].value);
-        else lt_buf_fmt(&b, "%.6g", all[i].value);
-        if (r->o->json) lt_writer_fmt(&w, "%s\"%s\":%s", i ? "," : "{", all[i].name, b.p);
-        else lt_writer_fmt(&w, "%s\t%s\n", all[i].name, b.p);
+        put_figures(&b, all, count, false);
     }
-    if (r->o->json) lt_writer_put(&w, "}\n", 2);
+    if (!rc) rc = lt_file_save("-", b.p, b.n);
     lt_buf_free(&b);
-    return lt_writer_commit(&w);
+    return rc;
 }
 
 static int measure(struct run *r)

@@ -25,7 +25,7 @@ int lt_ppl_document(struct lt_session *s, const struct lt_tokenizer *t, const st
                     struct lt_str text, struct lt_ppl_total *total, lt_ppl_fn *fn, void *to);
 
 struct lt_perplexity_options {
-    const char *model, *field, *format, *start, *tokens, *baseline;
+    const char *model, *field, *format, *start, *tokens, *baseline, *output;
     struct lt_list input;
     int64_t context, stride;
     bool paragraphs, json;
