@@ -24,7 +24,7 @@ const char *lt_dtype_name(enum lt_dtype t)
 int lt_dtype_find(const char *name, enum lt_dtype *t)
 {
     for (int i = 0; i < LT_DTYPE_COUNT; i++) {
-        if (strcmp(name, row[i].name) != 0 && strcmp(name, row[i].torch) != 0) continue;
+        if (strcasecmp(name, row[i].name) != 0 && strcmp(name, row[i].torch) != 0) continue;
         *t = (enum lt_dtype)i;
         return 0;
     }

@@ -11,7 +11,7 @@ enum lt_compute { LT_COMPUTE_F32, LT_COMPUTE_BF16 };    /* of products; sums are
 
 size_t lt_dtype_size(enum lt_dtype t);                  /* bytes of one element */
 const char *lt_dtype_name(enum lt_dtype t);             /* "F32", "BF16" ... */
-int lt_dtype_find(const char *name, enum lt_dtype *t);  /* "BF16" or "bfloat16"; -1: lt_error */
+int lt_dtype_find(const char *name, enum lt_dtype *t);  /* "BF16", "bf16" or "bfloat16"; -1: lt_error */
 
 static inline float lt_from_bf16(uint16_t h)
 {

@@ -322,8 +322,8 @@ static int save_ema(struct lt_trainer *t, enum lt_dtype type)
 
 int lt_final_save(struct lt_trainer *t)
 {
-    const char *name = t->o->save_dtype;
-    enum lt_dtype type = !strcmp(name, "bf16") ? LT_BF16 : !strcmp(name, "f16") ? LT_F16 : LT_F32;
+    enum lt_dtype type;
+    if (lt_dtype_find(t->o->save_dtype, &type)) return -1;
     if (lt_train_bad_weight(t)) return lt_train_diverged(t, t->step, "the update left the numbers");
     if (lt_model_save(t->model, t->o->output, type) || copy_tokenizer(t, t->o->output)) return -1;
     return t->o->ema > 0 ? save_ema(t, type) : 0;

@@ -115,7 +115,7 @@ static int validate(struct lt_trainer *t)
     if (rc) return rc;
     lt_metrics_eval(&t->metrics, t->step, v.loss, v.bits_per_byte, v.accuracy, v.tokens);
     lt_note(t->ctx, "step %" PRId64 ": validation %.4f bits per byte, loss %.4f", t->step, v.bits_per_byte, v.loss);
-    return lt_run_report(t);
+    return lt_train_samples(t) || lt_run_report(t) ? -1 : 0;
 }
 
 /* Save before evaluating: a run that dies in its evaluation has lost nothing. */

@@ -14,7 +14,7 @@
 
 static enum lt_compute compute_of(const struct lt_train_options *o)
 {
-    return strcmp(o->dtype, "f32") ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+    return o->dtype[0] == 'b' ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
 }
 
 static struct lt_loader_spec spec_of(const struct lt_train_options *o, const char *split)
@@ -186,18 +186,15 @@ static char *tokenizer_in(const char *folder)
 
 static int check_tokenizer(struct lt_trainer *t, const char *path)
 {
-    struct lt_tokenizer *k;
-    if (lt_tokenizer_open(path, &k)) return -1;
-    int rc = 0;
-    if (strcmp(lt_tokenizer_hash(k), t->info.tokenizer_hash))
-        rc = lt_fail("the data was packed with another tokenizer (%s) than %s (%s)", t->info.tokenizer_hash, path,
-                     lt_tokenizer_hash(k));
-    int32_t eos = lt_tokenizer_eos(k);
-    if (!rc && eos >= 0 && !t->model->generation.eos_count)
-        t->model->generation.eos[t->model->generation.eos_count++] = eos;
-    if (!rc && t->model->generation.bos < 0) t->model->generation.bos = lt_tokenizer_bos(k);
-    lt_tokenizer_free(k);
-    return rc;
+    struct lt_generation *says = &t->model->generation;
+    if (lt_tokenizer_open(path, &t->tokenizer)) return -1;
+    if (strcmp(lt_tokenizer_hash(t->tokenizer), t->info.tokenizer_hash))
+        return lt_fail("the data was packed with another tokenizer (%s) than %s (%s)", t->info.tokenizer_hash, path,
+                       lt_tokenizer_hash(t->tokenizer));
+    int32_t eos = lt_tokenizer_eos(t->tokenizer);
+    if (eos >= 0 && !says->eos_count) says->eos[says->eos_count++] = eos;
+    if (says->bos < 0) says->bos = lt_tokenizer_bos(t->tokenizer);
+    return 0;
 }
 
 static int open_tokenizer(struct lt_trainer *t)
@@ -209,6 +206,7 @@ static int open_tokenizer(struct lt_trainer *t)
     if (!file && o->model) file = tokenizer_in(folder = o->model);
     for (int i = 0; !file && i < o->data.count; i++) file = tokenizer_in(folder = o->data.item[i]);
     if (!file) {
+        if (o->prompts.count) return lt_misuse("prompts need a tokenizer; name it with --tokenizer");
         lt_note(t->ctx, "no tokenizer.json beside the data: the model is saved without one (--tokenizer names it)");
         return 0;
     }
@@ -260,6 +258,7 @@ void lt_trainer_release(struct lt_trainer *t)
     lt_model_free(t->model);
     if (t->data) lt_loader_free(t->data);
     if (t->validation) lt_loader_free(t->validation);
+    lt_tokenizer_free(t->tokenizer);
     free(t->tokenizer_file);
     free(t->tokenizer_folder);
     lt_plan_release(&t->plan);

@@ -24,6 +24,7 @@ struct lt_trainer {
     struct lt_graph *graph;
     struct lt_loader *data, *validation;    /* validation NULL: none */
     struct lt_loader_info info, validation_info;
+    struct lt_tokenizer *tokenizer;         /* NULL: none */
     char *tokenizer_folder;                 /* whose tokenizer files go beside the model; NULL: none */
     char *tokenizer_file;                   /* or a single file */
     struct lt_options *adamw;               /* defaults, for what a matrices-only optimiser leaves to it */
@@ -68,6 +69,8 @@ int lt_final_save(struct lt_trainer *t);                    /* the finished mode
 /* validate.c: bits per byte of the validation split. */
 struct lt_validation { double loss, bits_per_byte, accuracy; int64_t tokens; };
 int lt_validate(struct lt_trainer *t, struct lt_validation *out);   /* 1: interrupted */
+
+int lt_train_samples(struct lt_trainer *t);                 /* samples.c; nothing without a tokenizer */
 
 /* run_report.c: report.html of the run so far. */
 int lt_run_report(const struct lt_trainer *t);
