@@ -197,6 +197,21 @@ static int run(struct lt_trainer *t, struct lt_progress *p)
     return rc;
 }
 
+/* repeat.json: the options that a repetition needs besides those given, to end with the same bits. */
+static int save_repeat(const struct lt_trainer *t)
+{
+    if (!t->o->time_limit && !t->o->time_plan) return 0;
+    struct lt_buf b = { 0 }, path = { 0 };
+    lt_buf_str(&b, "{\"time_plan\": \"");
+    lt_plan_text(&t->plan, t->step, &b);
+    lt_buf_str(&b, "\"}\n");
+    lt_buf_fmt(&path, "%s/repeat.json", t->o->output);
+    int rc = lt_file_save(path.p, b.p, b.n);
+    lt_buf_free(&path);
+    lt_buf_free(&b);
+    return rc;
+}
+
 static int finish(struct lt_trainer *t, int rc)
 {
     const char *out = t->o->output;
@@ -212,13 +227,7 @@ static int finish(struct lt_trainer *t, int rc)
                 total(t), out, t->step);
         return 0;
     }
-    if (lt_final_save(t)) return -1;
-    if (t->plan.limit > 0) {
-        struct lt_buf plan = { 0 };
-        lt_plan_text(&t->plan, t->step, &plan);
-        lt_note(t->ctx, "the same bits again: --time_plan %s in place of --time_limit", plan.p);
-        lt_buf_free(&plan);
-    }
+    if (lt_final_save(t) || save_repeat(t)) return -1;
     lt_note(t->ctx, "finished after %" PRId64 " steps and %" PRId64 " tokens; "
                     "the model is in %s, the report in %s/report.html",
             t->step, t->tokens, out, out);

@@ -53,9 +53,11 @@ const struct lt_opt lt_train_rows[] = {
 
     TEXT("packing", packing, "best_fit keeps documents whole and apart; concat cuts one long text",
          .text = "best_fit|concat", .flags = LT_ENUM, .alias = "packing_strategy"),
-    TEXT("dtype", dtype, "operands of matrix products; sums, weights and optimiser are f32 always", .text = "bfloat16|float32|bf16|f32",
+    TEXT("dtype", dtype, "operands of matrix products; sums, weights and optimiser are f32 always",
+         .text = "bfloat16|float32|bf16|f32",
          .flags = LT_ENUM),
-    TEXT("save_dtype", save_dtype, "type of the finished model's weights", .text = "float32|bfloat16|float16|f32|bf16|f16", .flags = LT_ENUM),
+    TEXT("save_dtype", save_dtype, "type of the finished model's weights",
+         .text = "float32|bfloat16|float16|f32|bf16|f16", .flags = LT_ENUM),
     BOOL("gradient_checkpointing", gradient_checkpointing,
          "keep one tensor a layer and compute the rest again: less memory, a third more work"),
     BOOL("restart", restart, "forget the checkpoints in the output folder and start over", .flags = LT_FREE),
@@ -67,7 +69,7 @@ const struct lt_opt lt_train_rows[] = {
         .min = 0, .max = 1e12, .alias = "eval_every,eval_interval"),
     INT("eval_batches", eval_batches, "most batches of one validation; 0: the whole split", .min = 0, .max = 1e12,
         .alias = "eval_iters"),
-    LIST("prompts", prompts, "texts continued at every validation, to read in the report; without any a document is begun"),
+    LIST("prompts", prompts, "texts continued at every validation, for the report; without any a document is begun"),
     INT("sample_tokens", sample_tokens, "tokens of a continuation", .dflt = 64, .min = 1, .max = 1 << 20),
     { 0 },
 };

@@ -29,7 +29,8 @@ static const struct lt_method *cooler(struct lt_options **set, const void **o)
     return m;
 }
 
-static int write_one(struct lt_trainer *t, const struct lt_choices *controls, int number, const char *prompt, int32_t first)
+static int write_one(struct lt_trainer *t, const struct lt_choices *controls, int number, const char *prompt,
+                     int32_t first)
 {
     struct lt_lm lm = { .type = &in_training, .self = t };
     struct lt_reply reply;
@@ -61,8 +62,9 @@ int lt_train_samples(struct lt_trainer *t)
     int rc = o ? 0 : -1;
     if (!rc && !t->o->prompts.count) rc = write_one(t, &controls, 0, "", first);
     for (int i = 0; i < t->o->prompts.count && !rc; i++) {
-        if (!*t->o->prompts.item[i] && first < 0) rc = lt_misuse("prompts: the tokenizer has no token that begins a text");
-        else rc = write_one(t, &controls, i, t->o->prompts.item[i], first);
+        const char *prompt = t->o->prompts.item[i];
+        if (!*prompt && first < 0) rc = lt_misuse("prompts: the tokenizer has no token that begins a text");
+        else rc = write_one(t, &controls, i, prompt, first);
     }
     lt_options_free(set);
     return rc;
