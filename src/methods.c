@@ -6,11 +6,13 @@
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
 #define VERBS(X) \
     X(completion) \
+    X(explain) \
     X(generate) \
     X(help) \
     X(inspect) \
     X(pack) \
     X(perplexity) \
+    X(reproduce) \
     X(run) \
     X(tokenizer_decode) \
     X(tokenizer_encode) \
