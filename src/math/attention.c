@@ -60,13 +60,13 @@ static void row_block(const struct job *j, struct block *b, int64_t row, int64_t
     const struct lt_attn *s = j->s;
     const struct lt_attn_seq *seq = &s->seq[b->item->seq];
     int64_t dim = s->dim, n = LT_MIN(LT_ATTN_ROWS, b->n - row);
-    int32_t from[LT_ATTN_ROWS], end[LT_ATTN_ROWS];
+    struct lt_tile_mask mask;
     struct lt_gemm_source p = { .p = b->score, .ld = LT_ATTN_KEYS, .type = LT_F32, .k_fast = true };
-    lt_tile_product(j->kernel, n, keys, dim, &b->qp[row / LT_ATTN_ROWS], b->kp, b->score, LT_ATTN_KEYS, false);
-    lt_attn_seen(s, seq, b->item->row + row, n, first, from, end);
-    j->rows->soften(n, b->score, from, end, s->scale, b->top + row, b->sum + row, dim, b->out + row * dim);
+    lt_attn_seen(s, seq, b->item->row + row, n, first, &mask);
+    lt_tile_scores(j->kernel, n, keys, dim, &b->qp[row / LT_ATTN_ROWS], b->kp, b->score, LT_ATTN_KEYS, &mask);
+    j->rows->soften(n, b->score, mask.from, mask.end, s->scale, b->top + row, b->sum + row, dim, b->out + row * dim);
     struct lt_gemm_rows pp = lt_tile_pack_a(j->kernel, b->pp, n, keys, &p);
-    lt_tile_product(j->kernel, n, dim, keys, &pp, b->vp, b->out + row * dim, dim, true);
+    lt_tile_add(j->kernel, n, dim, keys, &pp, b->vp, b->out + row * dim, dim, &mask, false);
 }
 
 static void key_tile(const struct job *j, struct block *b, int64_t first)

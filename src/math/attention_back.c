@@ -25,7 +25,8 @@ struct head {
     const struct lt_attn_seq *seq;
     int64_t rows, kv_head;
     float *q, *dout;                /* (ROWS, dim) */
-    float *dq, *dk, *dv;            /* (rows, dim); dk and dv (KEYS, dim) */
+    float *dq;                      /* (rows, dim) */
+    float *dk, *dv;                 /* of the key tile, in place; NULL: not wanted */
     float *lse, *delta;             /* (rows): delta = dout . o */
     float *p, *ds;                  /* (ROWS, KEYS) */
     char *q_left, *d_left, *qb, *db;        /* q and dout of every block, as left and as right operands */
@@ -37,7 +38,7 @@ struct head {
 /* Called twice: with memory NULL it returns the bytes needed. */
 static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t rows, int64_t dim, struct head *h, char *memory)
 {
-    size_t wide = (size_t)(LT_ATTN_ROWS * dim) * 4, tile = (size_t)(LT_ATTN_KEYS * dim) * 4;
+    size_t wide = (size_t)(LT_ATTN_ROWS * dim) * 4;
     size_t square = LT_ATTN_ROWS * LT_ATTN_KEYS * 4, blocks = (size_t)lt_chunks(rows, LT_ATTN_ROWS);
     struct lt_attn_room at = { .memory = memory };
     h->left_size = lt_tile_bytes(kn, LT_ATTN_ROWS, dim);
@@ -45,8 +46,6 @@ static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t rows, int64_t dim
     h->q = lt_attn_cut(&at, wide);
     h->dout = lt_attn_cut(&at, wide);
     h->dq = lt_attn_cut(&at, (size_t)(rows * dim) * 4);
-    h->dk = lt_attn_cut(&at, tile);
-    h->dv = lt_attn_cut(&at, tile);
     h->lse = lt_attn_cut(&at, (size_t)rows * 4);
     h->delta = lt_attn_cut(&at, (size_t)rows * 4);
     h->p = lt_attn_cut(&at, square);
@@ -94,20 +93,26 @@ static void row_block(struct head *h, int64_t row, int64_t first, int64_t keys)
     const struct lt_gemm_kernel *kn = h->job->kernel;
     int64_t n = LT_MIN(LT_ATTN_ROWS, h->rows - row), dim = s->dim;
     size_t b = (size_t)(row / LT_ATTN_ROWS);
-    int32_t from[LT_ATTN_ROWS], end[LT_ATTN_ROWS];
-    lt_tile_product(kn, n, keys, dim, &h->qa[b], h->kt, h->p, LT_ATTN_KEYS, false);
-    lt_tile_product(kn, n, keys, dim, &h->da[b], h->vt, h->ds, LT_ATTN_KEYS, false);
-    lt_attn_seen(s, h->seq, row, n, first, from, end);
-    h->job->rows->soft_slope(n, h->p, h->ds, from, end, s->scale, h->lse + row, h->delta + row);
+    struct lt_tile_mask mask;
+    lt_attn_seen(s, h->seq, row, n, first, &mask);
+    lt_tile_scores(kn, n, keys, dim, &h->qa[b], h->kt, h->p, LT_ATTN_KEYS, &mask);
+    lt_tile_scores(kn, n, keys, dim, &h->da[b], h->vt, h->ds, LT_ATTN_KEYS, &mask);
+    h->job->rows->soft_slope(n, h->p, h->ds, mask.from, mask.end, s->scale, h->lse + row, h->delta + row);
     struct lt_gemm_source p = { .p = h->p, .ld = LT_ATTN_KEYS, .type = LT_F32 };
     struct lt_gemm_source ds = { .p = h->ds, .ld = LT_ATTN_KEYS, .type = LT_F32 };
-    struct lt_gemm_rows left = lt_tile_pack_a(kn, h->pa, keys, n, &p);
-    lt_tile_product(kn, keys, dim, n, &left, h->db + b * h->qb_size, h->dv, dim, true);
-    left = lt_tile_pack_a(kn, h->pa, keys, n, &ds);
-    lt_tile_product(kn, keys, dim, n, &left, h->qb + b * h->qb_size, h->dk, dim, true);
+    struct lt_gemm_rows left;
+    if (h->dv) {
+        left = lt_tile_pack_a(kn, h->pa, keys, n, &p);
+        lt_tile_add(kn, keys, dim, n, &left, h->db + b * h->qb_size, h->dv, s->ldk, &mask, true);
+    }
+    if (h->dk) {
+        left = lt_tile_pack_a(kn, h->pa, keys, n, &ds);
+        lt_tile_add(kn, keys, dim, n, &left, h->qb + b * h->qb_size, h->dk, s->ldk, &mask, true);
+    }
+    if (!h->job->dq) return;
     ds.k_fast = true;
     left = lt_tile_pack_a(kn, h->pa, n, keys, &ds);
-    lt_tile_product(kn, n, dim, keys, &left, h->kb, h->dq + row * dim, dim, true);
+    lt_tile_add(kn, n, dim, keys, &left, h->kb, h->dq + row * dim, dim, &mask, false);
 }
 
 static void key_tile(struct head *h, int64_t first)
@@ -122,15 +127,11 @@ static void key_tile(struct head *h, int64_t first)
     lt_tile_pack_b(j->kernel, h->vt, keys, dim, &v);
     k.k_fast = false;
     lt_tile_pack_b(j->kernel, h->kb, dim, keys, &k);
-    memset(h->dk, 0, (size_t)(keys * dim) * 4);
-    memset(h->dv, 0, (size_t)(keys * dim) * 4);
+    h->dk = h->seq->dk ? h->seq->dk + at : NULL;
+    h->dv = h->seq->dv ? h->seq->dv + at : NULL;
     for (int64_t row = 0; row < h->rows; row += LT_ATTN_ROWS) {
         struct lt_span seen = lt_attn_block_span(s, h->seq, row, LT_MIN(LT_ATTN_ROWS, h->rows - row));
         if (first >= seen.from && first < seen.end) row_block(h, row, first, keys);
-    }
-    for (int64_t r = 0; r < keys; r++, at += s->ldk) {
-        if (h->seq->dk) j->rows->axpy(dim, 1, h->dk + r * dim, h->seq->dk + at);
-        if (h->seq->dv) j->rows->axpy(dim, 1, h->dv + r * dim, h->seq->dv + at);
     }
 }
 

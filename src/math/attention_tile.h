@@ -33,9 +33,11 @@ static inline struct lt_span lt_attn_block_span(const struct lt_attn *s, const s
     return (struct lt_span){ a.from / LT_ATTN_KEYS * LT_ATTN_KEYS, LT_MAX(a.end, b.end) };
 }
 
-/* For rows row .. row+n-1, which keys of the tile that begins at key `first` they see: from .. end-1, within the tile. */
+/* Which keys of a tile its rows see: from .. end-1, counted from the tile's first key.  Both ascend from row to row. */
+struct lt_tile_mask { int32_t from[LT_ATTN_ROWS], end[LT_ATTN_ROWS]; };
+/* Of rows row .. row+n-1 and the tile that begins at key `first`. */
 void lt_attn_seen(const struct lt_attn *s, const struct lt_attn_seq *q, int64_t row, int64_t n, int64_t first,
-                  int32_t *from, int32_t *end);
+                  struct lt_tile_mask *mask);
 
 struct lt_attn_place { int64_t row, head; };        /* of one row of a block in q and o */
 static inline struct lt_attn_place lt_attn_place(const struct lt_attn *s, const struct lt_attn_seq *q, int64_t kv_head,
@@ -62,8 +64,12 @@ size_t lt_tile_bytes(const struct lt_gemm_kernel *k, int64_t width, int64_t dept
 struct lt_gemm_rows lt_tile_pack_a(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth,
                                    const struct lt_gemm_source *s);
 void lt_tile_pack_b(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth, const struct lt_gemm_source *s);
-/* C (m, n) = or += A B from operands packed as above. */
-void lt_tile_product(const struct lt_gemm_kernel *k, int64_t m, int64_t n, int64_t depth, const struct lt_gemm_rows *a,
-                     const void *b, float *c, int64_t ldc, bool add);
+/* C (m rows, n keys) = A B, only where the panels of rows see keys. */
+void lt_tile_scores(const struct lt_gemm_kernel *k, int64_t m, int64_t n, int64_t depth, const struct lt_gemm_rows *a,
+                    const void *b, float *c, int64_t ldc, const struct lt_tile_mask *mask);
+/* C (m, n) += A B, where A holds zeros outside the mask: it is (rows, keys), or (keys, rows) with `keys`.  Leaving out
+ * products with zeros does not change a bit. */
+void lt_tile_add(const struct lt_gemm_kernel *k, int64_t m, int64_t n, int64_t depth, const struct lt_gemm_rows *a,
+                 const void *b, float *c, int64_t ldc, const struct lt_tile_mask *mask, bool keys);
 
 #endif
