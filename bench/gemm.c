@@ -175,8 +175,8 @@ static void race(struct lt_pool *pool, dnnl_engine_t engine, const struct shape 
     g.c = c;
     struct race f32 = { .pool = pool, .g = g, .a = a, .b = b, .c = c }, bf16 = f32;
     bf16.g.compute = LT_COMPUTE_BF16;
-    struct peer peer_f32 = make_peer(engine, &g, dnnl_f32, a, b, c),
-        peer_bf16 = make_peer(engine, &g, dnnl_bf16, ah, bh, c);
+    struct peer peer_f32 = make_peer(engine, &g, dnnl_f32, a, b, c);
+    struct peer peer_bf16 = make_peer(engine, &g, dnnl_bf16, ah, bh, c);
     struct bench_side side[] = {
         { .name = "ours", .run = ours, .arg = &f32 },          { .name = "ours bf16", .run = ours, .arg = &bf16 },
         { .name = "openblas", .run = openblas, .arg = &f32 },  { .name = "onednn", .run = onednn, .arg = &peer_f32 },

@@ -14,8 +14,7 @@
 enum {
     NARROW_BYTES = 256 << 10,           /* A of a narrow cell at most: a part of a second-level cache */
     STRIP = 2048,                       /* columns of B packed at a time at most */
-    ROWS = 32,                          /* of memory packed at a time where panels lie side by side in a row */
-    GROUP = 4,                          /* panels of B packed at a time there */
+    GROUP = 4,                          /* panels of B packed at a time where they lie side by side in memory */
     PACKING = 12,                       /* products that take as long as packing an element */
     LINE = 64,
 };
@@ -148,32 +147,15 @@ static const char *at(const void *p, enum lt_dtype type, int64_t index)
     return p ? (const char *)p + index * (int64_t)lt_dtype_size(type) : NULL;      /* nothing there: an empty matrix */
 }
 
-/* Panels of `height` columns out of a source of `width`, `distance` bytes apart, the units of one k `stride` apart.
- * Where the width runs along the rows in memory, all panels take a few rows before any takes the next ones. */
-static void pack_panels(const struct plan *p, char *out, size_t distance, int64_t height, int64_t stride, int64_t width,
-                        int64_t k, const struct lt_gemm_source *s)
-{
-    const int64_t piece = s->k_fast ? k : ROWS;
-    for (int64_t j = 0; j < k; j += piece) {
-        char *panel = out + j / p->kernel->step * stride * 4;
-        for (int64_t i = 0; i < width; i += height, panel += distance) {
-            struct lt_gemm_source part = *s;
-            part.p = at(s->p, s->type, s->k_fast ? i * s->ld + j : j * s->ld + i);
-            p->kernel->pack(panel, stride, LT_MIN(height, width - i), LT_MIN(piece, k - j), &part);
-        }
-    }
-}
-
 /* Rows m0 .. m0 + m of A, products k0 .. k0 + k: rows if k runs along them, else panels; each a_panel apart. */
 static void pack_a(const struct plan *p, char *out, int64_t m0, int64_t m, int64_t k0, int64_t k)
 {
     const struct lt_gemm *g = p->g;
     const int64_t height = panel_height(m, p->kernel->mr);
     int64_t from = g->a_trans ? k0 * p->lda + m0 : m0 * p->lda + k0;
-    struct lt_gemm_source s = { .p = at(g->a, g->a_type, from), .ld = p->lda, .type = g->a_type,
-                                .k_fast = !g->a_trans };
+    struct lt_gemm_source s = { at(g->a, g->a_type, from), p->lda, g->a_type, !g->a_trans };
     if (g->a_trans) {
-        pack_panels(p, out, p->a_panel, height, p->a_unit / 4, m, k, &s);
+        p->kernel->pack_across(out, p->a_panel, height, p->a_unit / 4, m, k, &s);
         return;
     }
     for (int64_t i = 0; i < m; i += height, out += p->a_panel) {
@@ -186,9 +168,17 @@ static void pack_a(const struct plan *p, char *out, int64_t m0, int64_t m, int64
 static void pack_b(const struct plan *p, char *out, int64_t n0, int64_t n1, int64_t k0, int64_t k)
 {
     const struct lt_gemm *g = p->g;
+    const int nr = p->kernel->nr;
     int64_t from = g->b_trans ? n0 * p->ldb + k0 : k0 * p->ldb + n0;
-    struct lt_gemm_source s = { .p = at(g->b, g->b_type, from), .ld = p->ldb, .type = g->b_type, .k_fast = g->b_trans };
-    pack_panels(p, out, p->b_panel, p->kernel->nr, p->kernel->nr, n1 - n0, k, &s);
+    struct lt_gemm_source s = { at(g->b, g->b_type, from), p->ldb, g->b_type, g->b_trans };
+    if (!g->b_trans) {
+        p->kernel->pack_across(out, p->b_panel, nr, nr, n1 - n0, k, &s);
+        return;
+    }
+    for (int64_t j = n0; j < n1; j += nr, out += p->b_panel) {
+        p->kernel->pack(out, nr, LT_MIN(nr, n1 - j), k, &s);
+        s.p = at(s.p, s.type, nr * s.ld);
+    }
 }
 
 /* The panel from column n0 of B packed before; `out` is where it is widened if it is not in the kernel's form. */

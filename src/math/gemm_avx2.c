@@ -83,42 +83,67 @@ INLINE void pack_k_fast(float *out, int64_t stride, int64_t width, int64_t k, co
     }
 }
 
-INLINE void pack_width_fast(float *out, int64_t stride, int64_t width, int64_t k, const char *p, int64_t row_bytes,
-                            enum lt_dtype type, bool bf16)
+/* Panels side by side, row by row in memory. */
+INLINE void across(char *out, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                   const struct lt_gemm_source *s, enum lt_dtype type, bool bf16)
 {
-    for (int64_t j = 0; j < k; j++) {
-        __m256 x = load(p + j * row_bytes, 0, width, type);
-        _mm256_storeu_ps(out + j * stride, bf16 ? round_bf16(x) : x);
+    const int64_t row_bytes = s->ld * (type == LT_F32 ? 4 : 2);
+    const char *row = s->p;
+    for (int64_t j = 0; j < k; j++, row += row_bytes, out += stride * 4) {
+        float *to = (float *)out;
+        for (int64_t i = 0; i < width; i += height, to += distance / 4) {
+            const int64_t w = LT_MIN(height, width - i);
+            for (int64_t h = 0; h < stride; h += 8) {
+                __m256 x = w > h ? load(row, i + h, w - h, type) : _mm256_setzero_ps();
+                _mm256_storeu_ps(to + h, bf16 ? round_bf16(x) : x);
+            }
+        }
+    }
+}
+
+static void across_f32(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                       const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: across(dst, distance, height, stride, width, k, s, LT_BF16, false); return;
+    case LT_F16: across(dst, distance, height, stride, width, k, s, LT_F16, false); return;
+    default: across(dst, distance, height, stride, width, k, s, LT_F32, false); return;
+    }
+}
+
+static void across_bf16(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                        const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: across(dst, distance, height, stride, width, k, s, LT_BF16, false); return;
+    case LT_F16: across(dst, distance, height, stride, width, k, s, LT_F16, true); return;
+    default: across(dst, distance, height, stride, width, k, s, LT_F32, true); return;
     }
 }
 
 INLINE void pack(float *out, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s,
                  enum lt_dtype type, bool bf16)
 {
-    const int64_t size = type == LT_F32 ? 4 : 2, row_bytes = s->ld * size;
-    for (int64_t i = 0; i < stride; i += 8) {
-        int64_t w = LT_MAX(LT_MIN(width - i, 8), 0);
-        if (s->k_fast) pack_k_fast(out + i, stride, w, k, (const char *)s->p + i * row_bytes, row_bytes, type, bf16);
-        else pack_width_fast(out + i, stride, w, k, (const char *)s->p + i * size, row_bytes, type, bf16);
-    }
+    const int64_t row_bytes = s->ld * (type == LT_F32 ? 4 : 2);
+    for (int64_t i = 0; i < stride; i += 8)
+        pack_k_fast(out + i, stride, LT_MAX(LT_MIN(width - i, 8), 0), k, (const char *)s->p + i * row_bytes, row_bytes,
+                    type, bf16);
 }
 
 static void pack_f32(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
 {
-    switch (s->type) {
-    case LT_BF16: pack(dst, stride, width, k, s, LT_BF16, false); return;
-    case LT_F16: pack(dst, stride, width, k, s, LT_F16, false); return;
-    default: pack(dst, stride, width, k, s, LT_F32, false); return;
-    }
+    if (!s->k_fast) across_f32(dst, 0, width, stride, width, k, s);
+    else if (s->type == LT_BF16) pack(dst, stride, width, k, s, LT_BF16, false);
+    else if (s->type == LT_F16) pack(dst, stride, width, k, s, LT_F16, false);
+    else pack(dst, stride, width, k, s, LT_F32, false);
 }
 
 static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
 {
-    switch (s->type) {
-    case LT_BF16: pack(dst, stride, width, k, s, LT_BF16, false); return;
-    case LT_F16: pack(dst, stride, width, k, s, LT_F16, true); return;
-    default: pack(dst, stride, width, k, s, LT_F32, true); return;
-    }
+    if (!s->k_fast) across_bf16(dst, 0, width, stride, width, k, s);
+    else if (s->type == LT_BF16) pack(dst, stride, width, k, s, LT_BF16, false);
+    else if (s->type == LT_F16) pack(dst, stride, width, k, s, LT_F16, true);
+    else pack(dst, stride, width, k, s, LT_F32, true);
 }
 
 INLINE void pack_rows(char *out, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s,
@@ -221,9 +246,9 @@ static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, 
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {
     [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 128 << 10, .step = 1, .lanes = 8, .pack = pack_f32,
-                         .pack_rows = rows_f32, .tile = tile },
+                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile },
     [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 128 << 10, .step = 1, .lanes = 8, .pack = pack_bf16,
-                          .pack_rows = rows_bf16, .tile = tile },
+                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile },
 };
 #else
 typedef int lt_no_avx2_here;

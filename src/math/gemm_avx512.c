@@ -93,61 +93,88 @@ INLINE void pack_k_fast(char *out, int64_t stride, int64_t width, int64_t k, con
     }
 }
 
-/* The same from rows along which the width runs: rows k and k + 1 are interleaved for pairs. */
-INLINE void pack_width_fast(char *out, int64_t stride, int64_t width, int64_t k, const char *p, int64_t row_bytes,
-                            enum lt_dtype type, bool pairs)
+/* Sixteen units from rows along which the width runs; for pairs two rows are interleaved, word by word. */
+INLINE __m512i units_across(const char *row, int64_t width, const char *second, int64_t width2, enum lt_dtype type,
+                            bool pairs)
 {
-    if (!pairs) {
-        for (int64_t j = 0; j < k; j++) _mm512_storeu_ps(out + j * stride * 4, load(p + j * row_bytes, width, type));
-        return;
-    }
+    if (!pairs) return _mm512_castps_si512(load(row, width, type));
     const __m512i order = _mm512_or_si512(      /* words 0, 16, 1, 17 ... */
         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
         _mm512_setr_epi32(16 << 16, 17 << 16, 18 << 16, 19 << 16, 20 << 16, 21 << 16, 22 << 16, 23 << 16, 24 << 16,
                           25 << 16, 26 << 16, 27 << 16, 28 << 16, 29 << 16, 30 << 16, 31 << 16));
-    for (int64_t j = 0; j < k; j += 2) {
-        const char *row = p + j * row_bytes;
-        int64_t second = j + 1 < k ? width : 0;
-        __m512i x;
-        if (type == LT_BF16) {
-            __m256i a = _mm256_maskz_loadu_epi16(mask16(width), row);
-            __m256i b = _mm256_maskz_loadu_epi16(mask16(second), row + row_bytes);
-            x = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
-        } else {
-            x = from_bh(_mm512_cvtne2ps_pbh(load(row + row_bytes, second, type), load(row, width, type)));
+    __m512i x;
+    if (type == LT_BF16)
+        x = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_maskz_loadu_epi16(mask16(width), row)),
+                               _mm256_maskz_loadu_epi16(mask16(width2), second), 1);
+    else
+        x = from_bh(_mm512_cvtne2ps_pbh(load(second, width2, type), load(row, width, type)));
+    return _mm512_permutexvar_epi16(order, x);
+}
+
+/* Panels side by side, row by row in memory, so that no line is fetched twice; later rows are asked for early. */
+INLINE void across(char *out, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                   const struct lt_gemm_source *s, enum lt_dtype type, bool pairs)
+{
+    const int64_t size = type == LT_F32 ? 4 : 2, row_bytes = s->ld * size, step = pairs ? 2 : 1, ahead = 8 * row_bytes;
+    const char *row = s->p;
+    for (int64_t j = 0; j < k; j += step, row += step * row_bytes, out += stride * 4) {
+        char *to = out;
+        const bool second = pairs && j + 1 < k;
+        for (int64_t i = 0; i < width; i += height, to += distance) {
+            for (int64_t h = 0; h < stride; h += 16) {
+                const char *from = row + (i + h) * size;
+                const int64_t w = LT_MIN(height, width - i) - h;
+                _mm_prefetch(from + ahead, _MM_HINT_T0);
+                if (pairs) _mm_prefetch(from + row_bytes + ahead, _MM_HINT_T0);
+                _mm512_storeu_si512(to + h * 4, units_across(from, w, from + row_bytes, second ? w : 0, type, pairs));
+            }
         }
-        _mm512_storeu_si512(out + j / 2 * stride * 4, _mm512_permutexvar_epi16(order, x));
+    }
+}
+
+static void across_f32(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                       const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: across(dst, distance, height, stride, width, k, s, LT_BF16, false); return;
+    case LT_F16: across(dst, distance, height, stride, width, k, s, LT_F16, false); return;
+    default: across(dst, distance, height, stride, width, k, s, LT_F32, false); return;
+    }
+}
+
+static void across_bf16(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                        const struct lt_gemm_source *s)
+{
+    switch (s->type) {
+    case LT_BF16: across(dst, distance, height, stride, width, k, s, LT_BF16, true); return;
+    case LT_F16: across(dst, distance, height, stride, width, k, s, LT_F16, true); return;
+    default: across(dst, distance, height, stride, width, k, s, LT_F32, true); return;
     }
 }
 
 INLINE void pack(char *out, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s,
                  enum lt_dtype type, bool pairs)
 {
-    const int64_t size = type == LT_F32 ? 4 : 2, row_bytes = s->ld * size;
-    for (int64_t i = 0; i < stride; i += 16) {
-        int64_t w = LT_MAX(LT_MIN(width - i, 16), 0);
-        const char *from = (const char *)s->p + i * (s->k_fast ? row_bytes : size);
-        if (s->k_fast) pack_k_fast(out + i * 4, stride, w, k, from, row_bytes, type, pairs);
-        else pack_width_fast(out + i * 4, stride, w, k, from, row_bytes, type, pairs);
-    }
+    const int64_t row_bytes = s->ld * (type == LT_F32 ? 4 : 2);
+    for (int64_t i = 0; i < stride; i += 16)
+        pack_k_fast(out + i * 4, stride, LT_MAX(LT_MIN(width - i, 16), 0), k, (const char *)s->p + i * row_bytes,
+                    row_bytes, type, pairs);
 }
 
 static void pack_f32(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
 {
-    switch (s->type) {
-    case LT_BF16: pack(dst, stride, width, k, s, LT_BF16, false); return;
-    case LT_F16: pack(dst, stride, width, k, s, LT_F16, false); return;
-    default: pack(dst, stride, width, k, s, LT_F32, false); return;
-    }
+    if (!s->k_fast) across_f32(dst, 0, width, stride, width, k, s);
+    else if (s->type == LT_BF16) pack(dst, stride, width, k, s, LT_BF16, false);
+    else if (s->type == LT_F16) pack(dst, stride, width, k, s, LT_F16, false);
+    else pack(dst, stride, width, k, s, LT_F32, false);
 }
 
 static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
 {
-    switch (s->type) {
-    case LT_BF16: pack(dst, stride, width, k, s, LT_BF16, true); return;
-    case LT_F16: pack(dst, stride, width, k, s, LT_F16, true); return;
-    default: pack(dst, stride, width, k, s, LT_F32, true); return;
-    }
+    if (!s->k_fast) across_bf16(dst, 0, width, stride, width, k, s);
+    else if (s->type == LT_BF16) pack(dst, stride, width, k, s, LT_BF16, true);
+    else if (s->type == LT_F16) pack(dst, stride, width, k, s, LT_F16, true);
+    else pack(dst, stride, width, k, s, LT_F32, true);
 }
 
 INLINE void pack_rows(char *out, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s,
@@ -247,9 +274,9 @@ static void tile_bf16(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx512[2] = {
     [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 512, .near = 256 << 10, .step = 1, .lanes = 16, .pack = pack_f32,
-                         .pack_rows = rows_f32, .tile = tile_f32 },
+                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile_f32 },
     [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 1024, .near = 256 << 10, .step = 2, .lanes = 16, .pack = pack_bf16,
-                          .pack_rows = rows_bf16, .tile = tile_bf16 },
+                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile_bf16 },
 };
 #else
 typedef int lt_no_avx512_here;

@@ -18,7 +18,7 @@ struct lt_gemm_source {                 /* one panel of a matrix in memory */
     bool k_fast;                        /* k runs along a stored row; else the panel's width does */
 };
 
-struct lt_gemm_rows { const void *p; int64_t row, unit; };   /* packed rows of A; bytes from row to row, unit to unit */
+struct lt_gemm_rows { const void *p; int64_t row, unit; };  /* packed rows of A; bytes from row to row, unit to unit */
 
 struct lt_gemm_kernel {
     int mr, nr;                         /* the largest tile: mr rows of A, nr columns of B */
@@ -26,12 +26,15 @@ struct lt_gemm_kernel {
     int near;                           /* bytes of A kept packed at a time, in the second-level cache */
     int step;                           /* products per packed unit: 1, or 2 for bf16 pairs */
 
-    int lanes;                          /* panels of A that many units apart, a multiple of it, pack fastest */
+    int lanes;                          /* strides that are a multiple of it pack fastest */
 
-    /* Packs width x k elements, element (k, i) as unit k / step * stride + i; columns from width to stride become 0
-     * when stride is a multiple of lanes. */
+    /* Packs a panel of width x k elements, element (k, i) as unit k / step * stride + i; columns from width to stride
+     * become 0 when stride is a multiple of lanes. */
     void (*pack)(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s);
-
+    /* The same for panels of `height` columns out of `width`, `distance` bytes apart, that lie side by side in memory:
+     * memory is read row by row; !s->k_fast. */
+    void (*pack_across)(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                        const struct lt_gemm_source *s);
     /* The same for rows along which k runs, kept as rows `row` bytes apart (a multiple of 4); s->k_fast. */
     void (*pack_rows)(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s);
 

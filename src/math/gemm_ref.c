@@ -26,7 +26,29 @@ static void pack_bf16(void *dst, int64_t stride, int64_t width, int64_t k, const
     for (int64_t i = 0; i < k * stride; i++) out[i] = lt_from_bf16(lt_to_bf16(out[i]));
 }
 
-/* Rows are packed as a panel is; only their places differ. */
+static void across(void (*pack)(void *, int64_t, int64_t, int64_t, const struct lt_gemm_source *), char *dst,
+                   size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                   const struct lt_gemm_source *s)
+{
+    struct lt_gemm_source part = *s;
+    for (int64_t i = 0; i < width; i += height, dst += distance) {
+        pack(dst, stride, LT_MIN(height, width - i), k, &part);
+        part.p = (const char *)part.p + (size_t)height * lt_dtype_size(s->type);
+    }
+}
+
+static void across_f32(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                       const struct lt_gemm_source *s)
+{
+    across(pack_f32, dst, distance, height, stride, width, k, s);
+}
+
+static void across_bf16(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                        const struct lt_gemm_source *s)
+{
+    across(pack_bf16, dst, distance, height, stride, width, k, s);
+}
+
 static void rows_f32(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s)
 {
     for (int64_t i = 0; i < rows; i++)
@@ -59,7 +81,7 @@ static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, 
 
 const struct lt_gemm_kernel lt_gemm_kernel_ref[2] = {
     [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .lanes = 1, .pack = pack_f32,
-                         .pack_rows = rows_f32, .tile = tile },
+                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile },
     [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .lanes = 1, .pack = pack_bf16,
-                          .pack_rows = rows_bf16, .tile = tile },
+                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile },
 };
