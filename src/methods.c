@@ -56,6 +56,7 @@
 #define DATAOPS(X)
 #define TOKENIZERS(X) \
     X(bpe) \
+    X(unigram) \
     X(wordpiece)
 #define LMS(X) \
     X(fake) \

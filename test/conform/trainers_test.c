@@ -140,7 +140,7 @@ static void test_trainers__threads_and_memory(void **state)
     char *folder = lt_test_temp();
     const char *path = write_corpus(folder, 30000);
     static const char *const plenty[] = { "vocab_size", "500", NULL };
-    static const char *const little[] = { "vocab_size", "500", "memory", "16", NULL };
+    static const char *const little[] = { "vocab_size", "500", "memory", "32", NULL };
     for (const struct lt_method *const *m = trainers(); *m; m++) {
         struct lt_tokenizer *first, *t;
         if (train(*m, path, 1, plenty, &first)) fail_msg("%s: %s", (*m)->name, lt_error());

@@ -31,12 +31,6 @@ struct job {
 
 static const char byte_level_stage[] =
     "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true}";
-static const char metaspace[] =
-    "{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\",\"prepend_scheme\":\"always\",\"split\":true}";
-static const char char_decoder[] =
-    "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\xE2\x96\x81\"},"
-    "\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},"
-    "{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}";
 
 /* Everything of the spec that does not depend on what is learnt. */
 static int base_spec(const struct job *j, struct lt_tok_spec *s)
@@ -58,8 +52,8 @@ static int base_spec(const struct job *j, struct lt_tok_spec *s)
         s->ignore_merges = !strcmp(o->pre_tokenizer, "llama-bpe");      /* as llama.cpp reads that name */
         return s->pre_tokenizer ? 0 : -1;
     }
-    s->pre_tokenizer = metaspace;
-    s->decoder = char_decoder;
+    s->pre_tokenizer = lt_trainer_space_mark;
+    s->decoder = lt_trainer_space_mark_decoder;
     s->byte_fallback = o->byte_fallback;
     s->fuse_unk = true;
     return 0;

@@ -217,6 +217,16 @@ uint64_t lt_symbols_bytes(const struct lt_words *w, bool bytes)
 }
 
 /* ---- what the finished tokenizer is made of ---- */
+#define MARK "\xE2\x96\x81"
+const char lt_trainer_space_mark[] =
+    "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\n+\"},"
+    "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"Metaspace\",\"replacement\":\"" MARK "\","
+    "\"prepend_scheme\":\"first\",\"split\":true}]}";
+const char lt_trainer_space_mark_decoder[] =
+    "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"" MARK "\"},"
+    "\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},"
+    "{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}";
+
 static void put_special(struct lt_buf *b, const char *name, bool *more)
 {
     if (!name || !*name)

@@ -66,6 +66,9 @@ void lt_trainer_symbols(const struct lt_words *w, const int32_t *byte, const str
 /* About how many bytes the merge loop takes over these words. */
 uint64_t lt_symbols_bytes(const struct lt_words *w, bool bytes);
 
+/* Stages for pieces of characters: lines apart, then words, whose space becomes a U+2581 in front; and back. */
+extern const char lt_trainer_space_mark[], lt_trainer_space_mark_decoder[];
+
 /* {"type":"TemplateProcessing",...}: first before and last after a text; NULL names are left out.  free() it. */
 char *lt_trainer_template(const struct lt_pieces *pieces, int specials, const char *first, const char *last);
 /* The pieces as tokenizer.json has them; spell: all but the special ones in the GPT-2 alphabet, kept in *text.
