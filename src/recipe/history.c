@@ -40,6 +40,25 @@ static char *base_of(const char *owner, const struct lt_record *r)
     return b.p;
 }
 
+/* A verb whose result depends on more than its options (a run against the clock) leaves in its folder the options that
+ * a repetition needs besides. */
+static int add_repeat(struct lt_origin *o)
+{
+    for (int i = 0; i < lt_record_entries(o->record.outputs); i++) {
+        struct lt_buf path = { 0 };
+        json_t *more = NULL;
+        lt_buf_fmt(&path, "%s%s/%s", *lt_record_entry(o->record.outputs, i).path == '/' ? "" : o->base,
+                   lt_record_entry(o->record.outputs, i).path, LT_RECORD_REPEAT);
+        int rc = lt_path_exists(path.p) ? lt_json_read(path.p, &more) : 0;
+        if (rc == 0 && more && json_object_update(o->record.options, more))
+            rc = lt_fail("%s: expected an object of options", path.p);
+        json_decref(more);
+        lt_buf_free(&path);
+        if (rc) return -1;
+    }
+    return 0;
+}
+
 int lt_origin_open(const char *artefact, struct lt_origin *out)
 {
     struct lt_buf text = { 0 };
@@ -54,7 +73,9 @@ int lt_origin_open(const char *artefact, struct lt_origin *out)
     out->owner = owner_of(out->place);
     out->base = base_of(out->owner, &out->record);
     if (!out->base) out->base = lt_strdup("");
-    return 0;
+    if (add_repeat(out) == 0) return 0;
+    lt_origin_close(out);
+    return -1;
 }
 
 void lt_origin_close(struct lt_origin *o)

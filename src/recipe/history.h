@@ -4,7 +4,8 @@
 
 #include "recipe/recipe.h"
 
-/* The record that tells of an artefact, and where its relative paths start. */
+/* The record that tells of an artefact, and where its relative paths start.  The options in it are those that make the
+ * artefact again: the recorded ones and what a LT_RECORD_REPEAT in the output folder adds. */
 struct lt_origin {
     char *place;                        /* of the record */
     char *owner;                        /* the file or folder that the record lies beside or in */

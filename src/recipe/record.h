@@ -7,6 +7,7 @@
 #define LT_RECORD_FORMAT "lathe-run 1"
 #define LT_RECORD_IN_FOLDER "lathe-run.json"
 #define LT_RECORD_BESIDE ".run.json"
+#define LT_RECORD_REPEAT "repeat.json"          /* in an output folder: options that a repetition needs besides */
 
 /* A path that an option names: of the verb's own rows, or of a method that was chosen ("lm.path"). */
 struct lt_option_path { const char *option, *path; };

@@ -173,6 +173,22 @@ static void test_history__command_lines_read_back(void **state)
     lt_options_free(again);
 }
 
+/* What a folder says a repetition needs besides is part of the command. */
+static void test_history__repeat_file(void **state)
+{
+    (void)state;
+    char *dir = enter_fresh();
+    run(&toy_bundle, "{\"in\": [\"a.txt\"], \"out\": \"all\"}");
+    save("all/repeat.json", "{\"optim\": {\"name\": \"lion\"}}\n");
+    json_t *j = history("all");
+    assert_string_equal(text(j, "command"), "lathe bundle --in a.txt --out all --optim lion");
+    json_decref(j);
+    save("all/repeat.json", "[1]");
+    assert_null(lt_history("all", toy_find, NULL));
+    assert_non_null(strstr(lt_error(), "all/repeat.json: expected an object of options"));
+    leave(dir);
+}
+
 static int names_in(const char *path)
 {
     char **names;
@@ -275,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_history__seen_from_another_folder),
         cmocka_unit_test(test_history__command_lines),
         cmocka_unit_test(test_history__command_lines_read_back),
+        cmocka_unit_test(test_history__repeat_file),
         cmocka_unit_test(test_history__reproduce),
         cmocka_unit_test(test_history__reproduce_tells_what_differs),
         cmocka_unit_test(test_history__reproduce_refused),
