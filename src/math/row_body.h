@@ -38,22 +38,23 @@ INLINE part load(const float *x)
     return v;
 }
 
+typedef float eight __attribute__((vector_size(32)));
+typedef float four __attribute__((vector_size(16)));
 typedef int32_t mask __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t mask_four __attribute__((vector_size(16)));
 
-INLINE part choose(mask m, part yes, part no)
+/* Sixteen lanes added pairwise: eight apart, then four, two, one. */
+INLINE float total(const part *s)
 {
-    return (part)((m & (mask)yes) | (~m & (mask)no));
-}
-
-/* The sum of s and of the last n < 16 terms. */
-INLINE float total(const part *s, int64_t n, const float *term)
-{
-    float t[LANES];
-    memcpy(t, s, sizeof t);
-    for (int64_t i = 0; i < n; i++) t[i] += term[i];
-    for (int i = 0; i < 8; i++) t[i] += t[i + 8];
-    for (int i = 0; i < 4; i++) t[i] += t[i + 4];
-    return (t[0] + t[2]) + (t[1] + t[3]);
+    eight low, high;
+    four a, b;
+    memcpy(&low, s, sizeof low);
+    memcpy(&high, (const char *)s + sizeof low, sizeof high);
+    low += high;
+    memcpy(&a, &low, sizeof a);
+    memcpy(&b, (const char *)&low + sizeof a, sizeof b);
+    a += b;
+    return (a[0] + a[2]) + (a[1] + a[3]);
 }
 
 /* One loop for every kind of sum: `terms` of a part that begins at element e, `term` of the single element e. */
@@ -62,9 +63,12 @@ INLINE float total(const part *s, int64_t n, const float *term)
     int64_t i = 0; \
     for (; i + LANES <= n; i += LANES) \
         for (int p = 0; p < PARTS; p++) { int64_t e = i + p * WIDTH; s[p] += (terms); } \
-    float rest[LANES] = { 0 }; \
-    for (int64_t e = i; e < n; e++) rest[e - i] = (term); \
-    return total(s, n - i, rest);
+    if (i < n) { \
+        float rest[LANES] = { 0 }; \
+        for (int64_t e = i; e < n; e++) rest[e - i] = (term); \
+        for (int p = 0; p < PARTS; p++) s[p] += load(rest + p * WIDTH); \
+    } \
+    return total(s);
 
 INLINE float sum_of(int64_t n, const float *x) { SUM(load(x + e), x[e]) }
 INLINE float dot_of(int64_t n, const float *a, const float *b) { SUM(load(a + e) * load(b + e), a[e] * b[e]) }
@@ -354,23 +358,31 @@ static void rope(int64_t rot, bool interleaved, float sign, const float *restric
 
 /* ---- attention ---- */
 
+INLINE part larger(part a, part b)
+{
+    mask m = a > b;
+    return (part)((m & (mask)a) | (~m & (mask)b));
+}
+
+INLINE four larger_four(four a, four b)
+{
+    mask_four m = a > b;
+    return (four)((m & (mask_four)a) | (~m & (mask_four)b));
+}
+
 INLINE float peak_of(int64_t n, const float *x)
 {
     part m[PARTS];
-    float t[LANES];
+    four q[4];
     for (int p = 0; p < PARTS; p++) m[p] = (part){ 0 } - INFINITY;
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        for (int p = 0; p < PARTS; p++) {
-            part v = load(x + i + p * WIDTH);
-            m[p] = choose(v > m[p], v, m[p]);
-        }
-    memcpy(t, m, sizeof t);
-    for (int l = 0; l < 8; l++) t[l] = t[l + 8] > t[l] ? t[l + 8] : t[l];
-    for (int l = 0; l < 4; l++) t[l] = t[l + 4] > t[l] ? t[l + 4] : t[l];
-    for (int l = 1; l < 4; l++) t[0] = t[l] > t[0] ? t[l] : t[0];
-    for (int64_t l = 0, rest = n - i; l < rest; l++) t[0] = x[i + l] > t[0] ? x[i + l] : t[0];
-    return t[0];
+        for (int p = 0; p < PARTS; p++) m[p] = larger(load(x + i + p * WIDTH), m[p]);
+    memcpy(q, m, sizeof q);
+    q[0] = larger_four(larger_four(q[0], q[1]), larger_four(q[2], q[3]));
+    float a = q[0][0] > q[0][1] ? q[0][0] : q[0][1], b = q[0][2] > q[0][3] ? q[0][2] : q[0][3], top = a > b ? a : b;
+    for (int64_t l = 0, rest = n - i; l < rest; l++) top = x[i + l] > top ? x[i + l] : top;
+    return top;
 }
 
 INLINE void mask_row(float *restrict score, int32_t from, int32_t end)
