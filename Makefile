@@ -129,7 +129,7 @@ bench-build: $(BENCH_BIN)
 bench: $(BUILD)/lathe  ## race the peers and compare with bench/baseline.tsv
 	BUILD=$(BUILD) bench/run
 
-lab:  ## check the claims of papers again, small (lab/*.sh)
+lab: $(BUILD)/lathe  ## check the claims of papers again, small (lab/*.yaml)
 	BUILD=$(BUILD) tools/run-lab
 
 tidy:  ## check the house style

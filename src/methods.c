@@ -10,6 +10,7 @@
     X(generate) \
     X(help) \
     X(inspect) \
+    X(lab) \
     X(pack) \
     X(perplexity) \
     X(reproduce) \

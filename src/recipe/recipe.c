@@ -343,7 +343,7 @@ static int read_steps(struct reader *b, const struct lt_yaml *steps, int line)
 
 static int check_top(struct reader *b, const struct lt_yaml *y)
 {
-    static const char *const known[] = { "name", "about", "vars", "steps" };
+    static const char *const known[] = { "name", "about", "vars", "steps", "lab" };
     if (y->kind != LT_YAML_MAP) {
         lt_misuse("expected a recipe: \"name\", \"vars\" and \"steps\"");
         return fail_at(b, y->line);
@@ -352,10 +352,34 @@ static int check_top(struct reader *b, const struct lt_yaml *y)
         struct near n = near_to(y->key[i]->text);
         for (int k = 0; k < LT_COUNT(known); k++) consider(&n, known[k]);
         if (n.distance == 0) continue;
-        unknown(&n, "a recipe has no", "it has name, about, vars and steps");
+        unknown(&n, "a recipe has no", "it has name, about, vars, steps and lab");
         return fail_at(b, y->key[i]->line);
     }
     return 0;
+}
+
+/* What a lab recipe claims is kept as JSON: objects of texts, each expanded.  NULL: lt_error. */
+static json_t *read_lab(struct reader *b, const struct lt_yaml *y)
+{
+    const char *text;
+    if (y->kind == LT_YAML_SCALAR && y->text) {
+        if (expand(b, y->text, &text) == 0) return json_string(text);
+        fail_at(b, y->line);
+        return NULL;
+    }
+    if (y->kind != LT_YAML_MAP) {
+        lt_misuse("lab: expected an object or a text");
+        fail_at(b, y->line);
+        return NULL;
+    }
+    json_t *all = json_object();
+    for (int i = 0; i < y->count; i++) {
+        json_t *one = read_lab(b, y->item[i]);
+        if (one && json_object_set_new(all, y->key[i]->text, one) == 0) continue;
+        json_decref(all);
+        return NULL;
+    }
+    return all;
 }
 
 static int check_unused(struct reader *b)
@@ -439,8 +463,11 @@ static int read_recipe(struct reader *b, struct lt_str text, const struct lt_lis
     struct lt_yaml *y;
     if (lt_yaml_parse(b->r->path, text, b->a, &y)) return lt_misuse("%s", lt_error());
     if (check_top(b, y) || split_overrides(b, overrides) || read_variables(b, lt_yaml_get(y, "vars"))
-        || read_steps(b, lt_yaml_get(y, "steps"), y->line) || check_overrides(b) || check_unused(b))
+        || read_steps(b, lt_yaml_get(y, "steps"), y->line) || check_overrides(b))
         return -1;
+    const struct lt_yaml *lab = lt_yaml_get(y, "lab");
+    if (lab && !(b->r->lab = read_lab(b, lab))) return -1;
+    if (check_unused(b)) return -1;
     for (int i = 0; i < b->r->count; i++)
         if (check_outputs(b, i) || check_inputs(b, i)) return -1;
     return 0;
@@ -470,6 +497,7 @@ int lt_recipe_open(const char *path, const struct lt_list *overrides, lt_verb_fi
 void lt_recipe_close(struct lt_recipe *r)
 {
     for (int i = 0; i < r->count; i++) lt_options_free(r->step[i].options);
+    json_decref(r->lab);
     lt_arena_free(&r->arena);
     *r = (struct lt_recipe){ 0 };
 }

@@ -22,6 +22,7 @@ struct lt_recipe {
     const char *path;
     struct lt_step *step;
     int count;
+    json_t *lab;                        /* its `lab:`, with variables expanded (recipe/claim.h); NULL: none */
     struct lt_arena arena;
 };
 

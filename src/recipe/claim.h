@@ -1,0 +1,18 @@
+/* Lab recipes: a paper's claim, checked again with small models (doc/formats/lab.md). */
+#ifndef LT_CLAIM_H
+#define LT_CLAIM_H
+
+#include "recipe/recipe.h"
+
+struct lt_lab_result {
+    const char *paper, *claim, *figure;     /* borrowed from the recipe */
+    const char *verdict;                    /* "confirmed", "not confirmed", "reversed" */
+    double baseline, ours, seconds;
+};
+/* Runs what must run of the recipe and compares the two figures its `lab:` names.  A recipe without one is refused
+ * before anything runs. */
+int lt_lab_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct lt_ctx *c, struct lt_lab_result *out);
+/* Puts the result into a table (lab/results.tsv), in place of an older one of this name. */
+int lt_lab_note(const char *table, const char *name, const struct lt_lab_result *x);
+
+#endif

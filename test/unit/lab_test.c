@@ -1,0 +1,122 @@
+/* Lab recipes over a toy verb that writes a number. */
+#include "test.h"
+#include "recipe/claim.h"
+
+struct toy { const char *output; double value; };
+static int toy_run(const void *o, struct lt_ctx *c)
+{
+    const struct toy *t = o;
+    struct lt_buf b = { 0 };
+    (void)c;
+    lt_buf_fmt(&b, "{\"step\": 1, \"loss\": 99}\n{\"step\": 2, \"loss\": %g}\n{\"step\": 3}\n", t->value);
+    int rc = lt_file_save(t->output, b.p, b.n);
+    lt_buf_free(&b);
+    return rc;
+}
+
+static const struct lt_opt toy_rows[] = {
+    { .key = "output", .help = "file", .type = LT_STR, .at = offsetof(struct toy, output), .flags = LT_NEED | LT_OUT },
+    { .key = "value", .help = "number", .type = LT_REAL, .at = offsetof(struct toy, value) },
+    { 0 },
+};
+static const struct lt_verb toy = {
+    .m = { .name = "toy", .brief = "writes", .size = sizeof(struct toy), .opts = toy_rows }, .run = toy_run,
+};
+
+static const struct lt_verb *find(void *self, const char *name)
+{
+    (void)self;
+    return strcmp(name, "toy") ? NULL : &toy;
+}
+
+/* A recipe whose baseline is 2 and whose own figure is `ours`. */
+static int judge(const char *folder, const char *ours, const char *lab, struct lt_lab_result *x, struct lt_recipe *r)
+{
+    struct lt_buf text = { 0 };
+    lt_buf_fmt(&text, "vars: {out: %s, ours: %s}\n"
+               "lab:\n  paper: arXiv:0000.00000\n  claim: a claim\n  figure: loss\n%s"
+               "  baseline: {file: \"${out}/a.jsonl\", key: loss}\n  ours: {file: \"${out}/b.jsonl\", key: loss}\n"
+               "steps:\n  - {verb: toy, name: a, output: \"${out}/a.jsonl\", value: 2}\n"
+               "  - {verb: toy, name: b, output: \"${out}/b.jsonl\", value: \"${ours}\"}\n", folder, ours, lab);
+    int rc = lt_recipe_parse("lab.yaml", lt_buf_view(&text), &(struct lt_list){ 0 }, find, NULL, r);
+    lt_buf_free(&text);
+    if (rc) return -1;
+    return lt_lab_run(r, &(struct lt_recipe_mode){ 0 }, NULL, x);
+}
+
+static void test_lab__verdicts(void **unused)
+{
+    (void)unused;
+    static const struct { const char *ours, *lab, *verdict; } table[] = {
+        { "1.9", "", "confirmed" },
+        { "2.1", "", "reversed" },
+        { "2", "", "not confirmed" },
+        { "1.9", "  margin: 0.06\n", "not confirmed" },
+        { "1.9", "  margin: 0.04\n", "confirmed" },
+        { "2.1", "  margin: 0.04\n", "reversed" },
+        { "2.1", "  better: higher\n  margin: 0.04\n", "confirmed" },
+        { "1.9", "  better: higher\n", "reversed" },
+    };
+    char *folder = lt_test_temp();
+    for (int i = 0; i < LT_COUNT(table); i++) {
+        struct lt_lab_result x;
+        struct lt_recipe r;
+        assert_ok(judge(folder, table[i].ours, table[i].lab, &x, &r));
+        assert_string_equal(x.verdict, table[i].verdict);
+        assert_true(x.baseline == 2);
+        lt_recipe_close(&r);
+    }
+    lt_test_temp_end(folder);
+}
+
+static void test_lab__refuses(void **unused)
+{
+    (void)unused;
+    char *folder = lt_test_temp();
+    struct lt_lab_result x;
+    struct lt_recipe r;
+    assert_fails(judge(folder, "1", "  better: smaller\n", &x, &r), "expected lower or higher, found \"smaller\"");
+    lt_recipe_close(&r);
+    assert_fails(judge(folder, "1", "  margin: much\n", &x, &r), "margin: expected a share");
+    lt_recipe_close(&r);
+    assert_fails(judge(folder, "1", "  verdict: yes\n", &x, &r), "no key \"verdict\"");
+    lt_recipe_close(&r);
+    assert_fails(judge(folder, "1", "  better: ${nothing}\n", &x, &r), "there is no variable \"nothing\"");
+    struct lt_str plain = lt_str("steps:\n  - {verb: toy, output: /nowhere/x}\n");
+    assert_ok(lt_recipe_parse("plain.yaml", plain, &(struct lt_list){ 0 }, find, NULL, &r));
+    assert_fails(lt_lab_run(&r, &(struct lt_recipe_mode){ 0 }, NULL, &x), "not a lab recipe");
+    lt_recipe_close(&r);
+    lt_test_temp_end(folder);
+}
+
+static void test_lab__a_table_keeps_one_row_a_name(void **unused)
+{
+    (void)unused;
+    char *folder = lt_test_temp();
+    const char *path = lt_test_path(folder, "results.tsv");
+    struct lt_lab_result x = { .paper = "p", .claim = "c", .figure = "f", .verdict = "confirmed", .baseline = 2,
+                               .ours = 1 };
+    assert_ok(lt_lab_note(path, "muon", &x));
+    assert_ok(lt_lab_note(path, "lion", &x));
+    x.ours = 3;
+    assert_ok(lt_lab_note(path, "muon", &x));
+    assert_ok(lt_lab_note(path, "zeta", &x));
+    struct lt_buf text = { 0 };
+    assert_ok(lt_file_read(path, &text));
+    assert_string_equal(text.p, "name\tpaper\tbaseline\tours\tverdict\tseconds\tfigure\tclaim\n"
+                                "lion\tp\t2\t1\tconfirmed\t0\tf\tc\n"
+                                "muon\tp\t2\t3\tconfirmed\t0\tf\tc\n"
+                                "zeta\tp\t2\t3\tconfirmed\t0\tf\tc\n");
+    lt_buf_free(&text);
+    lt_test_temp_end(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lab__verdicts),
+        cmocka_unit_test(test_lab__refuses),
+        cmocka_unit_test(test_lab__a_table_keeps_one_row_a_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
