@@ -38,7 +38,8 @@ static inline bool lt_tok_trie_step(const struct lt_tok_trie *t, uint32_t *node,
 struct lt_tok_view {
     const char *p;
     size_t n;
-    const uint32_t *from, *to;  /* [n]: the stretch of the given text a byte stands for; NULL: base + i, base + i + 1 */
+    /* [n]: the stretch of the given text a byte stands for; NULL: base + i, base + i + 1 */
+    const uint32_t *from, *to;
     uint32_t base;
 };
 struct lt_tok_text { struct lt_buf b; uint32_t *from, *to; size_t cap; };
@@ -78,12 +79,15 @@ static inline void lt_tok_spans_put(struct lt_tok_spans *s, size_t begin, size_t
 struct lt_tok_regex;
 struct lt_tok_matcher;                                          /* scratch of one thread */
 struct lt_tok_regex *lt_tok_regex_new(struct lt_str pattern);   /* NULL: lt_error */
+struct lt_tok_regex *lt_tok_script_regex(void);                 /* runs of one script; NULL: lt_error */
 void lt_tok_regex_free(struct lt_tok_regex *r);
 struct lt_tok_matcher *lt_tok_matcher_new(void);
 void lt_tok_matcher_free(struct lt_tok_matcher *m);
-/* The first match at or after `at` in well-formed UTF-8: 1, 0 (none), -1: lt_error.  A match may be empty. */
-int lt_tok_regex_find(const struct lt_tok_regex *r, struct lt_tok_matcher *m, const char *p, size_t n, size_t at,
-                      struct lt_tok_span *out);
+/* The matches in well-formed UTF-8, one after the other: 1, 0 (no more), -1: lt_error.  A match may be empty, but not
+ * where the one before it ended.  *x is zeroed at first; x->end is then the end of the last match. */
+struct lt_tok_matches { size_t at, end; bool any; };
+int lt_tok_regex_next(const struct lt_tok_regex *r, struct lt_tok_matcher *m, struct lt_str text,
+                      struct lt_tok_matches *x, struct lt_tok_span *out);
 
 /* A hand-written scanner: the end of the word that begins at `at` < n; words cover the text. */
 struct lt_tok_scanner;
@@ -140,7 +144,8 @@ int lt_tok_decoder_piece(const struct lt_tok_decoder *d, struct lt_str piece, st
 const char *lt_tok_stage_type(json_t *j, const char *what);     /* NULL: lt_error */
 int lt_tok_stage_unknown(const char *what, const char *type);   /* always -1 */
 int lt_tok_get_bool(json_t *j, const char *key, bool absent, bool *out);
-int lt_tok_get_str(json_t *j, const char *key, const char *absent, struct lt_str *out); /* absent NULL: must be there */
+/* absent NULL: must be there */
+int lt_tok_get_str(json_t *j, const char *key, const char *absent, struct lt_str *out);
 int lt_tok_get_int(json_t *j, const char *key, int64_t absent, int64_t min, int64_t max, int64_t *out);
 /* {"String": "..."} or {"Regex": "..."}: exactly one of *literal and *regex is set. */
 int lt_tok_get_pattern(json_t *j, const char *key, struct lt_str *literal, struct lt_tok_regex **regex);
@@ -182,13 +187,15 @@ struct lt_tokenizer {
     bool *special;                  /* [size] */
     struct lt_tok_index by_piece, by_raw;
     bool byte_level;
-    int32_t unk, byte[256];     /* unk: -1 none; byte: <0x..> pieces with byte_fallback, single bytes when byte_level */
+    /* unk: -1 none; byte: <0x..> pieces with byte_fallback, single bytes when byte_level */
+    int32_t unk, byte[256];
     struct lt_tok_norm norm;
     struct lt_tok_pre pre;
     struct lt_tok_post post;
     struct lt_tok_decoder decoder;
     struct lt_tok_added_set added_raw, added_normal;
-    struct lt_str cut;             /* a mark that pieces hold only in front, so words may be cut before it; n 0: none */
+    /* a mark that pieces hold only in front, so words may be cut before it; n 0: none */
+    struct lt_str cut;
     const struct lt_tok_model *model;
     void *state;                    /* of the model */
     int32_t bos, eos;

@@ -20,11 +20,15 @@ static uint32_t label_of(uint32_t unit)
     return unit & (UINT32_C(1) << 31 | 0xFF);
 }
 
+static uint32_t u32_at(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
 struct lt_tok_charsmap *lt_tok_charsmap_new(struct lt_str bytes)
 {
     const uint8_t *p = (const uint8_t *)bytes.p;
-    uint32_t size = bytes.n < 4 ? 0
-        : (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    uint32_t size = bytes.n < 4 ? 0 : u32_at(p);
     if (bytes.n < 4 || size % 4 || size < 1024 || size > bytes.n - 4) {
         lt_fail("the compiled character map of %zu bytes is damaged", bytes.n);
         return NULL;
@@ -32,10 +36,8 @@ struct lt_tok_charsmap *lt_tok_charsmap_new(struct lt_str bytes)
     struct lt_tok_charsmap *m = lt_alloc(sizeof *m);
     *m = (struct lt_tok_charsmap){ .count = size / 4, .text_n = bytes.n - 4 - size };
     m->unit = lt_alloc(size);
-    for (uint32_t i = 0; i < m->count; i++) {
-        const uint8_t *u = p + 4 + 4 * (size_t)i;
-        m->unit[i] = (uint32_t)u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
-    }
+    for (uint32_t i = 0; i < m->count; i++)
+        m->unit[i] = u32_at(p + 4 + 4 * (size_t)i);
     m->text = lt_alloc(m->text_n + 1);
     memcpy(m->text, p + 4 + size, m->text_n);
     m->text[m->text_n] = 0;

@@ -137,8 +137,10 @@ static int do_bpe(const struct lt_tok_decoder_stage *s, const struct place *at, 
 
 static int hex_digit(char c)
 {
-    if (c >= '0' && c <= '9') return c - '0';
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9' ? c - '0'
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                : -1;
 }
 
 static int do_byte_fallback(const struct lt_tok_decoder_stage *s, const struct place *at, struct lt_buf *b)
@@ -182,8 +184,8 @@ static int do_strip(const struct lt_tok_decoder_stage *s, const struct place *at
 
 static int read_replace(struct lt_tok_decoder_stage *s, json_t *j)
 {
-    return lt_tok_get_pattern(j, "pattern", &s->text, &s->regex)
-        || lt_tok_get_str(j, "content", NULL, &s->with) ? -1 : 0;
+    return lt_tok_get_pattern(j, "pattern", &s->text, &s->regex) || lt_tok_get_str(j, "content", NULL, &s->with)
+           ? -1 : 0;
 }
 
 static int do_replace(const struct lt_tok_decoder_stage *s, const struct place *at, struct lt_buf *b)
@@ -197,14 +199,14 @@ static int do_replace(const struct lt_tok_decoder_stage *s, const struct place *
     if (!*at->matcher)
         *at->matcher = lt_tok_matcher_new();
     struct lt_buf out = { 0 };
+    struct lt_tok_matches all = { 0 };
     struct lt_tok_span m;
-    size_t done = 0, from = 0;
+    size_t done = 0;
     int rc;
-    while (from <= b->n && (rc = lt_tok_regex_find(s->regex, *at->matcher, b->p, b->n, from, &m)) == 1) {
+    while ((rc = lt_tok_regex_next(s->regex, *at->matcher, lt_buf_view(b), &all, &m)) == 1) {
         lt_buf_put(&out, b->p + done, m.begin - done);
         lt_buf_put(&out, s->with.p, s->with.n);
         done = m.end;
-        from = m.end > m.begin ? m.end : m.end < b->n ? m.end + (size_t)lt_utf8_size(b->p[m.end]) : b->n + 1;
     }
     lt_buf_put(&out, b->p + done, b->n - done);
     lt_buf_free(b);

@@ -322,7 +322,8 @@ static int split(struct sink *k, struct lt_tok_view v)
 static struct lt_tok_view part(const struct lt_tok_view *v, size_t begin, size_t end)
 {
     return (struct lt_tok_view){ v->p + begin, end - begin, v->from ? v->from + begin : NULL,
-                                 v->to ? v->to + begin : NULL, v->from ? v->base : v->base + (uint32_t)begin };
+                                 v->from ? v->to + begin : NULL,
+                                 v->from ? v->base : v->base + (uint32_t)begin };
 }
 
 /* Looks for the added tokens of a set; what lies between goes to `next`. */

@@ -223,11 +223,12 @@ static int read_added(struct reading *r)
         json_t *j = json_array_get(list, i);
         struct lt_tok_added *a = &r->added[i];
         int64_t id;
-        if (lt_tok_get_int(j, "id", -1, 0, LT_TOK_IDS_MAX - 1, &id)
-            || lt_tok_get_str(j, "content", NULL, &a->content)
-            || lt_tok_get_bool(j, "single_word", false, &a->single_word)
-            || lt_tok_get_bool(j, "lstrip", false, &a->lstrip)
-            || lt_tok_get_bool(j, "rstrip", false, &a->rstrip) || lt_tok_get_bool(j, "special", false, &a->special) ||
+        if (lt_tok_get_int(j, "id", -1, 0, LT_TOK_IDS_MAX - 1, &id) ||
+            lt_tok_get_str(j, "content", NULL, &a->content) ||
+            lt_tok_get_bool(j, "single_word", false, &a->single_word) ||
+            lt_tok_get_bool(j, "lstrip", false, &a->lstrip) ||
+            lt_tok_get_bool(j, "rstrip", false, &a->rstrip) ||
+            lt_tok_get_bool(j, "special", false, &a->special) ||
             lt_tok_get_bool(j, "normalized", !a->special, &a->normalized))
             return lt_fail("added_tokens[%zu]: %s", i, lt_error());
         if (id < 0)

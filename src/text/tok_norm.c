@@ -221,8 +221,8 @@ static int do_bert(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *x, 
 /* ---- white space and text in front ---- */
 static int read_strip(struct lt_tok_norm_stage *s, json_t *j)
 {
-    return lt_tok_get_bool(j, "strip_left", true, &s->left)
-        || lt_tok_get_bool(j, "strip_right", true, &s->right) ? -1 : 0;
+    return lt_tok_get_bool(j, "strip_left", true, &s->left) || lt_tok_get_bool(j, "strip_right", true, &s->right)
+           ? -1 : 0;
 }
 
 static int do_strip(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *x, const struct lt_tok_view *v,
@@ -264,8 +264,8 @@ static int do_prepend(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *
 /* ---- replacing ---- */
 static int read_replace(struct lt_tok_norm_stage *s, json_t *j)
 {
-    return lt_tok_get_pattern(j, "pattern", &s->text, &s->regex)
-        || lt_tok_get_str(j, "content", NULL, &s->with) ? -1 : 0;
+    return lt_tok_get_pattern(j, "pattern", &s->text, &s->regex) || lt_tok_get_str(j, "content", NULL, &s->with)
+           ? -1 : 0;
 }
 
 static bool same_replace(const struct lt_tok_norm_stage *s, const struct lt_tok_view *v)
@@ -284,7 +284,7 @@ static void put_replaced(const struct lt_tok_norm_stage *s, const struct lt_tok_
 static int do_replace(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *x, const struct lt_tok_view *v,
                       struct lt_tok_text *out)
 {
-    size_t done = 0, at = 0;
+    size_t done = 0;
     if (!s->regex) {
         for (const char *hit; (hit = memmem(v->p + done, v->n - done, s->text.p, s->text.n));) {
             size_t begin = (size_t)(hit - v->p);
@@ -295,13 +295,13 @@ static int do_replace(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *
         lt_tok_text_copy(out, v, done, v->n);
         return 0;
     }
+    struct lt_tok_matches all = { 0 };
     struct lt_tok_span m;
-    int rc = 0;
-    while (at <= v->n && (rc = lt_tok_regex_find(s->regex, x->matcher, v->p, v->n, at, &m)) == 1) {
+    int rc;
+    while ((rc = lt_tok_regex_next(s->regex, x->matcher, (struct lt_str){ v->p, v->n }, &all, &m)) == 1) {
         lt_tok_text_copy(out, v, done, m.begin);
         put_replaced(s, v, m.begin, m.end, out);
         done = m.end;
-        at = m.end > m.begin ? m.end : m.end < v->n ? m.end + (size_t)lt_utf8_size(v->p[m.end]) : v->n + 1;
     }
     lt_tok_text_copy(out, v, done, v->n);
     return rc < 0 ? -1 : 0;

@@ -1,8 +1,7 @@
 /* Pre-tokenisers: where words end.  Each stage is a row of `types`: it reads its members once and then splits one
  * stretch of text at a time; a stage that changes the text as well writes a new one.
  *
- * All but ByteLevel, Metaspace and UnicodeScripts find matches (by pattern or by character) and differ only in what
- * becomes of them: struct splitter below. */
+ * Most find matches (by pattern or by character) and differ only in what becomes of them: struct splitter below. */
 #include "text/tok.h"
 #include "text/tok_char.h"
 #include <stdlib.h>
@@ -36,8 +35,12 @@ struct pre_type {
 };
 
 /* ---- matches and gaps to words ---- */
-struct splitter { struct lt_tok_spans *out; enum behavior behavior; bool invert, last_match, any;
-                  struct lt_tok_span open; };
+struct splitter {
+    struct lt_tok_spans *out;
+    enum behavior behavior;
+    bool invert, last_match, any;               /* any: `open` is a word that may still grow */
+    struct lt_tok_span open;
+};
 
 static void flush(struct splitter *x)
 {
@@ -99,16 +102,15 @@ static int split_by_char(const struct run *r, struct lt_tok_span span,
 static int split_by_regex(const struct run *r, struct lt_tok_span span)
 {
     struct splitter x = splitter(r);
-    const char *p = r->v->p + span.begin;
-    size_t n = span.end - span.begin, gap = 0, at = 0;
+    struct lt_str text = { r->v->p + span.begin, span.end - span.begin };
+    struct lt_tok_matches all = { 0 };
     struct lt_tok_span match;
-    int rc = 0;
-    while (at <= n && (rc = lt_tok_regex_find(r->s->regex, r->m, p, n, at, &match)) == 1) {
+    size_t gap = 0;
+    int rc;
+    while ((rc = lt_tok_regex_next(r->s->regex, r->m, text, &all, &match)) == 1) {
         take(&x, span.begin + gap, span.begin + match.begin, false);
         take(&x, span.begin + match.begin, span.begin + match.end, true);
         gap = match.end;
-        at = match.end > match.begin ? match.end : match.end < n ? match.end + (size_t)lt_utf8_size(p[match.end])
-            : n + 1;
     }
     take(&x, span.begin + gap, span.end, false);
     flush(&x);
@@ -298,6 +300,14 @@ static int do_fixed_length(const struct run *r, struct lt_tok_span span)
     return 0;
 }
 
+static int read_scripts(struct lt_tok_pre_stage *s, json_t *j)
+{
+    (void)j;
+    s->invert = true;                           /* the runs stay, what lies between them goes */
+    s->regex = lt_tok_script_regex();
+    return s->regex ? 0 : -1;
+}
+
 /* ---- stages that change the text ---- */
 static int read_byte_level(struct lt_tok_pre_stage *s, json_t *j)
 {
@@ -398,6 +408,7 @@ static const struct pre_type types[] = {
     { .name = "Metaspace", .read = read_metaspace, .split = do_metaspace, .rewrites = true },
     { .name = "Punctuation", .read = read_punctuation, .split = do_punctuation },
     { .name = "Split", .read = read_split, .split = do_split },
+    { .name = "UnicodeScripts", .read = read_scripts, .split = split_by_regex },
     { .name = "Whitespace", .read = read_nothing, .split = do_whitespace },
     { .name = "WhitespaceSplit", .read = read_space, .split = do_space },
 };
@@ -457,8 +468,8 @@ int lt_tok_pre_build(json_t *j, struct lt_tok_pre *out)
     const struct lt_tok_pre_stage *s = out->stage;
     if (out->count == 1 && is_byte_level(s) && s->use_regex && !s->prefix_space)
         out->scan = s->scan;
-    if (out->count == 2 && s[0].scan && !is_byte_level(s) && is_byte_level(s + 1) && !s[1].use_regex
-        && !s[1].prefix_space)
+    if (out->count == 2 && s[0].scan && !is_byte_level(s) && is_byte_level(s + 1) && !s[1].use_regex &&
+        !s[1].prefix_space)
         out->scan = s[0].scan;
     return 0;
 }

@@ -3,6 +3,7 @@
  * line ends; ^ and $ stand at lines. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "text/tok.h"
+#include "text/tok_char.h"
 #include <assert.h>
 #include <pcre2.h>
 #include <stdlib.h>
@@ -132,8 +133,8 @@ void lt_tok_matcher_free(struct lt_tok_matcher *m)
     free(m);
 }
 
-int lt_tok_regex_find(const struct lt_tok_regex *r, struct lt_tok_matcher *m, const char *p, size_t n, size_t at,
-                      struct lt_tok_span *out)
+static int find(const struct lt_tok_regex *r, struct lt_tok_matcher *m, const char *p, size_t n, size_t at,
+                struct lt_tok_span *out)
 {
     int rc = pcre2_match(r->code, (PCRE2_SPTR)p, n, at, PCRE2_NO_UTF_CHECK, m->data, m->context);
     if (rc == PCRE2_ERROR_NOMATCH)
@@ -148,4 +149,23 @@ int lt_tok_regex_find(const struct lt_tok_regex *r, struct lt_tok_matcher *m, co
         return lt_fail("the pattern %.100s matches backwards; \\K is not supported in patterns", r->pattern);
     *out = (struct lt_tok_span){ o[0], o[1] };
     return 1;
+}
+
+int lt_tok_regex_next(const struct lt_tok_regex *r, struct lt_tok_matcher *m, struct lt_str text,
+                      struct lt_tok_matches *x, struct lt_tok_span *out)
+{
+    while (x->at <= text.n) {
+        int rc = find(r, m, text.p, text.n, x->at, out);
+        if (rc <= 0)
+            return rc;
+        bool empty = out->begin == out->end, skip = empty && x->any && out->end == x->end;
+        x->at = out->end;
+        if (empty)
+            x->at += out->end < text.n ? (size_t)lt_utf8_size(text.p[out->end]) : 1;
+        x->end = out->end;
+        x->any = true;
+        if (!skip)
+            return 1;
+    }
+    return 0;
 }

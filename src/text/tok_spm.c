@@ -192,8 +192,8 @@ static void spell_normalizer(struct reading *r)
         lt_buf_str(b, "{\"type\":\"Prepend\",\"prepend\":\"" MARK "\"},");
     lt_buf_str(b, "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" MARK "\"}");
     if (r->extra_spaces)                        /* a mark in the text is a space too, at its end */
-        lt_buf_str(b, ",{\"type\":\"Replace\","
-                      "\"pattern\":{\"Regex\":\"(?<!" MARK ")" MARK "++\\\\z\"},\"content\":\"\"}");
+        lt_buf_str(b,
+                   ",{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(?<!" MARK ")" MARK "++\\\\z\"},\"content\":\"\"}");
     lt_buf_str(b, "]}");
 }
 

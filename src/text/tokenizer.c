@@ -1,5 +1,6 @@
 /* A tokenizer from its spec: copies, tables, stages; and what can be asked of it. */
 #include "text/tokenizer.h"
+#include "text/tokenizer.h"
 #include "text/tok.h"
 #include "base/io.h"
 #include "text/tok_char.h"
