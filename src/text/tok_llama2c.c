@@ -63,10 +63,11 @@ static int build(struct reading *r, struct lt_tokenizer **out)
     struct lt_tok_spec s = {
         .kind = LT_TOK_BPE, .count = r->count, .piece = r->piece, .merge = m.merge, .merge_count = m.count,
         .added = added, .added_count = 3, .normalizer = "{\"type\":\"Prepend\",\"prepend\":\" \"}",
-        .post_processor = "{\"type\":\"TemplateProcessing\",\"single\":["
-                          "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":["
-                          "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}],"
-                          "\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[1],\"tokens\":[\"<s>\"]}}}",
+        .post_processor =
+            "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},"
+            "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
+            "{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}],"
+            "\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[1],\"tokens\":[\"<s>\"]}}}",
         .decoder = "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},"
                    "{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}",
         .unk = "<unk>", .unk_id = -1, .byte_fallback = true, .fuse_unk = true, .bos = 1, .eos = 2,
