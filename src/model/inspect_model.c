@@ -251,7 +251,7 @@ static int describe_tensors(const struct lt_inspect_options *o, json_t *root)
 
 /* ---- the same as lines ---- */
 
-/* A large number once more, as people say it: "134.5 M", "1.25 GiB". */
+/* A large amount once more, as people say it: "134.5 M", "1.25 GiB". */
 static void put_said(struct lt_buf *b, const char *key, double v)
 {
     static const char *const bytes[] = { "KiB", "MiB", "GiB", "TiB" }, *const plain[] = { "k", "M", "G", "T" };
@@ -277,7 +277,7 @@ static void put_scalars(struct lt_buf *b, const char *prefix, const json_t *o)
             lt_buf_fmt(b, "%s\t", full.p);
             if (json_is_string(v)) lt_buf_str(b, json_string_value(v));
             else lt_json_put(b, v);
-            if (json_is_integer(v)) put_said(b, full.p, (double)json_integer_value(v));
+            if (json_is_integer(v) && strcmp(prefix, "architecture")) put_said(b, full.p, (double)json_integer_value(v));
             lt_buf_char(b, '\n');
         }
         lt_buf_free(&full);

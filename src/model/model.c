@@ -99,18 +99,22 @@ struct lt_weight *lt_model_weight(const struct lt_model *m, const char *name)
 
 /* ---- new weights ---- */
 
-enum { CHUNK = 1 << 16 };           /* elements drawn by one chunk; the values do not depend on it */
+enum { CHUNK = 1 << 16 };           /* elements drawn by one chunk; even, and the values do not depend on it */
 
 struct draw { float *to; int64_t n; double std; struct lt_rng stream; };
 
-/* One number takes two positions of the stream, so element i stands at 2 i. */
+/* Box-Muller by pairs: numbers 2i and 2i + 1 come from the halves of draw i of the stream. */
 static void draw_chunk(void *arg, int64_t chunk)
 {
     const struct draw *d = arg;
     int64_t first = chunk * CHUNK, last = LT_MIN(first + CHUNK, d->n);
-    struct lt_rng r = d->stream;
-    r.at = 2 * (uint64_t)first;
-    for (int64_t i = first; i < last; i++) d->to[i] = (float)(d->std * lt_rng_normal(&r));
+    float std = (float)d->std, turn = 2 * 3.14159265358979323846f * 0x1p-32f;
+    for (int64_t i = first; i < last; i += 2) {
+        uint64_t u = lt_rng_at(d->stream.seed, d->stream.stream, (uint64_t)i / 2);
+        float radius = std * sqrtf(-2 * logf(((float)(u >> 32) + 1) * 0x1p-32f)), angle = turn * (float)(uint32_t)u;
+        d->to[i] = radius * cosf(angle);
+        if (i + 1 < last) d->to[i + 1] = radius * sinf(angle);
+    }
 }
 
 static void draw_weight(const struct lt_model *m, struct lt_weight *w, uint64_t seed, struct lt_pool *pool)
@@ -129,7 +133,8 @@ static void draw_weight(const struct lt_model *m, struct lt_weight *w, uint64_t 
 static int make(struct lt_model *m, uint64_t seed, struct lt_pool *pool)
 {
     m->o = (void *)lt_options_done(m->options);
-    if (!m->o || m->arch->params(m->o, m)) return -1;
+    if (!m->o) return -1;
+    if (m->arch->params(m->o, m)) return lt_misuse("%s", lt_error());   /* sizes that do not go together */
     double total = 0;
     for (int i = 0; i < m->weight_count; i++) total += (double)lt_weight_count(&m->weight[i]);
     if (total > 1e11)

@@ -37,7 +37,8 @@ struct lt_weight {
 /* Sees every activation by name and may put another of the same shape in its place.  Sites of a decoder, in order:
  * "embed"; in each layer "attn_in" (after the norm), "q", "k", "v" (after rotation), "attn_mix" (before the output
  * projection), "attn_out", "mlp_in", "mlp_mid" (before the down projection), "mlp_out", "resid"; at last "final".  The
- * tensor may be gone when the call returns: copy what must be kept. */
+ * tensor may be gone when the call returns: copy what must be kept.  With checkpointing the sites of a layer are passed
+ * again in backward. */
 typedef struct lt_tensor *lt_tap_fn(void *self, struct lt_graph *g, const char *site, int layer, struct lt_tensor *x);
 
 struct lt_model {

@@ -1,5 +1,6 @@
 /* Model folders and checkpoints that lie: one clear sentence each, and nothing opened. */
 #include "test.h"
+#include <math.h>
 #include "model/session.h"
 #include "model/safetensors.h"
 
@@ -214,6 +215,41 @@ static void test_model__new_models_of_impossible_sizes(void **state)
     }
 }
 
+static double deviation(const struct lt_weight *w, double *mean)
+{
+    int64_t n = lt_weight_count(w);
+    double sum = 0, square = 0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += (double)w->master[i];
+        square += (double)w->master[i] * (double)w->master[i];
+    }
+    *mean = sum / (double)n;
+    return sqrt(square / (double)n - *mean * *mean);
+}
+
+static void test_model__new_weights_are_normal(void **state)
+{
+    (void)state;
+    struct lt_options *o = lt_options_new(lt_method_find("arch", "llama"));
+    struct lt_model *m;
+    double mean;
+    assert_ok(lt_options_json(o, "{\"num_hidden_layers\": 8, \"initializer_range\": 0.04, \"vocab_size\": 100}"));
+    assert_ok(lt_model_new((const struct lt_arch *)lt_method_find("arch", "llama"), o, 1, NULL, &m));
+    assert_true(fabs(deviation(lt_model_weight(m, "model.layers.3.self_attn.q_proj.weight"), &mean) - 0.04) < 0.0005);
+    assert_true(fabs(mean) < 0.0005);
+    assert_true(fabs(deviation(lt_model_weight(m, "model.layers.3.self_attn.o_proj.weight"), &mean) - 0.01) < 0.0002);
+    assert_true(deviation(lt_model_weight(m, "model.norm.weight"), &mean) == 0 && mean == 1);
+    const struct lt_weight *w = lt_model_weight(m, "model.layers.3.mlp.up_proj.weight");
+    double even = 0, far = 0;       /* numbers of a pair do not go together; one in 370 lies beyond three deviations */
+    for (int64_t i = 0; i + 1 < lt_weight_count(w); i += 2) {
+        even += (double)w->master[i] * (double)w->master[i + 1] / (0.04 * 0.04);
+        far += fabsf(w->master[i]) > 0.12f;
+    }
+    assert_true(fabs(even / (double)(lt_weight_count(w) / 2)) < 0.02);
+    assert_true(fabs(far / (double)(lt_weight_count(w) / 2) - 0.0027) < 0.0008);
+    lt_model_free(m);
+}
+
 /* ---- llama2.c ---- */
 
 enum { DIM = 8, HIDDEN = 12, LAYERS = 2, HEADS = 2, KV = 1, VOCAB = 10, LENGTH = 6 };
@@ -363,6 +399,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_model__saved_where_nothing_can_be_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__names_are_suggested, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__new_models_of_impossible_sizes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_model__new_weights_are_normal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__checkpoints_of_llama2c, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__checkpoints_of_llama2c_that_lie, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__another_models_tokenizer, set_up, tear_down),
