@@ -63,7 +63,7 @@ build_id = $(if $(filter %/recipe/build.c,$(1)),-DLT_BUILD_ID='"$(shell cat $(BU
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
-	@$(CC) $(LT_CFLAGS) $(if $(filter src/math/%,$<),$(MATH_CFLAGS)) $(call isa,$<) $(call build_id,$<) \
+	@$(CC) $(LT_CFLAGS) $(if $(filter src/math/% src/train/optim/%,$<),$(MATH_CFLAGS)) $(call isa,$<) $(call build_id,$<) \
 	    -MMD -MP -c -o $@ $<
 
 # A test is one file with one main (cmocka); test helpers live in test/test.h.
@@ -118,7 +118,7 @@ sanitized-test:
 	@$(MAKE) $(SANITIZED) test
 
 # Benches are built for the machine they run on and link peers that nothing else uses (bench/run installs them).
-BENCH_BIN = $(patsubst %,$(BUILD)/bench/%,ceilings gemm start)
+BENCH_BIN = $(patsubst %,$(BUILD)/bench/%,ceilings gemm optim start)
 BENCH_LIBS_gemm = -ldnnl -lopenblas
 $(BUILD)/bench/%: bench/%.c bench/memory.c bench/bench.h $(BUILD)/liblathe.a
 	@mkdir -p $(@D)
