@@ -7,8 +7,6 @@
  *
  * A folder appears under its name complete and flushed, or not at all. */
 #include "base/io.h"
-#include "base/json.h"
-#include "base/option.h"
 #include "model/safetensors.h"
 #include "text/tokenizer.h"
 #include "train/trainer.h"
@@ -18,8 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FORMAT = 1 };
-static const char state_file[] = "trainer_state.json", optimizer_file[] = "optimizer.safetensors",
+static const char optimizer_file[] = "optimizer.safetensors",
     ema_file[] = "ema.safetensors";
 
 static char *path_in(const char *folder, const char *name)
@@ -154,132 +151,16 @@ static int load_tensors(struct lt_trainer *t, const char *folder, const char *na
     return rc;
 }
 
-/* ---- trainer_state.json ---- */
-
-/* Options that do not change what the weights become, or whose effect is compared otherwise (the data by its hash; a
- * model that training started from no longer matters). */
-static bool may_change(const char *key)
-{
-    static const char *const keys[] = {
-        "data", "output", "model", "init_from", "tokenizer", "time_limit", "time_plan", "stop_at", "save_dtype",
-        "gradient_checkpointing", "save_steps", "save_total_limit", "eval_steps", "eval_batches", "prompts",
-        "sample_tokens",
-    };
-    for (int i = 0; i < LT_COUNT(keys); i++)
-        if (!strcmp(keys[i], key)) return true;
-    return false;
-}
-
-/* The options that must stay as they are when the run goes on. */
-static json_t *lasting_options(const struct lt_train_options *o)
-{
-    char *text = lt_option_json(lt_train_rows, o, false);
-    json_t *all = json_loads(text, 0, NULL);
-    for (const struct lt_opt *r = lt_train_rows; r->key; r++)
-        if (may_change(r->key)) json_object_del(all, r->key);
-    free(text);
-    return all;
-}
-
-static int save_state(struct lt_trainer *t, const char *folder)
-{
-    struct lt_buf plan = { 0 }, b = { 0 };
-    int64_t metrics_size, samples_size;
-    if (lt_metrics_sync(&t->metrics, &metrics_size, &samples_size)) return -1;
-    lt_plan_text(&t->plan, t->step, &plan);
-    json_t *j = json_pack("{sisIsIsIsssIsIssso}", "format", FORMAT, "step", (json_int_t)t->step, "tokens",
-                          (json_int_t)t->tokens,
-                          "micro_batches", (json_int_t)(t->step * t->o->accumulation), "data", lt_loader_hash(t->data),
-                          "metrics_bytes", (json_int_t)metrics_size, "samples_bytes", (json_int_t)samples_size,
-                          "time_plan", plan.p, "options", lasting_options(t->o));
-    lt_json_put(&b, j);
-    lt_buf_char(&b, '\n');
-    char *path = path_in(folder, state_file);
-    int rc = lt_file_save(path, b.p, b.n);
-    free(path);
-    lt_buf_free(&b);
-    lt_buf_free(&plan);
-    json_decref(j);
-    return rc;
-}
-
-static char *spelling(const json_t *v)
-{
-    return json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
-}
-
-static int compare_options(const struct lt_trainer *t, const char *folder, const json_t *old)
-{
-    json_t *now = lasting_options(t->o), *v;
-    const char *key;
-    int rc = 0;
-    json_object_foreach(now, key, v) {
-        const json_t *was = json_object_get(old, key);
-        if (rc || !was || json_equal(v, (json_t *)was)) continue;
-        char *before = spelling(was), *after = spelling(v);
-        rc = lt_misuse("--%s was %s in %s and is %s now; give the old value to go on, or --restart to start over", key,
-                       before, folder, after);
-        free(before);
-        free(after);
-    }
-    json_decref(now);
-    return rc;
-}
-
-/* What trainer_state.json says; its texts are borrowed from the document. */
-struct state { int64_t step, tokens, metrics_bytes, samples_bytes; const char *data, *plan; json_t *options; };
-
-static int read_state(const char *path, const json_t *j, struct state *s)
-{
-    static const char *const need[] = { "step", "tokens", "metrics_bytes", "samples_bytes", "data", "time_plan",
-                                        "options" };
-    int64_t format = 0, most = INT64_C(1) << 53;
-    if (lt_json_int(j, path, "format", 0, most, &format) < 0) return -1;
-    if (format != FORMAT)
-        return lt_fail("%s: format %" PRId64 " is not %d, the one that can be read", path, format, FORMAT);
-    for (int i = 0; i < LT_COUNT(need); i++)
-        if (lt_json_need(j, path, need[i])) return -1;
-    return lt_json_int(j, path, "step", 0, most, &s->step) < 0
-        || lt_json_int(j, path, "tokens", 0, most, &s->tokens) < 0
-           || lt_json_int(j, path, "metrics_bytes", 0, most, &s->metrics_bytes) < 0
-           || lt_json_int(j, path, "samples_bytes", 0, most, &s->samples_bytes) < 0
-           || lt_json_str(j, path, "data", &s->data) < 0
-        || lt_json_str(j, path, "time_plan", &s->plan) < 0
-        || lt_json_object(j, path, "options", &s->options) < 0 ? -1 : 0;
-}
-
-static int take_state(struct lt_trainer *t, const char *folder, const struct state *s)
-{
-    if (compare_options(t, folder, s->options)) return -1;
-    if (strcmp(s->data, lt_loader_hash(t->data)))
-        return lt_misuse("the data is not what %s was trained on; give the same data, or --restart to start over",
-                         folder);
-    t->step = s->step;
-    t->tokens = s->tokens;
-    if (t->plan.limit <= 0) return 0;
-    t->plan.count = 0;
-    return lt_plan_parse(s->plan, &t->plan);
-}
-
 int lt_checkpoint_resume(struct lt_trainer *t, const char *folder)
 {
-    char *path = path_in(folder, state_file);
-    struct state s = { 0 };
-    json_t *j = NULL;
-    int rc = lt_json_read(path, &j);
-    if (!rc) rc = read_state(path, j, &s);
-    if (rc)
-        rc = lt_fail("%s; remove that checkpoint to go on from the one before, or start over with --restart",
-                     lt_error());
-    if (!rc) rc = take_state(t, folder, &s);
-    if (!rc) rc = load_tensors(t, folder, optimizer_file, false);
-    if (!rc && t->o->ema > 0) rc = load_tensors(t, folder, ema_file, true);
-    if (!rc) rc = lt_metrics_open(&t->metrics, t->o->output, s.metrics_bytes, s.samples_bytes, t->step);
-    if (!rc) t->saved_step = t->step;
-    if (!rc) t->plan.spent = t->metrics.elapsed;
-    json_decref(j);
-    free(path);
-    return rc;
+    int64_t metrics_size, samples_size;
+    if (lt_state_take(t, folder, &metrics_size, &samples_size)) return -1;
+    if (load_tensors(t, folder, optimizer_file, false)) return -1;
+    if (t->o->ema > 0 && load_tensors(t, folder, ema_file, true)) return -1;
+    if (lt_metrics_open(&t->metrics, t->o->output, metrics_size, samples_size, t->step)) return -1;
+    t->saved_step = t->step;
+    t->plan.spent = t->metrics.elapsed;
+    return 0;
 }
 
 /* ---- saving ---- */
@@ -294,7 +175,7 @@ int lt_checkpoint_save(struct lt_trainer *t)
     if (rc) return -1;
     rc = lt_model_save(t->model, d.temp, LT_F32) || save_tensors(t, d.temp, optimizer_file, false)
          || (t->o->ema > 0 && save_tensors(t, d.temp, ema_file, true)) || copy_tokenizer(t, d.temp)
-         || save_state(t, d.temp);
+         || lt_state_save(t, d.temp);
     if (rc) {
         lt_folder_abort(&d);
         return -1;

@@ -234,10 +234,22 @@ static int finish(struct lt_trainer *t, int rc)
     return 0;
 }
 
-static int begin(struct lt_trainer *t, const char *checkpoint)
+/* Checkpoints of another run stand in the way, or give way. */
+static int admit(struct lt_trainer *t, char **checkpoint)
 {
-    if (lt_trainer_open(t, checkpoint) || make_plan(t)) return -1;
-    int rc = checkpoint ? lt_checkpoint_resume(t, checkpoint) : lt_metrics_open(&t->metrics, t->o->output, 0, 0, 0);
+    int rc = *checkpoint ? lt_state_compare(t, *checkpoint) : 0;
+    if (rc <= 0) return rc;
+    if (strcmp(t->o->on_change, "restart")) return -1;
+    lt_note(t->ctx, "starting over: %s", lt_error());
+    free(*checkpoint);
+    *checkpoint = NULL;
+    return lt_checkpoint_keep(t->o, 0);
+}
+
+static int begin(struct lt_trainer *t, char **checkpoint)
+{
+    if (lt_trainer_open_data(t) || admit(t, checkpoint) || lt_trainer_open(t, *checkpoint) || make_plan(t)) return -1;
+    int rc = *checkpoint ? lt_checkpoint_resume(t, *checkpoint) : lt_metrics_open(&t->metrics, t->o->output, 0, 0, 0);
     if (!rc) introduce(t);
     return rc;
 }
@@ -248,7 +260,7 @@ int lt_train(const struct lt_train_options *o, struct lt_ctx *c)
     struct lt_progress p;
     char *checkpoint = NULL;
     int lock = -1, rc = prepare_output(o, &lock, &checkpoint);
-    if (!rc) rc = begin(&t, checkpoint);
+    if (!rc) rc = begin(&t, &checkpoint);
     if (!rc) {
         lt_progress_begin(c, &p, "training", "steps", (double)total(&t));
         rc = run(&t, &p);

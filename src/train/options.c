@@ -61,6 +61,8 @@ const struct lt_opt lt_train_rows[] = {
     BOOL("gradient_checkpointing", gradient_checkpointing,
          "keep one tensor a layer and compute the rest again: less memory, a third more work"),
     BOOL("restart", restart, "forget the checkpoints in the output folder and start over", .flags = LT_FREE),
+    TEXT("on_change", on_change, "when data or options are not those of the checkpoints in the output folder",
+         .text = "stop|restart", .flags = LT_ENUM | LT_FREE),
 
     INT("save_steps", save_steps, "steps between checkpoints", .dflt = 500, .min = 1, .max = 1e12,
         .alias = "save_every"),

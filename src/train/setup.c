@@ -230,11 +230,16 @@ static double flops_of(const struct lt_model *m, int64_t length)
     return 6 * n + 6.0 * (double)(m->layers * m->heads * m->head_dim) * (double)length;
 }
 
+int lt_trainer_open_data(struct lt_trainer *t)
+{
+    const char *start = t->o->model ? t->o->model : t->o->init_from;
+    if (open_training_data(t) || open_validation_data(t)) return -1;
+    return start ? lt_hash_path(start, t->start_hash, NULL) : 0;
+}
+
 int lt_trainer_open(struct lt_trainer *t, const char *checkpoint)
 {
-    if (open_training_data(t) || open_validation_data(t) || open_model(t, checkpoint) || open_tokenizer(t)
-        || lt_trainer_assign(t))
-        return -1;
+    if (open_model(t, checkpoint) || open_tokenizer(t) || lt_trainer_assign(t)) return -1;
     t->graph = lt_graph_new(t->ctx, compute_of(t->o));
     t->flops_per_token = flops_of(t->model, t->o->max_length);
     return 0;

@@ -24,6 +24,7 @@ struct lt_trainer {
     struct lt_graph *graph;
     struct lt_loader *data, *validation;    /* validation NULL: none */
     struct lt_loader_info info, validation_info;
+    char start_hash[33];                    /* of the model training started from; "" for a new one */
     struct lt_tokenizer *tokenizer;         /* NULL: none */
     char *tokenizer_folder;                 /* whose tokenizer files go beside the model; NULL: none */
     char *tokenizer_file;                   /* or a single file */
@@ -36,8 +37,9 @@ struct lt_trainer {
     double flops_per_token, peak_flops;     /* peak 0: not measured yet */
 };
 
-/* setup.c: opens data, model and tokenizer and checks that they belong together.  model_path: the checkpoint's folder
- * when going on, else NULL. */
+/* setup.c: opens the data, then model and tokenizer, and checks that they belong together.  model_path: the
+ * checkpoint's folder when going on, else NULL. */
+int lt_trainer_open_data(struct lt_trainer *t);
 int lt_trainer_open(struct lt_trainer *t, const char *model_path);
 double lt_trainer_peak(struct lt_trainer *t);              /* measures at the first call */
 void lt_trainer_release(struct lt_trainer *t);
@@ -56,6 +58,12 @@ int lt_train_step(struct lt_trainer *t, struct lt_step *out);
 /* nonfinite.c: a sentence that names what is not finite; -1 always.  what: "the loss is nan". */
 int lt_train_diverged(struct lt_trainer *t, int64_t step, const char *what);
 const char *lt_train_bad_weight(struct lt_trainer *t);     /* name of the first weight that is not finite; NULL: none */
+
+/* trainer_state.c: where a run stands, in a checkpoint's folder.  compare: 1 when the run that was saved there is not
+ * the one that was asked for; lt_error says what changed. */
+int lt_state_save(struct lt_trainer *t, const char *folder);
+int lt_state_compare(const struct lt_trainer *t, const char *folder);
+int lt_state_take(struct lt_trainer *t, const char *folder, int64_t *metrics_size, int64_t *samples_size);
 
 /* checkpoint.c */
 int lt_checkpoint_save(struct lt_trainer *t);

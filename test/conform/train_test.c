@@ -234,7 +234,8 @@ static void test_train__stopped_and_continued_is_never_stopped(void **state)
     const char *a = lt_test_path(dir, "a"), *b = lt_test_path(dir, "b");
     const char *stop[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--stop_at", "7", NULL };
     const char *other[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--seed", "7", NULL };
-    const char *again[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--seed", "7", "--restart", NULL };
+    const char *again[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--seed", "7", "--on_change",
+                            "restart", NULL };
     trained(2, data, a, ten);
     trained(2, data, b, stop);
     assert_false(lt_path_exists(inside(b, "model.safetensors")));
@@ -244,6 +245,11 @@ static void test_train__stopped_and_continued_is_never_stopped(void **state)
     same_files(a, b);
     trained(2, data, b, again);
     assert_true(distance(a, b) > 0.1);
+    const char *forced[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--restart", NULL };
+    trained(2, data, b, forced);
+    same_files(a, b);
+    tiny_split(data, "train", 61);
+    assert_fails(tiny_train(2, data, a, ten), "the data is not what");
     free(data);
     lt_test_temp_end(dir);
 }
@@ -290,8 +296,9 @@ static void test_train__time_limit_can_be_repeated(void **state)
     snprintf(name, sizeof name, "checkpoint-%" PRId64 "/trainer_state.json", last);
     json_t *j;
     assert_ok(lt_json_read(inside(a, name), &j));
-    const char *planned[] = { BASE, "--time_plan", json_string_value(json_object_get(j, "time_plan")), "--batch_size",
-                              "4", "--save_total_limit", "1", NULL };
+    const char *plan = json_string_value(json_object_get(j, "time_plan"));
+    const char *planned[] = { BASE, "--time_limit", "0.7s", "--time_plan", plan, "--batch_size", "4", "--save_total_limit", "1",
+                              NULL };
     trained(1, data, b, planned);
     same_files(a, b);
     json_decref(j);

@@ -67,7 +67,8 @@ static void test_chart__points_lie_inside(void **state)
 static void test_chart__gaps_and_constants(void **state)
 {
     (void)state;
-    double x[] = { 1, 2, 3, 4, 5 }, same[] = { 2, 2, 2, 2, 2 }, gap[] = { 1, 2, NAN, INFINITY, 3 }, low[] = { 0, -1, 1, 10, 5 };
+    double x[] = { 1, 2, 3, 4, 5 }, same[] = { 2, 2, 2, 2, 2 }, gap[] = { 1, 2, NAN, INFINITY, 3 };
+    double low[] = { 0, -1, 1, 10, 5 };
     struct lt_buf b = draw(x, same, 5, false);
     assert_int_equal(points_inside(b.p), 5);
     lt_buf_free(&b);

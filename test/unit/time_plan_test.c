@@ -7,7 +7,8 @@ static void test_time_plan__durations(void **state)
 {
     (void)state;
     static const struct { const char *text; double seconds; } good[] = {
-        { "90", 90 }, { "90s", 90 }, { "4m", 240 }, { "1h30m", 5400 }, { "1.5h", 5400 }, { "2d1s", 172801 }, { "0.5", 0.5 },
+        { "90", 90 }, { "90s", 90 }, { "4m", 240 }, { "1h30m", 5400 }, { "1.5h", 5400 }, { "2d1s", 172801 },
+        { "0.5", 0.5 },
     };
     static const char *const bad[] = { "", "m", "4x", "1h-3m", "-4m", "0", "1e3", "4 m", "1..2s", "9999999999d" };
     double s;
@@ -25,7 +26,9 @@ static void test_time_plan__text_and_totals(void **state)
     struct lt_plan p = { 0 };
     struct lt_buf b = { 0 };
     assert_ok(lt_plan_parse("0:100,10:80,70:75", &p));
-    static const struct { int64_t step, total; } want[] = { { 0, 100 }, { 9, 100 }, { 10, 80 }, { 69, 80 }, { 70, 75 }, { 99, 75 } };
+    static const struct { int64_t step, total; } want[] = {
+        { 0, 100 }, { 9, 100 }, { 10, 80 }, { 69, 80 }, { 70, 75 }, { 99, 75 },
+    };
     for (int i = 0; i < LT_COUNT(want); i++) assert_int_equal(lt_plan_total(&p, want[i].step), want[i].total);
     lt_plan_text(&p, 69, &b);
     assert_string_equal(b.p, "0:100,10:80");            /* what the future holds is not known yet */
