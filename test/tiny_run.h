@@ -39,10 +39,9 @@ static const struct lt_method tiny_method = { .name = "train", .size = sizeof(st
                                               .opts = lt_train_rows };
 
 /* Trains with further words, "--key value ...", ending with NULL; a later word does not replace an earlier one. */
-static inline int tiny_train(int threads, const char *data, const char *output, const char *const *words)
+static inline int tiny_train_in(struct lt_ctx *c, const char *data, const char *output, const char *const *words)
 {
     struct lt_options *s = lt_options_new(&tiny_method);
-    struct lt_ctx *c = lt_ctx_new(threads, NULL, NULL);
     int count = 0;
     while (words[count]) count++;
     assert_ok(lt_options_set(s, "data", data));
@@ -50,8 +49,15 @@ static inline int tiny_train(int threads, const char *data, const char *output, 
     assert_ok(lt_options_args(s, count, (char **)words));
     const void *o = lt_options_done(s);
     int rc = o ? lt_train(o, c) : -1;
-    lt_ctx_free(c);
     lt_options_free(s);
+    return rc;
+}
+
+static inline int tiny_train(int threads, const char *data, const char *output, const char *const *words)
+{
+    struct lt_ctx *c = lt_ctx_new(threads, NULL, NULL);
+    int rc = tiny_train_in(c, data, output, words);
+    lt_ctx_free(c);
     return rc;
 }
 #define TINY_MODEL "--arch", "llama", "--hidden_size", "32", "--num_hidden_layers", "2", "--num_attention_heads", "4"

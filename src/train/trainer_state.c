@@ -97,8 +97,9 @@ struct state {
 
 static int read_state(const char *path, const json_t *j, struct state *s)
 {
-    static const char *const need[] = { "step", "tokens", "metrics_bytes", "samples_bytes", "data", "start", "time_plan",
-                                        "options" };
+    static const char *const need[] = {
+        "step", "tokens", "metrics_bytes", "samples_bytes", "data", "start", "time_plan", "options",
+    };
     int64_t format = 0, most = INT64_C(1) << 53;
     if (lt_json_int(j, path, "format", 0, most, &format) < 0) return -1;
     if (format != FORMAT)

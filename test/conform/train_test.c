@@ -254,6 +254,39 @@ static void test_train__stopped_and_continued_is_never_stopped(void **state)
     lt_test_temp_end(dir);
 }
 
+static void interrupt(void *self, const char *what, const char *unit, double done, double all, double seconds,
+                      const char *extra, bool finished)
+{
+    (void)what, (void)unit, (void)all, (void)seconds, (void)extra, (void)finished;
+    if (done >= 2) lt_ctx_interrupt(*(struct lt_ctx **)self);
+}
+
+/* Interrupted somewhere, it saves and says so in the context; started again it ends as if nothing had been. */
+static void test_train__interrupted_saves_and_goes_on(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *a = lt_test_path(dir, "a"), *b = lt_test_path(dir, "b");
+    const char *words[] = { BASE, "--max_steps", "600", "--save_steps", "600", "--save_total_limit", "1", NULL };
+    struct lt_talk talk = { .progress = interrupt };
+    struct lt_ctx *c;
+    c = lt_ctx_new(2, &talk, &c);
+    assert_ok(tiny_train_in(c, data, a, words));
+    assert_true(lt_ctx_interrupted(c));
+    assert_false(lt_path_exists(lt_test_path(dir, "a/model.safetensors")));
+    int64_t reached = (int64_t)metric(a, "step", 0);
+    assert_true(reached >= 2 && reached < 600);
+    char name[64];
+    snprintf(name, sizeof name, "checkpoint-%" PRId64, reached);
+    assert_true(lt_path_exists(inside(a, name)));
+    lt_ctx_free(c);
+    trained(2, data, a, words);
+    trained(2, data, b, words);
+    same_files(a, b);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
 static void test_train__divergence_names_step_tensor_and_checkpoint(void **state)
 {
     (void)state;
@@ -297,8 +330,8 @@ static void test_train__time_limit_can_be_repeated(void **state)
     json_t *j;
     assert_ok(lt_json_read(inside(a, name), &j));
     const char *plan = json_string_value(json_object_get(j, "time_plan"));
-    const char *planned[] = { BASE, "--time_limit", "0.7s", "--time_plan", plan, "--batch_size", "4", "--save_total_limit", "1",
-                              NULL };
+    const char *planned[] = { BASE, "--time_limit", "0.7s", "--time_plan", plan, "--batch_size", "4",
+                              "--save_total_limit", "1", NULL };
     trained(1, data, b, planned);
     same_files(a, b);
     json_decref(j);
@@ -360,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_train__every_optimiser_learns),
         cmocka_unit_test(test_train__checkpointing_changes_no_bit),
         cmocka_unit_test(test_train__stopped_and_continued_is_never_stopped),
+        cmocka_unit_test(test_train__interrupted_saves_and_goes_on),
         cmocka_unit_test(test_train__divergence_names_step_tensor_and_checkpoint),
         cmocka_unit_test(test_train__time_limit_can_be_repeated),
         cmocka_unit_test(test_train__bits_per_byte_counts_bytes),
