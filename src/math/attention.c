@@ -69,6 +69,15 @@ static void row_block(const struct job *j, struct block *b, int64_t row, int64_t
     lt_tile_add(j->kernel, n, dim, keys, &pp, b->vp, b->out + row * dim, dim, &mask, false);
 }
 
+/* Rows of one head lie far apart, which no hardware foresees. */
+static void prefetch(const struct lt_attn *s, const void *kv, int64_t kv_head, int64_t first, int64_t end)
+{
+    int64_t size = (int64_t)lt_dtype_size(s->kv_type);
+    for (int64_t i = first; i < end; i++)
+        for (int64_t b = 0; b < s->dim * size; b += 64)
+            __builtin_prefetch((const char *)kv + (i * s->ldk + kv_head * s->dim) * size + b, 0, 2);
+}
+
 static void key_tile(const struct job *j, struct block *b, int64_t first)
 {
     const struct lt_attn *s = j->s;
@@ -79,6 +88,9 @@ static void key_tile(const struct job *j, struct block *b, int64_t first)
     struct lt_gemm_source v = { .p = (const char *)seq->v + at, .ld = s->ldk, .type = s->kv_type };
     lt_tile_pack_b(j->kernel, b->kp, keys, dim, &k);
     lt_tile_pack_b(j->kernel, b->vp, dim, keys, &v);
+    int64_t next = LT_MIN(first + 2 * LT_ATTN_KEYS, seq->k_len);
+    prefetch(s, seq->k, b->item->kv_head, first + keys, next);
+    prefetch(s, seq->v, b->item->kv_head, first + keys, next);
     for (int64_t row = 0; row < b->n; row += LT_ATTN_ROWS) {
         struct lt_span seen = lt_attn_block_span(s, seq, b->item->row + row, LT_MIN(LT_ATTN_ROWS, b->n - row));
         if (first >= seen.from && first < seen.end) row_block(j, b, row, first, keys);
