@@ -240,18 +240,26 @@ bool lt_same_shape(const struct lt_tensor *a, const struct lt_tensor *b)
 
 /* ---- gradients ---- */
 
-float *lt_grad(struct lt_graph *g, struct lt_tensor *t)
+float *lt_grad_whole(struct lt_graph *g, struct lt_tensor *t, bool *set)
 {
+    *set = false;
     if (!wanted(t)) return NULL;
     if (t->base) {
         float *root = lt_grad(g, t->base);
         t->grad = root + (lt_f32(t) - lt_f32(t->base));
     } else if (!t->grad) {
-        size_t size = (size_t)lt_elements(t) * sizeof(float);
-        t->grad = lt_scratch_take(g, size);
-        memset(t->grad, 0, size);
+        *set = true;
+        t->grad = lt_scratch_take(g, (size_t)lt_elements(t) * sizeof(float));
     }
     return t->grad;
+}
+
+float *lt_grad(struct lt_graph *g, struct lt_tensor *t)
+{
+    bool set;
+    float *grad = lt_grad_whole(g, t, &set);
+    if (set) memset(grad, 0, (size_t)lt_elements(t) * sizeof(float));
+    return grad;
 }
 
 void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out)

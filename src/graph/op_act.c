@@ -2,6 +2,7 @@
 #include "graph/tape.h"
 
 #include <assert.h>
+#include <string.h>
 
 static struct lt_rows rows_of(const struct lt_tensor *out)
 {
@@ -24,7 +25,7 @@ static void act_forward(struct lt_graph *g, struct lt_tensor *out)
 static void act_backward(struct lt_graph *g, struct lt_tensor *out)
 {
     struct lt_rows s = rows_of(out);
-    float *dx = lt_grad(g, out->src[0]);
+    float *dx = lt_grad_whole(g, out->src[0], &s.set);
     lt_act_back(lt_graph_pool(g), *(const enum lt_act *)out->arg, &s, out->src[0]->data, out->grad, dx);
 }
 
@@ -42,7 +43,12 @@ static void glu_forward(struct lt_graph *g, struct lt_tensor *out)
 static void glu_backward(struct lt_graph *g, struct lt_tensor *out)
 {
     struct lt_rows s = rows_of(out);
-    float *dgate = lt_grad(g, out->src[0]), *dup = lt_grad(g, out->src[1]);
+    bool set_gate, set_up;
+    float *dgate = lt_grad_whole(g, out->src[0], &set_gate), *dup = lt_grad_whole(g, out->src[1], &set_up);
+    size_t size = (size_t)lt_elements(out) * sizeof(float);
+    s.set = (set_gate || !dgate) && (set_up || !dup);
+    if (set_gate && !s.set) memset(dgate, 0, size);
+    if (set_up && !s.set) memset(dup, 0, size);
     lt_glu_back(lt_graph_pool(g), *(const enum lt_act *)out->arg, &s, out->src[0]->data, out->src[1]->data, out->grad,
                 dgate, dup);
 }

@@ -22,11 +22,12 @@ static void linear_backward(struct lt_graph *g, struct lt_tensor *out)
     bool transposed = *(const bool *)out->arg;
     struct lt_pool *pool = lt_graph_pool(g);
     int64_t rows = lt_rows(x), in = lt_cols(x), width = lt_cols(out);
-    float *dx = lt_grad(g, x), *dw = lt_grad(g, w), *db = lt_grad(g, b);
+    bool set;
+    float *dx = lt_grad_whole(g, x, &set), *dw = lt_grad(g, w), *db = lt_grad(g, b);
     if (dx)
         lt_gemm(pool, &(struct lt_gemm){
             .m = rows, .n = in, .k = width, .a = out->grad, .lda = out->ld, .a_type = LT_F32, .b = w->data,
-            .ldb = w->ld, .b_type = w->type, .b_trans = transposed, .c = dx, .ldc = x->ld, .add = true,
+            .ldb = w->ld, .b_type = w->type, .b_trans = transposed, .c = dx, .ldc = x->ld, .add = !set,
             .compute = lt_graph_compute(g),
         });
     if (dw) {

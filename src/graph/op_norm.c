@@ -32,7 +32,7 @@ static void rmsnorm_backward(struct lt_graph *g, struct lt_tensor *out)
 {
     const struct norm *arg = out->arg;
     struct lt_norm s = shape_of(out);
-    float *dx = lt_grad(g, out->src[0]), *dw = lt_grad(g, out->src[1]);
+    float *dx = lt_grad_whole(g, out->src[0], &s.set), *dw = lt_grad(g, out->src[1]);
     lt_rmsnorm_back(lt_graph_pool(g), &s, out->src[0]->data, data_of(out->src[1]), arg->stat, out->grad, dx, dw);
 }
 
@@ -49,7 +49,7 @@ static void layernorm_backward(struct lt_graph *g, struct lt_tensor *out)
 {
     const struct norm *arg = out->arg;
     struct lt_norm s = shape_of(out);
-    float *dx = lt_grad(g, out->src[0]), *dw = lt_grad(g, out->src[1]), *db = lt_grad(g, out->src[2]);
+    float *dx = lt_grad_whole(g, out->src[0], &s.set), *dw = lt_grad(g, out->src[1]), *db = lt_grad(g, out->src[2]);
     lt_layernorm_back(lt_graph_pool(g), &s, out->src[0]->data, data_of(out->src[1]), arg->stat, out->grad, dx, dw, db);
 }
 

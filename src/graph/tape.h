@@ -23,6 +23,9 @@ void lt_scratch_give(struct lt_graph *g, float *p);
 
 /* Where a gradient is added: zeroed when nothing has flowed here yet; NULL when none is wanted (or t is NULL). */
 float *lt_grad(struct lt_graph *g, struct lt_tensor *t);
+/* The same for a caller that writes every element: *set tells that nothing has flowed here yet, so that it must write
+ * over what lies there instead of adding to it. */
+float *lt_grad_whole(struct lt_graph *g, struct lt_tensor *t, bool *set);
 /* t's gradient += out's.  Takes the buffer over where it can, so call it last: out->grad may be NULL afterwards. */
 void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out);
 float lt_graph_expected(const struct lt_graph *g);
