@@ -28,8 +28,9 @@ static const struct lt_kind *chosen_kind(const struct lt_opt *r)
 static void put_values(struct lt_buf *b, const struct lt_opt *r)
 {
     bool chooses = r->type == LT_METHOD || r->type == LT_METHODS;
-    if (r->flags & LT_ENUM)
-        for (const char *c = r->text; *c; c++) lt_buf_char(b, *c == '|' ? ' ' : *c);
+    if (r->flags & LT_ENUM) lt_cli_put_value(b, r);
+    for (size_t i = 0; i < b->n; i++)
+        if (b->p[i] == '|') b->p[i] = ' ';
     for (const struct lt_method *const *m = chooses ? chosen_kind(r)->member : NULL; m && *m; m++)
         lt_buf_fmt(b, "%s%s", b->n ? " " : "", (*m)->name);
 }

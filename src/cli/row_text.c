@@ -19,6 +19,16 @@ static struct lt_str kind_name(const struct lt_opt *r, const char **dflt)
     return kind;
 }
 
+/* The words of an ENUM row; the default stands first and may stand again in its place among the others. */
+static void put_words(struct lt_buf *b, const char *text)
+{
+    struct lt_str rest = lt_str(text), first, word;
+    lt_str_split(&rest, '|', &first);
+    for (struct lt_str r = rest; lt_str_split(&r, '|', &word);)
+        if (lt_str_eq(word, first)) text = rest.p;
+    lt_buf_str(b, text);
+}
+
 void lt_cli_put_value(struct lt_buf *b, const struct lt_opt *r)
 {
     bool file = r->flags & (LT_IN | LT_OUT);
@@ -29,8 +39,16 @@ void lt_cli_put_value(struct lt_buf *b, const struct lt_opt *r)
     case LT_METHOD: lt_buf_str(b, "NAME"); return;
     case LT_METHODS: lt_buf_str(b, "NAMES"); return;
     case LT_LIST: lt_buf_str(b, file ? "PATH" : "A,B,..."); return;
-    case LT_STR: lt_buf_str(b, r->flags & LT_ENUM ? r->text : file ? "PATH" : "TEXT"); return;
+    case LT_STR:
+        if (r->flags & LT_ENUM) put_words(b, r->text);
+        else lt_buf_str(b, file ? "PATH" : "TEXT");
+        return;
     }
+}
+
+static void put_number(struct lt_buf *b, const struct lt_opt *r, double v)
+{
+    lt_buf_fmt(b, r->type == LT_INT ? "%.0f" : "%g", v);
 }
 
 void lt_cli_put_default(struct lt_buf *b, const struct lt_opt *r)
@@ -39,8 +57,7 @@ void lt_cli_put_default(struct lt_buf *b, const struct lt_opt *r)
     if (r->flags & LT_NEED) return;
     switch (r->type) {
     case LT_BOOL: lt_buf_str(b, r->dflt != 0 ? "true" : "false"); return;
-    case LT_INT: lt_buf_fmt(b, "%.0f", r->dflt); return;
-    case LT_REAL: lt_buf_fmt(b, "%g", r->dflt); return;
+    case LT_INT: case LT_REAL: put_number(b, r, r->dflt); return;
     case LT_METHOD:
         kind_name(r, &name);
         if (name) lt_buf_str(b, name);
@@ -61,9 +78,10 @@ static void put_range(struct lt_buf *b, size_t from, const struct lt_opt *r)
 {
     bool top = r->max < 1e9, bottom = r->min > -1e9;        /* beyond these a bound only keeps numbers sane */
     if ((r->min == 0 && r->max == 0) || (!top && !bottom)) return;
-    put_fact(b, from, "");
-    if (top && bottom) lt_buf_fmt(b, "from %g to %g", r->min, r->max);
-    else lt_buf_fmt(b, top ? "at most %g" : "at least %g", top ? r->max : r->min);
+    put_fact(b, from, top && bottom ? "from " : top ? "at most " : "at least ");
+    if (bottom) put_number(b, r, r->min);
+    if (top && bottom) lt_buf_str(b, " to ");
+    if (top) put_number(b, r, r->max);
 }
 
 static void put_aliases(struct lt_buf *b, size_t from, const struct lt_opt *r)
