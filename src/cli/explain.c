@@ -32,8 +32,8 @@ const struct lt_verb lt_verb_explain = {
     .m = { .name = "explain", .brief = "tells how a file or folder came to be", .size = sizeof(struct explain),
            .opts = rows,
            .doc = "Reads the run record: the command that makes it again, the options that are not the default, the\n"
-                  "build and instruction set, and whether inputs and outputs still have the content they had; then the\n"
-                  "same for every input that a verb made.\n"
+                  "build and instruction set, and whether inputs and outputs still have the content they had;\n"
+                  "then the same for every input that a verb made.\n"
                   "    lathe explain work/model" },
     .run = run,
 };

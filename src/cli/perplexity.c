@@ -24,8 +24,8 @@ static const struct lt_opt rows[] = {
       .flags = LT_OUT },
     { .key = "baseline", .help = "compressor to compare with", .type = LT_STR, .at = AT(baseline), .text = "xz|none",
       .flags = LT_ENUM },
-    { .key = "output", .help = "file of the figures, as JSON, besides what is printed", .type = LT_STR, .at = AT(output),
-      .flags = LT_OUT, .alias = "o" },
+    { .key = "output", .help = "file of the figures, as JSON, besides what is printed", .type = LT_STR,
+      .at = AT(output), .flags = LT_OUT, .alias = "o" },
     { .key = "json", .help = "print the figures as one JSON object", .type = LT_BOOL, .at = AT(json) },
     { 0 },
 };

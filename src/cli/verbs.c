@@ -60,11 +60,31 @@ static void second_words(const char *first, struct lt_buf *b)
             lt_buf_fmt(b, "%s%s", b->n ? ", " : "", (*m)->name + n + 1);
 }
 
+/* The nearest verb, or first word of one; NULL when none is near. */
+static const char *nearest(const char *name, char text[64])
+{
+    int best = (int)strlen(name) / 3 + 2;
+    const char *near = NULL;
+    for (const struct lt_method *const *m = verbs(); *m; m++) {
+        char first[64];
+        snprintf(first, sizeof(first), "%.*s", (int)strcspn((*m)->name, "-"), (*m)->name);
+        int whole = lt_edit_distance(name, (*m)->name), part = lt_edit_distance(name, first);
+        if (LT_MIN(whole, part) >= best) continue;
+        best = LT_MIN(whole, part);
+        snprintf(text, 64, "%s", part < whole ? first : (*m)->name);
+        near = text;
+    }
+    return near;
+}
+
 static void unknown(const char *first, const char *second)
 {
     struct lt_buf seconds = { 0 };
     second_words(first, &seconds);
-    if (!seconds.n) lt_method_find("verb", first);
+    char text[64];
+    const char *near = nearest(first, text);
+    if (!seconds.n && near) lt_misuse("there is no verb \"%s\"; did you mean \"%s\"?", first, near);
+    else if (!seconds.n) lt_misuse("there is no verb \"%s\"; `lathe help` lists them", first);
     else if (!second) lt_misuse("\"%s\" needs a second word: %s", first, seconds.p);
     else lt_misuse("there is no verb \"%s %s\"; after \"%s\" comes one of: %s", first, second, first, seconds.p);
     lt_buf_free(&seconds);

@@ -121,8 +121,10 @@ static void key_tile(struct head *h, int64_t first)
     const struct lt_attn *s = j->s;
     int64_t dim = s->dim, keys = LT_MIN(LT_ATTN_KEYS, h->seq->k_len - first), at = first * s->ldk + h->kv_head * dim;
     size_t bytes = (size_t)at * lt_dtype_size(s->kv_type);
-    struct lt_gemm_source k = { .p = (const char *)h->seq->k + bytes, .ld = s->ldk, .type = s->kv_type, .k_fast = true };
-    struct lt_gemm_source v = { .p = (const char *)h->seq->v + bytes, .ld = s->ldk, .type = s->kv_type, .k_fast = true };
+    struct lt_gemm_source k = { .p = (const char *)h->seq->k + bytes, .ld = s->ldk, .type = s->kv_type,
+                                .k_fast = true };
+    struct lt_gemm_source v = { .p = (const char *)h->seq->v + bytes, .ld = s->ldk, .type = s->kv_type,
+                                .k_fast = true };
     lt_tile_pack_b(j->kernel, h->kt, keys, dim, &k);
     lt_tile_pack_b(j->kernel, h->vt, keys, dim, &v);
     k.k_fast = false;

@@ -25,7 +25,8 @@ struct lt_gemm_rows lt_tile_pack_a(const struct lt_gemm_kernel *k, void *dst, in
     return (struct lt_gemm_rows){ .p = dst, .row = 4, .unit = stride * 4 };
 }
 
-void lt_tile_pack_b(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth, const struct lt_gemm_source *s)
+void lt_tile_pack_b(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth,
+                    const struct lt_gemm_source *s)
 {
     size_t panel = (size_t)(k->nr * lt_tile_units(k, depth)) * 4, size = lt_dtype_size(s->type);
     for (int64_t i = 0; i < width; i += k->nr, dst = (char *)dst + panel) {
@@ -36,14 +37,14 @@ void lt_tile_pack_b(const struct lt_gemm_kernel *k, void *dst, int64_t width, in
 }
 
 /* Rows of C from one panel of A: columns j .. n-1 (j a multiple of nr), products from .. end-1 of `depth`. */
-static void panel(const struct lt_gemm_kernel *k, int64_t rows, int64_t j, int64_t n, int64_t depth, struct lt_span part,
-                  struct lt_gemm_rows a, const void *b, float *c, int64_t ldc, bool add)
+static void panel(const struct lt_gemm_kernel *k, int64_t rows, int64_t j, int64_t n, int64_t depth,
+                  struct lt_span part, struct lt_gemm_rows a, const void *b, float *c, int64_t ldc, bool add)
 {
     int64_t units = lt_tile_units(k, depth), skip = part.from / k->step, left = part.end - skip * k->step;
     a.p = (const char *)a.p + skip * a.unit;
     for (; j < n; j += k->nr)
-        k->tile(rows, LT_MIN(k->nr, n - j), left, &a, (const char *)b + (size_t)(j * units + skip * k->nr) * 4, c + j, ldc,
-                NULL, add);
+        k->tile(rows, LT_MIN(k->nr, n - j), left, &a, (const char *)b + (size_t)(j * units + skip * k->nr) * 4, c + j,
+                ldc, NULL, add);
 }
 
 static int64_t panel_height(const struct lt_gemm_kernel *k, int64_t m)
@@ -59,7 +60,8 @@ void lt_tile_scores(const struct lt_gemm_kernel *k, int64_t m, int64_t n, int64_
     for (int64_t i = 0; i < m; i += height) {
         int64_t rows = LT_MIN(height, m - i), from = mask->from[i], end = LT_MIN(mask->end[i + rows - 1], n);
         struct lt_gemm_rows part = { .p = (const char *)a->p + i * a->row, .row = a->row, .unit = a->unit };
-        panel(k, rows, from / k->nr * k->nr, end, depth, (struct lt_span){ 0, depth }, part, b, c + i * ldc, ldc, false);
+        panel(k, rows, from / k->nr * k->nr, end, depth, (struct lt_span){ 0, depth }, part, b, c + i * ldc, ldc,
+              false);
     }
 }
 

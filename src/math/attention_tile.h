@@ -26,7 +26,8 @@ static inline struct lt_span lt_attn_span(const struct lt_attn *s, const struct 
 }
 
 /* The keys that some row of rows .. rows+n-1 sees, widened to whole tiles at the front. */
-static inline struct lt_span lt_attn_block_span(const struct lt_attn *s, const struct lt_attn_seq *q, int64_t row, int64_t n)
+static inline struct lt_span lt_attn_block_span(const struct lt_attn *s, const struct lt_attn_seq *q, int64_t row,
+                                                int64_t n)
 {
     int64_t group = s->heads / s->kv_heads;
     struct lt_span a = lt_attn_span(s, q, row / group), b = lt_attn_span(s, q, (row + n - 1) / group);
@@ -58,12 +59,16 @@ static inline void *lt_attn_cut(struct lt_attn_room *r, size_t bytes)
 
 /* ---- products of tiles with the kernels of lt_gemm ---- */
 
-static inline int64_t lt_tile_units(const struct lt_gemm_kernel *k, int64_t depth) { return (depth + k->step - 1) / k->step; }
+static inline int64_t lt_tile_units(const struct lt_gemm_kernel *k, int64_t depth)
+{
+    return (depth + k->step - 1) / k->step;
+}
 /* Bytes of an operand of `width` rows (or columns) and `depth` products, packed; a multiple of 64. */
 size_t lt_tile_bytes(const struct lt_gemm_kernel *k, int64_t width, int64_t depth);
 struct lt_gemm_rows lt_tile_pack_a(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth,
                                    const struct lt_gemm_source *s);
-void lt_tile_pack_b(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth, const struct lt_gemm_source *s);
+void lt_tile_pack_b(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth,
+                    const struct lt_gemm_source *s);
 /* C (m rows, n keys) = A B, only where the panels of rows see keys. */
 void lt_tile_scores(const struct lt_gemm_kernel *k, int64_t m, int64_t n, int64_t depth, const struct lt_gemm_rows *a,
                     const void *b, float *c, int64_t ldc, const struct lt_tile_mask *mask);

@@ -98,11 +98,12 @@ INLINE uint32_t float_to_bits(float f)
     return u;
 }
 
-/* exp(x) within 2 units in the last place; 0 below 2^-125 (x < -86.99), infinite from 88.73 on, NaN stays NaN, exp(0) is
- * exactly 1.  x = n log 2 + r with |r| <= log(2) / 2; the polynomial gives 2 exp(r) (minimax in relative error, 2e-9). */
+/* exp(x) within 2 units in the last place; 0 below 2^-125 (x < -86.99), infinite from 88.73 on, NaN stays NaN, exp(0)
+ * is exactly 1.  x = n log 2 + r with |r| <= log(2) / 2; the polynomial gives 2 exp(r) (minimax in relative error,
+ * 2e-9). */
 INLINE float exp_of(float x)
 {
-    const float low = -87.25f, high = 89.25f, magic = 0x1.8p23f;        /* adding magic rounds to an integer in the low bits */
+    const float low = -87.25f, high = 89.25f, magic = 0x1.8p23f; /* adding magic rounds to an integer in the low bits */
     x = low > x ? low : x;
     x = high < x ? high : x;
     float t = x * 1.44269504f + magic, n = t - magic;
@@ -113,7 +114,7 @@ INLINE float exp_of(float x)
     p = 0x1.fffffap-1f + r * p;
     p = 2 + r * p;
     p = 2 + r * p;
-    return p * bits_to_float((float_to_bits(t) << 23) + (126u << 23));      /* 2^(n-1), 0 at n = -126, infinite at 129 */
+    return p * bits_to_float((float_to_bits(t) << 23) + (126u << 23));     /* 2^(n-1), 0 at n = -126, infinite at 129 */
 }
 
 INLINE float sigmoid(float x)
@@ -121,8 +122,8 @@ INLINE float sigmoid(float x)
     return 1.0f / (1.0f + exp_of(-x));
 }
 
-/* Of the normal distribution, P(X < -z) / exp(-z^2 / 2) for z >= 0: a polynomial in 1 / (1 + 0.35 z), minimax in relative
- * error (3e-8) over z <= 13.5, beyond which the exponential is 0. */
+/* Of the normal distribution, P(X < -z) / exp(-z^2 / 2) for z >= 0: a polynomial in 1 / (1 + 0.35 z), minimax in
+ * relative error (3e-8) over z <= 13.5, beyond which the exponential is 0. */
 INLINE float normal_tail(float z)
 {
     float t = 1.0f / (1.0f + 0.35f * z);
@@ -343,7 +344,7 @@ static void rope(int64_t rot, bool interleaved, float sign, const float *restric
         LANEWISE
         for (int64_t i = 0; i < half; i++) {
             float c = angle[2 * i], s = sign * angle[2 * i + 1], minus_s = -s, a = x[2 * i], b = x[2 * i + 1];
-            y[2 * i] = a * c + b * minus_s;             /* written with a minus, gcc 12 fuses it whatever the flags say */
+            y[2 * i] = a * c + b * minus_s;           /* written with a minus, gcc 12 fuses it whatever the flags say */
             y[2 * i + 1] = b * c + a * s;
         }
         return;

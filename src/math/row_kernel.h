@@ -14,7 +14,7 @@ struct lt_row_kernel {
     void (*axpy)(int64_t n, float alpha, const float *x, float *y);         /* y += alpha x */
     void (*scale)(int64_t n, float alpha, float *x);
     float (*dot)(int64_t n, const float *a, const float *b);                /* a may be b */
-    double (*wide_dot)(int64_t n, const float *a, const float *b);          /* products and sums in double; a may be b */
+    double (*wide_dot)(int64_t n, const float *a, const float *b);         /* products and sums in double; a may be b */
     bool (*finite)(int64_t n, const float *x);
 
     /* ---- norms; w and b may be NULL; stat is mean and 1 / deviation ---- */
@@ -22,7 +22,8 @@ struct lt_row_kernel {
     void (*rms_back)(int64_t n, float r, const float *x, const float *w, const float *dy, float *dx);
     void (*layer)(int64_t n, float eps, const float *x, const float *w, const float *b, float *y, float *stat);
     void (*layer_back)(int64_t n, const float *stat, const float *x, const float *w, const float *dy, float *dx);
-    void (*norm_sums)(int64_t n, float mean, float r, const float *x, const float *dy, float *dw);  /* dw += dy (x - mean) r */
+    /* dw += dy (x - mean) r */
+    void (*norm_sums)(int64_t n, float mean, float r, const float *x, const float *dy, float *dw);
 
     /* ---- activations ---- */
     void (*act)(enum lt_act a, int64_t n, const float *x, float *y);
@@ -34,7 +35,7 @@ struct lt_row_kernel {
     /* ---- rotary positions of one head: angle holds rot/2 pairs, sign -1 turns back; y may be x ---- */
     void (*rope)(int64_t rot, bool interleaved, float sign, const float *angle, const float *x, float *y);
 
-    /* ---- attention: rows of a tile of LT_TILE_KEYS scores, of which row r sees from[r] .. end[r]-1; factor > 0 ---- */
+    /* ---- attention: rows of a tile of LT_TILE_KEYS scores; row r sees from[r] .. end[r]-1; factor > 0 ---- */
     /* Online softmax: scores become exp(factor * score - top), masked ones +0; top and sum (rows) take the tile in, and
      * what was gathered in out (rows, dim) before shrinks to the new top. */
     void (*soften)(int64_t rows, float *score, const int32_t *from, const int32_t *end, float factor, float *top,
@@ -46,9 +47,9 @@ struct lt_row_kernel {
     /* ---- rows of logits ---- */
     float (*peak)(int64_t n, const float *x);                               /* largest; -inf when n is 0 */
     double (*sum)(int64_t n, const float *x);
-    double (*exp_sum)(int64_t n, float top, const float *x, float *e);      /* e = exp(x - top), may be x or NULL; its sum */
+    double (*exp_sum)(int64_t n, float top, const float *x, float *e); /* e = exp(x - top), may be x or NULL; its sum */
     void (*affine)(int64_t n, float mul, float sub, float *x);              /* x = x mul - sub */
-    void (*affine_bf16)(int64_t n, float mul, float sub, float *x);         /* the same, rounded; bf16 from x's first byte on */
+    void (*affine_bf16)(int64_t n, float mul, float sub, float *x); /* the same, rounded; bf16 from x's first byte on */
 };
 
 const struct lt_row_kernel *lt_row_kernel(void);        /* for the instruction set of lt_cpu_level */

@@ -106,8 +106,8 @@ int lt_tok_read_llama2c(const char *name, struct lt_str bytes, struct lt_tokeniz
 /* tokenizer.json as text, appended to out. */
 void lt_tok_write_json(const struct lt_tokenizer *t, struct lt_buf *out);
 
-/* Copies what a tokenizer consists of into a folder that is there: of a folder the files of the usual names, a .json file
- * as tokenizer.json, any other converted to it. */
+/* Copies what a tokenizer consists of into a folder that is there: of a folder the files of the usual names, a .json
+ * file as tokenizer.json, any other converted to it. */
 int lt_tokenizer_copy(const char *path, const char *folder);
 
 #endif

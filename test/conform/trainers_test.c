@@ -145,7 +145,8 @@ static void test_trainers__threads_and_memory(void **state)
         struct lt_tokenizer *first, *t;
         if (train(*m, path, 1, plenty, &first)) fail_msg("%s: %s", (*m)->name, lt_error());
         for (int threads = 2; threads <= 4; threads += 2) {
-            if (train(*m, path, threads, threads == 2 ? plenty : little, &t)) fail_msg("%s: %s", (*m)->name, lt_error());
+            if (train(*m, path, threads, threads == 2 ? plenty : little, &t))
+                fail_msg("%s: %s", (*m)->name, lt_error());
             if (strcmp(lt_tokenizer_hash(first), lt_tokenizer_hash(t)))
                 fail_msg("%s: another tokenizer with %d threads", (*m)->name, threads);
             lt_tokenizer_free(t);

@@ -183,7 +183,7 @@ static const struct lt_opt rows[] = {
     { .key = "level", .help = "what words are made of at first: bytes, or characters with spaces spelt as U+2581",
       .type = LT_STR, .at = AT(level), .text = "byte|char", .flags = LT_ENUM },
     { .key = "pre_tokenizer", .help = "byte level: how text falls into words, by the name llama.cpp has for it: gpt-2, "
-      "llama-bpe, qwen2 ...", .type = LT_STR, .at = AT(pre_tokenizer), .text = "gpt-2" },
+      "llama-bpe, qwen2 and others", .type = LT_STR, .at = AT(pre_tokenizer), .text = "gpt-2" },
     { .key = "normalizer", .help = "Unicode normalisation of all text", .type = LT_STR, .at = AT(normalizer),
       .text = "none|nfc|nfkc", .flags = LT_ENUM },
     { .key = "min_frequency", .help = "merge no pair seen less often", .type = LT_INT, .at = AT(min_frequency),

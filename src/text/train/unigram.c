@@ -207,7 +207,8 @@ const struct lt_tokenizer_trainer lt_tokenizer_unigram = {
     .m = { .name = "unigram", .brief = "unigram language model of pieces, as sentencepiece has it",
            .paper = "arXiv:1804.10959", .size = sizeof(struct unigram), .opts = rows,
            .doc = "p(x) = product of p(piece); a word is cut where that is greatest.  Training maximises the\n"
-                  "likelihood over all cuts by expectation-maximisation and drops the pieces whose loss it feels least.\n\n"
+                  "likelihood over all cuts by expectation-maximisation and drops the pieces whose loss it feels\n"
+                  "least.\n\n"
                   "    lathe tokenizer train corpus/ --output tokenizer/ --method unigram --vocab_size 8000" },
     .train = train,
 };
