@@ -277,7 +277,8 @@ static void put_scalars(struct lt_buf *b, const char *prefix, const json_t *o)
             lt_buf_fmt(b, "%s\t", full.p);
             if (json_is_string(v)) lt_buf_str(b, json_string_value(v));
             else lt_json_put(b, v);
-            if (json_is_integer(v) && strcmp(prefix, "architecture")) put_said(b, full.p, (double)json_integer_value(v));
+            if (json_is_integer(v) && strcmp(prefix, "architecture"))
+                put_said(b, full.p, (double)json_integer_value(v));
             lt_buf_char(b, '\n');
         }
         lt_buf_free(&full);

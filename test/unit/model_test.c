@@ -250,6 +250,37 @@ static void test_model__new_weights_are_normal(void **state)
     lt_model_free(m);
 }
 
+static void test_model__generation_settings(void **state)
+{
+    (void)state;
+    struct lt_generation g, h;
+    const char *config = "{\"eos_token_id\": 9, \"pad_token_id\": 3}";
+    const char *text = "{\"eos_token_id\": [5, 7], \"bos_token_id\": 1, \"pad_token_id\": -1, \"do_sample\": true, "
+                       "\"temperature\": 0.7, \"top_k\": 40, \"unknown\": {}}";
+    lt_generation_init(&g);
+    assert_false(lt_generation_ends(&g, 0));
+    assert_ok(lt_generation_parse("x", lt_str(text), &g));
+    assert_true(lt_generation_ends(&g, 5) && lt_generation_ends(&g, 7) && !lt_generation_ends(&g, 6));
+    assert_ok(lt_generation_save(&g, folder));
+    assert_ok(lt_file_save(lt_test_path(folder, "config.json"), config, strlen(config)));
+    assert_ok(lt_generation_read(folder, &h));
+    assert_int_equal(h.eos_count, 2);
+    assert_int_equal(h.eos[1], 7);
+    assert_int_equal(h.bos, 1);
+    assert_int_equal(h.pad, 3);         /* of config.json, as generation_config.json does not say */
+    assert_true(h.sample && h.temperature == 0.7 && h.top_k == 40 && isnan(h.top_p) && h.max_new_tokens == -1);
+    static const char *const bad[][2] = {
+        { "[]", "object" },
+        { "{", "x" },
+        { "{\"temperature\": -1}", "from 0" },
+        { "{\"temperature\": \"hot\"}", "from 0" },
+        { "{\"top_p\": 1.5}", "from 0 to 1" },
+        { "{\"bos_token_id\": 4294967296}", "token id" },
+        { "{\"eos_token_id\": [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", "17 ids" },
+    };
+    for (int i = 0; i < LT_COUNT(bad); i++) assert_fails(lt_generation_parse("x", lt_str(bad[i][0]), &g), bad[i][1]);
+}
+
 /* ---- llama2.c ---- */
 
 enum { DIM = 8, HIDDEN = 12, LAYERS = 2, HEADS = 2, KV = 1, VOCAB = 10, LENGTH = 6 };
@@ -399,6 +430,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_model__saved_where_nothing_can_be_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__names_are_suggested, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__new_models_of_impossible_sizes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_model__generation_settings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__new_weights_are_normal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__checkpoints_of_llama2c, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__checkpoints_of_llama2c_that_lie, set_up, tear_down),
