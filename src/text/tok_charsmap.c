@@ -8,7 +8,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-struct lt_tok_charsmap { uint32_t *unit, count; char *text; size_t text_n; };
+struct lt_tok_charsmap { uint32_t *unit, count; char *text; size_t text_n; bool begins[128]; };
 
 static uint32_t offset_of(uint32_t unit)
 {
@@ -18,6 +18,14 @@ static uint32_t offset_of(uint32_t unit)
 static uint32_t label_of(uint32_t unit)
 {
     return unit & (UINT32_C(1) << 31 | 0xFF);
+}
+
+/* Which ASCII characters begin a key: the others pass without a look. */
+static void find_beginnings(struct lt_tok_charsmap *m)
+{
+    uint32_t root = offset_of(m->unit[0]);
+    for (uint32_t c = 1; c < 128; c++)
+        m->begins[c] = (root ^ c) < m->count && label_of(m->unit[root ^ c]) == c;
 }
 
 static uint32_t u32_at(const uint8_t *p)
@@ -41,6 +49,7 @@ struct lt_tok_charsmap *lt_tok_charsmap_new(struct lt_str bytes)
     m->text = lt_alloc(m->text_n + 1);
     memcpy(m->text, p + 4 + size, m->text_n);
     m->text[m->text_n] = 0;
+    find_beginnings(m);
     return m;
 }
 
@@ -116,6 +125,11 @@ static void apply_grapheme(const struct lt_tok_charsmap *m, const struct lt_tok_
     }
 }
 
+static bool plain_ascii(const struct lt_tok_charsmap *m, char c)
+{
+    return (uint8_t)c < 0x80 && c != '\r' && !m->begins[(uint8_t)c];
+}
+
 void lt_tok_charsmap_apply(const struct lt_tok_charsmap *m, bool longest, const struct lt_tok_view *v,
                            struct lt_tok_text *out)
 {
@@ -128,6 +142,18 @@ void lt_tok_charsmap_apply(const struct lt_tok_charsmap *m, bool longest, const 
     size_t begin = 0, i = (size_t)lt_utf8_get(v->p, &before);
     for (; i < v->n; before = c) {
         size_t size = (size_t)lt_utf8_get(v->p + i, &c);
+        if (begin + 1 == i && before < 0x80 && c < 0x80 && before != '\r') {       /* two graphemes */
+            size_t same = begin;
+            while (i < v->n && plain_ascii(m, v->p[i - 1]) && (uint8_t)v->p[i] < 0x80)
+                i++;
+            begin = i - 1;
+            lt_tok_text_copy(out, v, same, begin);
+            lt_utf8_get(v->p + begin, &c);
+            if (begin > same) {
+                state = 0;
+                continue;
+            }
+        }
         if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)c, &state)) {
             apply_grapheme(m, v, begin, i, out);
             begin = i;

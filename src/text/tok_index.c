@@ -42,50 +42,67 @@ void lt_tok_index_free(struct lt_tok_index *x)
 }
 
 /* ---- the double array ----
- * Node s has a child along byte c at t = base[s] ^ (c + 1) when check[t] == s; free cells have check -1.  A block of
- * 512 cells is taken whole by the children of one node only when it must be: `open` is the first block with room. */
-enum { BLOCK = 512 };
+ * Node s has a child along byte c at t = base[s] ^ (c + 1) when check[t] == s; free cells have check -1.  The children
+ * of a node lie in one block of 512 cells.  The first block holds the root alone, so a base of 0 leads nowhere. */
+enum { BLOCK = 512, TRIES = 128 };
 struct builder {
     struct lt_tok_trie *t;
     const struct lt_str *key;
     int32_t *order;                             /* keys sorted bytewise */
-    uint32_t open;                              /* blocks before this cell are full, or were tried too often */
-    int tries;
+    uint32_t *next, *before;                    /* the ring of free cells; 0 is its knot */
+    uint32_t start;                             /* where to look for room: what lies before is crowded */
 };
 
-static void more(struct lt_tok_trie *t, uint32_t size)
+static void more(struct builder *b)
 {
-    if (size <= t->size)
-        return;
-    size = LT_MAX(size, t->size + t->size / 2);
-    size = (size + BLOCK - 1) / BLOCK * BLOCK;
+    struct lt_tok_trie *t = b->t;
+    uint32_t old = t->size, size = LT_MAX(2 * BLOCK, (old + old / 4) / BLOCK * BLOCK + BLOCK);
     t->base = lt_realloc(t->base, size * sizeof *t->base);
     t->check = lt_realloc(t->check, size * sizeof *t->check);
     t->value = lt_realloc(t->value, size * sizeof *t->value);
-    for (uint32_t i = t->size; i < size; i++) {
+    b->next = lt_realloc(b->next, size * sizeof *b->next);
+    b->before = lt_realloc(b->before, size * sizeof *b->before);
+    if (!old)
+        b->next[0] = b->before[0] = 0;
+    for (uint32_t i = old; i < size; i++) {
         t->base[i] = 0;
         t->check[i] = t->value[i] = -1;
+        if (i < BLOCK)
+            continue;
+        b->before[i] = b->before[0];
+        b->next[i] = 0;
+        b->next[b->before[0]] = i;
+        b->before[0] = i;
     }
     t->size = size;
 }
 
-/* A base where all labels fall on free cells. */
+/* A base where all labels fall on free cells; fresh cells when the rest of the ring has none. */
 static uint32_t place(struct builder *b, const uint16_t *label, int count)
 {
-    for (uint32_t base = b->open;; base++) {
-        more(b->t, (base | (BLOCK - 1)) + 1);
+    int tries = 0;
+    for (uint32_t cell = b->start; cell; cell = b->next[cell]) {
+        uint32_t base = cell ^ label[0];
         bool fits = true;
-        for (int i = 0; i < count && fits; i++)
+        for (int i = 1; i < count && fits; i++)
             fits = b->t->check[base ^ label[i]] == -1;
-        if (fits) {
-            b->tries = 0;
+        if (fits)
             return base;
-        }
-        if (++b->tries > 4 * BLOCK) {           /* crowded: start looking further on */
-            b->tries = 0;
-            b->open = base;
-        }
+        if (++tries > TRIES)
+            b->start = b->next[cell];
     }
+    b->start = b->t->size;
+    more(b);
+    return b->start;
+}
+
+static void occupy(struct builder *b, uint32_t cell, uint32_t parent)
+{
+    b->t->check[cell] = (int32_t)parent;
+    if (b->start == cell)
+        b->start = b->next[cell];
+    b->next[b->before[cell]] = b->next[cell];
+    b->before[b->next[cell]] = b->before[cell];
 }
 
 /* A node whose children are still to be placed: its keys are order[begin .. end-1] and agree in `depth` bytes. */
@@ -115,7 +132,7 @@ static int children(struct builder *b, struct todo at, struct todo next[256])
     b->t->base[at.node] = (int32_t)base;
     for (int i = 0; i < count; i++) {
         next[i].node = base ^ label[i];
-        b->t->check[next[i].node] = (int32_t)at.node;
+        occupy(b, next[i].node, at.node);
     }
     return count;
 }
@@ -131,9 +148,10 @@ static int by_bytes(const void *a, const void *b, void *ctx)
 void lt_tok_trie_build(struct lt_tok_trie *t, const struct lt_str *key, int32_t count)
 {
     *t = (struct lt_tok_trie){ 0 };
-    more(t, BLOCK);
+    struct builder b = { .t = t, .key = key, .order = lt_alloc((size_t)count * sizeof(int32_t)) };
+    more(&b);
+    b.start = b.next[0];
     t->check[0] = 0;                            /* the root is taken */
-    struct builder b = { .t = t, .key = key, .order = lt_alloc((size_t)count * sizeof(int32_t)), .open = BLOCK };
     int32_t n = 0;
     for (int32_t i = 0; i < count; i++)
         if (key[i].p && key[i].n)
@@ -150,6 +168,8 @@ void lt_tok_trie_build(struct lt_tok_trie *t, const struct lt_str *key, int32_t 
     }
     free(stack);
     free(b.order);
+    free(b.next);
+    free(b.before);
 }
 
 void lt_tok_trie_free(struct lt_tok_trie *t)

@@ -55,12 +55,6 @@ static int read_none(struct lt_tok_norm_stage *s, json_t *j)
 /* ---- Unicode normal forms ----
  * A text falls into stretches that no form changes across: each begins with a character of combining class 0 that
  * takes no part in composition with what comes before.  A changed stretch stands for its whole origin. */
-static bool same_form(const struct lt_tok_norm_stage *s, const struct lt_tok_view *v)
-{
-    (void)s;
-    return all_ascii(v);
-}
-
 static bool is_boundary(uint32_t c)
 {
     if (c < 0x300)
@@ -68,6 +62,30 @@ static bool is_boundary(uint32_t c)
     const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
     return p->combining_class == 0 && p->category != UTF8PROC_CATEGORY_MN && p->category != UTF8PROC_CATEGORY_MC &&
            !(c >= 0x1160 && c <= 0x11FF);       /* vowels and finals of Hangul join what is before */
+}
+
+/* Is a character that stands alone in its stretch its own form?  false: to be looked up. */
+static bool is_own_form(const struct lt_tok_norm_stage *s, uint32_t c)
+{
+    bool composed = s->form & UTF8PROC_COMPOSE, compat = s->form & UTF8PROC_COMPAT;
+    if (c < 0x300)
+        return composed && !compat ? true : c < 0xA0;
+    if (c >= 0xAC00 && c <= 0xD7A3)
+        return composed;
+    return utf8proc_get_property((utf8proc_int32_t)c)->decomp_seqindex == UINT16_MAX;
+}
+
+static bool same_form(const struct lt_tok_norm_stage *s, const struct lt_tok_view *v)
+{
+    if (all_ascii(v))
+        return true;
+    for (size_t i = 0; i < v->n;) {
+        uint32_t c;
+        i += (size_t)lt_utf8_get(v->p + i, &c);
+        if (c >= 0x80 && !(is_boundary(c) && is_own_form(s, c)))
+            return false;
+    }
+    return true;
 }
 
 static int put_form(const struct lt_tok_norm_stage *s, const struct lt_tok_view *v, size_t begin, size_t end,
@@ -90,23 +108,25 @@ static int do_form(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *x, 
                    struct lt_tok_text *out)
 {
     (void)x;
+    size_t same = 0;                                    /* from here to i nothing changes */
     for (size_t i = 0; i < v->n;) {
-        size_t end = i + (size_t)lt_utf8_size(v->p[i]);
-        bool ascii = end == i + 1;
-        while (end < v->n) {
-            uint32_t c;
-            int size = lt_utf8_get(v->p + end, &c);
-            if (is_boundary(c) && !(ascii && c < 0x80))
+        uint32_t first, c;
+        size_t begin = i;
+        i += (size_t)lt_utf8_get(v->p + i, &first);
+        bool alone = true;
+        for (size_t size; i < v->n; i += size, alone = false) {
+            size = (size_t)lt_utf8_get(v->p + i, &c);
+            if (is_boundary(c))
                 break;
-            ascii &= c < 0x80;
-            end += (size_t)size;
         }
-        if (ascii)
-            lt_tok_text_copy(out, v, i, end);
-        else if (put_form(s, v, i, end, out))
+        if (alone && is_own_form(s, first))
+            continue;
+        lt_tok_text_copy(out, v, same, begin);
+        if (put_form(s, v, begin, i, out))
             return -1;
-        i = end;
+        same = i;
     }
+    lt_tok_text_copy(out, v, same, v->n);
     return 0;
 }
 
@@ -133,6 +153,12 @@ static int do_lower(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *x,
         i = next;
     }
     return 0;
+}
+
+static bool same_ascii(const struct lt_tok_norm_stage *s, const struct lt_tok_view *v)
+{
+    (void)s;
+    return all_ascii(v);
 }
 
 static int do_strip_accents(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *x, const struct lt_tok_view *v,
@@ -194,12 +220,30 @@ static void put_bert(const struct lt_tok_norm_stage *s, uint32_t c, uint32_t fro
     }
 }
 
+/* ASCII as one byte, or -1: it goes. */
+static int bert_ascii(const struct lt_tok_norm_stage *s, char c)
+{
+    if (s->clean && (c == ' ' || (c >= '\t' && c <= '\r')))
+        return c == '\v' || c == '\f' ? -1 : ' ';
+    if (s->clean && (c < ' ' || c == 127))
+        return -1;
+    return s->lower && c >= 'A' && c <= 'Z' ? c + 32 : c;
+}
+
 static int do_bert(const struct lt_tok_norm_stage *s, struct lt_tok_scratch *x, const struct lt_tok_view *v,
                    struct lt_tok_text *out)
 {
     (void)x;
     for (size_t i = 0; i < v->n;) {
         uint32_t c;
+        if ((uint8_t)v->p[i] < 0x80) {
+            int byte = bert_ascii(s, v->p[i]);
+            char one = (char)byte;
+            if (byte >= 0)
+                lt_tok_text_put(out, &one, 1, lt_tok_from(v, i), lt_tok_to(v, i));
+            i++;
+            continue;
+        }
         size_t next = i + (size_t)lt_utf8_get(v->p + i, &c);
         uint32_t from = lt_tok_from(v, i), to = lt_tok_to(v, next - 1);
         bool chinese = s->chinese && c >= 0x3400 && lt_char_is_chinese(c);
@@ -345,7 +389,7 @@ static const struct norm_type types[] = {
     { .name = "Prepend", .read = read_prepend, .apply = do_prepend },
     { .name = "Replace", .read = read_replace, .same = same_replace, .apply = do_replace },
     { .name = "Strip", .read = read_strip, .apply = do_strip },
-    { .name = "StripAccents", .read = read_none, .same = same_form, .apply = do_strip_accents },
+    { .name = "StripAccents", .read = read_none, .same = same_ascii, .apply = do_strip_accents },
 };
 
 /* ---- the chain ---- */

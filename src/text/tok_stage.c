@@ -92,7 +92,8 @@ static void more(struct lt_tok_text *t, size_t n)
 
 void lt_tok_text_put(struct lt_tok_text *t, const char *p, size_t n, uint32_t from, uint32_t to)
 {
-    more(t, n);
+    if (t->cap < t->b.n + n + 1)
+        more(t, n);
     for (size_t i = 0; i < n; i++) {
         t->b.p[t->b.n + i] = p[i];
         t->from[t->b.n + i] = from;
@@ -104,12 +105,19 @@ void lt_tok_text_put(struct lt_tok_text *t, const char *p, size_t n, uint32_t fr
 void lt_tok_text_copy(struct lt_tok_text *t, const struct lt_tok_view *v, size_t begin, size_t end)
 {
     size_t n = end - begin, at = t->b.n;
-    more(t, n);
-    if (n)
-        memcpy(t->b.p + at, v->p + begin, n);
-    for (size_t i = 0; i < n; i++) {
-        t->from[at + i] = lt_tok_from(v, begin + i);
-        t->to[at + i] = lt_tok_to(v, begin + i);
+    if (t->cap < at + n + 1)
+        more(t, n);
+    if (!n)
+        return;
+    memcpy(t->b.p + at, v->p + begin, n);
+    if (v->from) {
+        memcpy(t->from + at, v->from + begin, n * sizeof *t->from);
+        memcpy(t->to + at, v->to + begin, n * sizeof *t->to);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            t->from[at + i] = v->base + (uint32_t)(begin + i);
+            t->to[at + i] = v->base + (uint32_t)(begin + i) + 1;
+        }
     }
     t->b.n += n;
 }
