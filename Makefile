@@ -20,8 +20,9 @@ CLI_SRC = $(filter src/cli/%,$(SRC))
 LIB_SRC = $(filter-out src/cli/main.c,$(SRC))
 OBJ = $(SRC:%.c=$(BUILD)/%.o)
 LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
-TEST_SRC = $(sort $(wildcard test/unit/*.c test/conform/*.c test/diff/*.c test/sim/*.c))
+TEST_SRC = $(sort $(wildcard test/unit/*.c test/conform/*.c test/diff/*.c test/sim/*.c test/fault/*_test.c))
 TEST_BIN = $(TEST_SRC:%.c=$(BUILD)/%)
+FAULT_BIN = $(filter $(BUILD)/test/fault/%,$(TEST_BIN))
 FUZZ_SRC = $(sort $(wildcard test/fuzz/fuzz_*.c))
 FUZZ_NAME = $(FUZZ_SRC:test/fuzz/fuzz_%.c=%)
 FUZZ_BIN = $(FUZZ_NAME:%=$(BUILD)/fuzz/fuzz_%)
@@ -71,6 +72,15 @@ $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a
 	@mkdir -p $(@D)
 	@echo "  TEST $<"
 	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/liblathe.a -lcmocka $(LT_LIBS)
+
+# Fault tests see these calls of theirs and of the library first, and let the Nth fail (test/fault/fault.h).
+FAULT_CALLS = access fclose fdopen fflush fopen fseek fstat fsync ftruncate fwrite lstat mkdir mkstemp mmap open opendir \
+              read readdir realpath remove rename renameat2 stat unlink vfprintf
+$(FAULT_BIN): $(BUILD)/%: %.c $(BUILD)/test/fault/fault.o $(BUILD)/liblathe.a
+	@mkdir -p $(@D)
+	@echo "  TEST $<"
+	@$(CC) $(LT_CFLAGS) -Itest -Itest/fault -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/test/fault/fault.o \
+	    $(BUILD)/liblathe.a $(FAULT_CALLS:%=-Wl,--wrap=%) -lcmocka $(LT_LIBS)
 
 test: $(BUILD)/lathe $(TEST_BIN) $(REPLAY_BIN)  ## build and run the tests, and replay the fuzz corpora
 	tools/run-tests $(TEST_BIN) $(REPLAY_BIN)

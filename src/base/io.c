@@ -118,6 +118,13 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void free_names(char **names, int count)
+{
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+}
+
 int lt_list_dir(const char *path, char ***names, int *count)
 {
     *names = NULL;
@@ -125,24 +132,23 @@ int lt_list_dir(const char *path, char ***names, int *count)
     DIR *d = opendir(path);
     if (!d)
         return lt_fail("%s: cannot list the folder: %s", path, strerror(errno));
-    for (struct dirent *e; (e = readdir(d));) {
+    for (struct dirent *e; errno = 0, (e = readdir(d));) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         if ((*count & (*count - 1)) == 0)
             *names = lt_realloc(*names, LT_MAX(2 * (size_t)*count, 1) * sizeof **names);
         (*names)[(*count)++] = lt_strdup(e->d_name);
     }
+    int why = errno;
     closedir(d);
     if (*count)
         qsort(*names, (size_t)*count, sizeof **names, compare_names);
-    return 0;
-}
-
-static void free_names(char **names, int count)
-{
-    for (int i = 0; i < count; i++)
-        free(names[i]);
-    free(names);
+    if (why == 0)
+        return 0;
+    free_names(*names, *count);
+    *names = NULL;
+    *count = 0;
+    return lt_fail("%s: cannot list the folder: %s", path, strerror(why));
 }
 
 static char *join(const char *folder, const char *name)

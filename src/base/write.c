@@ -90,7 +90,9 @@ int lt_writer_open(struct lt_writer *w, const char *path)
     if (fd >= 0 && (w->f = fdopen(fd, "wb")))
         return 0;
     lt_fail("%s: cannot write: %s", path, strerror(errno));
-    writer_end(w);
+    if (fd >= 0)
+        close(fd);
+    lt_writer_abort(w);
     return -1;
 }
 

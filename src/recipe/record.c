@@ -2,6 +2,7 @@
 #include "base/io.h"
 #include "base/option.h"
 #include "math/cpu.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,10 +44,21 @@ int lt_option_paths(struct lt_options *s, unsigned flag, struct lt_arena *a, str
     return w.count;
 }
 
-bool lt_path_is_content(const char *path)
+/* What cannot even be looked at is no reason to record that nothing is known of it. */
+static int look(const char *path, bool *content)
 {
     struct stat st;
-    return strcmp(path, "-") && stat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+    *content = false;
+    if (!strcmp(path, "-")) return 0;
+    if (stat(path, &st) == 0) *content = S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+    else if (errno != ENOENT && errno != ENOTDIR) return lt_fail("%s: cannot look at it: %s", path, strerror(errno));
+    return 0;
+}
+
+bool lt_path_is_content(const char *path)
+{
+    bool content;
+    return look(path, &content) == 0 && content;
 }
 
 /* ---- making ---- */
@@ -56,8 +68,8 @@ static int hash_entry(json_t *entry)
     const char *path = json_string_value(json_object_get(entry, "path"));
     char hex[33];
     uint64_t bytes;
-    bool content = lt_path_is_content(path);
-    if (content && lt_hash_path(path, hex, &bytes)) return -1;
+    bool content;
+    if (look(path, &content) || (content && lt_hash_path(path, hex, &bytes))) return -1;
     json_object_set_new(entry, "hash", content ? json_string(hex) : json_null());
     json_object_set_new(entry, "bytes", content ? json_integer((json_int_t)bytes) : json_null());
     return 0;
@@ -235,15 +247,16 @@ int lt_record_read(const char *artefact, char **json)
 int lt_record_write(const char *record, const char *artefact)
 {
     struct lt_record r;
-    if (!lt_path_is_content(artefact)) return 0;        /* a pipe or device keeps nothing that a record could tell of */
+    bool content;
+    if (look(artefact, &content)) return -1;
+    if (!content) return 0;                             /* a pipe or device keeps nothing that a record could tell of */
     if (lt_record_parse("run record", lt_str(record), &r)) return -1;
     json_t *kept = json_array(), *entry;
     size_t i;
     int rc = 0;
     json_array_foreach(r.outputs, i, entry) {
-        if (rc || !lt_path_is_content(json_string_value(json_object_get(entry, "path")))) continue;
-        rc = hash_entry(entry);
-        json_array_append(kept, entry);
+        if (rc == 0) rc = hash_entry(entry);
+        if (json_is_string(json_object_get(entry, "hash"))) json_array_append(kept, entry);
     }
     json_object_set_new(r.json, "outputs", kept);
     char *text = print(r.json), *place = lt_record_own_place(artefact);

@@ -1,0 +1,111 @@
+/* The verbs of the main job on a few lines of text, with the Nth call into the system failing. */
+#include "fault.h"
+#include "test.h"
+#include "recipe/recipe.h"
+
+static void save(const char *path, const char *text) { assert_ok(lt_file_save(path, text, strlen(text))); }
+
+static int run(const char *verb, const char *json)
+{
+    const struct lt_verb *v = lt_verb_registered(NULL, verb);
+    assert_non_null(v);
+    struct lt_options *s = lt_options_new(&v->m);
+    if (lt_options_json(s, json)) fail_msg("%s", lt_error());
+    int rc = lt_record_run(v, s, NULL);
+    lt_options_free(s);
+    return rc;
+}
+
+static void texts(void)
+{
+    assert_ok(lt_mkdirs("text"));
+    for (int i = 0; i < 6; i++) {
+        struct lt_buf b = { 0 };
+        for (int k = 0; k < 12; k++) lt_buf_fmt(&b, "Line %d of text %d is not line %d of text %d.\n", k, i, k + 1, i);
+        char name[32];
+        snprintf(name, sizeof(name), "text/%d.txt", i);
+        save(name, b.p);
+        lt_buf_free(&b);
+    }
+}
+
+static int train_tokenizer(void)
+{
+    return run("tokenizer-train", "{\"input\": [\"text\"], \"output\": \"tok\", \"method\": {\"vocab_size\": 270}}");
+}
+
+static void tokenizer(void)
+{
+    texts();
+    assert_ok(train_tokenizer());
+}
+
+static int pack(void)
+{
+    return run("pack", "{\"input\": [\"text\"], \"output\": \"shards\", \"tokenizer\": \"tok\", \"validation\": 0.3}");
+}
+
+static void shards(void)
+{
+    tokenizer();
+    assert_ok(pack());
+}
+
+static int train(void)
+{
+    return run("train", "{\"data\": [\"shards\"], \"output\": \"model\", \"max_steps\": 2, \"save_steps\": 1,"
+                        " \"eval_steps\": 2, \"batch_size\": 1, \"max_length\": 16, \"arch\": {\"name\": \"llama\", \"hidden_size\": 16,"
+                        " \"intermediate_size\": 16, \"num_hidden_layers\": 1, \"num_attention_heads\": 2}}");
+}
+
+static void model(void)
+{
+    shards();
+    assert_ok(train());
+}
+
+static int perplexity(void)
+{
+    return run("perplexity", "{\"model\": \"model\", \"input\": [\"text/0.txt\"], \"output\": \"ppl.json\"}");
+}
+
+static int generate(void)
+{
+    return run("generate", "{\"model\": \"model\", \"prompt\": \"Line\", \"max_tokens\": 4, \"output\": \"out.txt\"}");
+}
+
+static void test_fault__tokenizer_train(void **state)
+{
+    (void)state;
+    fault_run(&(struct fault_scenario){ "training a tokenizer", texts, train_tokenizer, "tok", false }, 5);
+}
+
+static void test_fault__pack(void **state)
+{
+    (void)state;
+    fault_run(&(struct fault_scenario){ "packing", tokenizer, pack, "shards", false }, 5);
+}
+
+static void test_fault__train(void **state)
+{
+    (void)state;
+    fault_run(&(struct fault_scenario){ "training", shards, train, "model", true }, 23);
+}
+
+static void test_fault__use(void **state)
+{
+    (void)state;
+    fault_run(&(struct fault_scenario){ "measuring", model, perplexity, "ppl.json", false }, 13);
+    fault_run(&(struct fault_scenario){ "writing text", model, generate, "out.txt", false }, 13);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fault__tokenizer_train),
+        cmocka_unit_test(test_fault__pack),
+        cmocka_unit_test(test_fault__train),
+        cmocka_unit_test(test_fault__use),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
