@@ -12,7 +12,7 @@ static void linear_forward(struct lt_graph *g, struct lt_tensor *out)
     lt_gemm(lt_graph_pool(g), &(struct lt_gemm){
         .m = lt_rows(x), .n = lt_cols(out), .k = lt_cols(x), .a = x->data, .lda = x->ld, .a_type = LT_F32,
         .b = w->data, .ldb = w->ld, .b_type = w->type, .b_trans = !transposed, .bias = b ? lt_f32(b) : NULL,
-        .c = out->data, .ldc = out->ld, .compute = lt_graph_compute(g),
+        .c = out->data, .ldc = out->ld, .compute = lt_graph_compute(g), .packed = w->op ? NULL : w->arg,
     });
 }
 

@@ -336,6 +336,7 @@ struct lt_packed *lt_pack_b(struct lt_pool *pool, const struct lt_gemm *g)
 {
     struct lt_gemm plain = *g;
     plain.packed = NULL;
+    plain.m = 1;
     const struct plan p = make_plan(&plain, 1);
     struct lt_packed *to = lt_calloc(1, sizeof *to);
     *to = (struct lt_packed){ .n = g->n, .k = g->k, .compute = g->compute, .kernel = p.kernel };

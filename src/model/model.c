@@ -1,5 +1,6 @@
 #include "model/model.h"
 #include "base/ctx.h"
+#include "math/gemm.h"
 #include "model/safetensors.h"
 
 #include <inttypes.h>
@@ -164,11 +165,32 @@ int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t s
     return 0;
 }
 
+static void unpack(struct lt_weight *w)
+{
+    lt_packed_free(w->packed);
+    w->packed = NULL;
+}
+
+void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c)
+{
+    for (int i = 0; i < m->weight_count; i++) {
+        struct lt_weight *w = &m->weight[i];
+        bool multiplied = w->rank == 2 && (w->layer >= 0 || !strcmp(w->name, m->head_name));
+        if (!multiplied || (w->packed && w->packed_for == compute)) continue;
+        unpack(w);
+        w->packed = lt_pack_b(lt_ctx_pool(c), &(struct lt_gemm){
+            .n = w->dim[w->transposed ? 1 : 0], .k = w->dim[w->transposed ? 0 : 1], .b = w->data, .ldb = w->dim[1],
+            .b_type = w->type, .b_trans = !w->transposed, .compute = compute });
+        w->packed_for = compute;
+    }
+}
+
 int lt_model_train(struct lt_model *m)
 {
     for (int i = 0; i < m->weight_count; i++) {
         struct lt_weight *w = &m->weight[i];
         size_t n = (size_t)lt_weight_count(w);
+        unpack(w);
         if (!w->master) {
             w->master = lt_aligned(n * sizeof(float));
             lt_convert(LT_F32, w->master, w->type, w->data, (int64_t)n);
@@ -186,6 +208,7 @@ void lt_model_free(struct lt_model *m)
 {
     if (!m) return;
     for (int i = 0; i < m->weight_count; i++) {
+        unpack(&m->weight[i]);
         free(m->weight[i].master);
         free(m->weight[i].grad);
     }
@@ -202,7 +225,9 @@ void lt_model_free(struct lt_model *m)
 
 struct lt_tensor *lt_weight_leaf(struct lt_graph *g, struct lt_weight *w)
 {
-    return lt_leaf(g, w->name, w->type, w->rank, w->dim, (void *)w->data, w->grad);
+    struct lt_tensor *t = lt_leaf(g, w->name, w->type, w->rank, w->dim, (void *)w->data, w->grad);
+    if (w->packed && w->packed_for == lt_graph_compute(g) && !lt_graph_recording(g)) t->arg = w->packed;
+    return t;
 }
 
 struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, struct lt_weight *bias,

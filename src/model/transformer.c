@@ -81,6 +81,8 @@ static int transformer_open(const void *v, struct lt_ctx *c, void **self)
 static int transformer_session(void *self, struct lt_session *out)
 {
     struct transformer *t = self;
+    /* Rounded once instead of for every token, and half of what is read; f32 gains nothing. */
+    if (t->spec.compute == LT_COMPUTE_BF16) lt_model_pack(t->model, t->spec.compute, t->ctx);
     return lt_model_session(t->model, t->ctx, t->spec, out);
 }
 

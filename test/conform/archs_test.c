@@ -292,6 +292,34 @@ static void test_archs__wrong_tokens_and_positions(void **state)
     }
 }
 
+static void test_archs__packed_weights_give_the_same_bits(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++)
+        for (int half = 0; half < 2; half++) {
+            struct lt_model *m = make(*a, 1, NULL);
+            enum lt_compute compute = half ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+            struct text t;
+            float *out[2];
+            fill(&t);
+            for (int packed = 0; packed < 2; packed++) {
+                struct lt_graph *g = lt_graph_new(NULL, compute);
+                if (packed) lt_model_pack(m, compute, NULL);
+                struct lt_tensor *y = lt_model_logits(g, m, hidden(m, g, &t.b));
+                out[packed] = lt_alloc(ROWS * VOCAB * sizeof(float));
+                memcpy(out[packed], y->data, ROWS * VOCAB * sizeof(float));
+                lt_graph_free(g);
+            }
+            if (memcmp(out[0], out[1], ROWS * VOCAB * sizeof(float))) fail_msg("%s: packing changes bits", (*a)->name);
+            assert_non_null(lt_model_weight(m, m->head_name)->packed);
+            assert_ok(lt_model_train(m));
+            assert_null(lt_model_weight(m, m->head_name)->packed);
+            free(out[0]);
+            free(out[1]);
+            lt_model_free(m);
+        }
+}
+
 /* The text in calls of `part` tokens, fed or scored; the logits after it and every log probability. */
 static void say(struct lt_model *m, struct lt_session_spec spec, const int32_t *token, int n, int part, bool score,
                 float *logp, float *logits_out)
@@ -444,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_archs__half_precision_stays_near),
         cmocka_unit_test(test_archs__taps_see_and_steer),
         cmocka_unit_test(test_archs__wrong_tokens_and_positions),
+        cmocka_unit_test(test_archs__packed_weights_give_the_same_bits),
         cmocka_unit_test(test_archs__sessions_give_the_same_bits_in_any_parts),
         cmocka_unit_test(test_archs__a_session_agrees_with_a_full_pass),
         cmocka_unit_test(test_archs__rewind_and_fork),
