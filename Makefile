@@ -74,8 +74,8 @@ $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a
 	@$(CC) $(LT_CFLAGS) -Itest -MMD -MP -MF $@.d -MT $@ -o $@ $< $(BUILD)/liblathe.a -lcmocka $(LT_LIBS)
 
 # Fault tests see these calls of theirs and of the library first, and let the Nth fail (test/fault/fault.h).
-FAULT_CALLS = access fclose fdopen fflush fopen fseek fstat fsync ftruncate fwrite lstat mkdir mkstemp mmap open opendir \
-              read readdir realpath remove rename renameat2 stat unlink vfprintf
+FAULT_CALLS = access fclose fdopen fflush fopen fseek fstat fsync ftruncate fwrite lstat mkdir mkstemp mmap open \
+              opendir read readdir realpath remove rename renameat2 stat unlink vfprintf
 $(FAULT_BIN): $(BUILD)/%: %.c $(BUILD)/test/fault/fault.o $(BUILD)/liblathe.a
 	@mkdir -p $(@D)
 	@echo "  TEST $<"

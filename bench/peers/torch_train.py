@@ -2,8 +2,8 @@
 
 A plain decoder written with torch.nn.functional, in the two shapes of bench/train: `small` (d 256, 8 layers, 8 heads,
 vocabulary 8192, 256 tokens a row; RMSNorm, rotary positions, SwiGLU) and `gpt2` (124M parameters, 512 tokens a row;
-LayerNorm, learned positions, GELU).  Fused attention, fused AdamW, random tokens.  Every setting runs in a process of its
-own, so that its peak memory is its own.
+LayerNorm, learned positions, GELU).  Fused attention, fused AdamW, random tokens.  Every setting runs in a process of
+its own, so that its peak memory is its own.
 
     torch_train.py [small|gpt2] [--dtype f32|bf16] [--mode eager|compile] [--batch N] [--seconds S] [--threads N]
 
@@ -136,8 +136,8 @@ def main():
         for dtype in [a.dtype] if a.dtype else ["f32", "bf16"]:
             for mode in [a.mode] if a.mode else ["eager", "compile"]:
                 for batch in [a.batch] if a.batch else SHAPES[shape]["batches"]:
-                    subprocess.run([sys.executable, __file__, shape, "--dtype", dtype, "--mode", mode, "--batch", str(batch),
-                                    "--seconds", str(a.seconds), "--threads", str(a.threads)], check=True)
+                    subprocess.run([sys.executable, __file__, shape, "--dtype", dtype, "--mode", mode,
+                                    "--batch", str(batch), "--seconds", str(a.seconds), "--threads", str(a.threads)], check=True)
 
 
 main()

@@ -69,7 +69,8 @@ const struct lt_verb lt_verb_lab = {
     .m = { .name = "lab", .brief = "checks the claim of a paper again with small models", .size = sizeof(struct lab),
            .opts = rows,
            .doc = "A lab recipe is a recipe with a `lab:` that names the paper, its claim, and the two figures to\n"
-                  "compare (doc/formats/lab.md).  Prints claim, baseline, ours and verdict: confirmed, not confirmed or reversed.\n"
+                  "compare (doc/formats/lab.md).  Prints claim, baseline, ours and verdict: confirmed, not confirmed\n"
+                  "or reversed.\n"
                   "    lathe lab muon\n"
                   "    lathe lab muon steps=600 --results lab/results.tsv" },
     .run = run,

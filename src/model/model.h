@@ -79,9 +79,9 @@ bool lt_model_is_file(const char *path);    /* a file that lt_model_open would t
 int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t seed, struct lt_ctx *c,
                  struct lt_model **out);
 int lt_model_train(struct lt_model *m);         /* gives every weight an f32 master and a zeroed gradient */
-/* Keeps matrices a second time, rounded for this compute and in the order in which products read: with bf16 a token then
- * costs half the memory traffic.  The bits of products do not change.  For graphs of this compute that do not record;
- * training undoes it. */
+/* Keeps matrices a second time, rounded for this compute and in the order in which products read: with bf16 a token
+ * then costs half the memory traffic.  The bits of products do not change.  For graphs of this compute that do not
+ * record; training undoes it. */
 void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c);
 /* Writes config.json, model.safetensors (floats as `type`) and generation_config.json into a folder, each atomically;
  * other files there stay.  For a whole folder at once give it the temporary one of an lt_folder. */

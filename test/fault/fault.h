@@ -33,8 +33,8 @@ struct fault_scenario {
     bool grows;                     /* made is built in place: after a failure it may be neither old nor new */
 };
 /* Runs the scenario with call N failing, for N = 1, 1 + stride ... until it makes fewer calls.  Each time: the failure
- * is told in a sentence, the final name holds the old content or the new one whole, no temporary file stays, no descriptor
- * leaks, and the same again without a fault succeeds. */
+ * is told in a sentence, the final name holds the old content or the new one whole, no temporary file stays, no
+ * descriptor leaks, and the same again without a fault succeeds. */
 void fault_run(const struct fault_scenario *s, int stride);
 
 #endif

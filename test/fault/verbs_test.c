@@ -54,7 +54,8 @@ static void shards(void)
 static int train(void)
 {
     return run("train", "{\"data\": [\"shards\"], \"output\": \"model\", \"max_steps\": 2, \"save_steps\": 1,"
-                        " \"eval_steps\": 2, \"batch_size\": 1, \"max_length\": 16, \"arch\": {\"name\": \"llama\", \"hidden_size\": 16,"
+                        " \"eval_steps\": 2, \"batch_size\": 1, \"max_length\": 16, \"arch\": "
+                        "{\"name\": \"llama\", \"hidden_size\": 16,"
                         " \"intermediate_size\": 16, \"num_hidden_layers\": 1, \"num_attention_heads\": 2}}");
 }
 

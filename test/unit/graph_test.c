@@ -53,7 +53,8 @@ static struct lt_tensor *block(void *self, struct lt_graph *g, struct lt_tensor 
     struct net *n = self;
     struct lt_attn_seq seq[2] = { { .row = 0, .q_len = ROWS / 2, .k_len = ROWS / 2 },
                                   { .row = ROWS / 2, .q_len = ROWS / 2, .k_len = ROWS / 2 } };
-    struct lt_attn spec = { .heads = HEADS, .kv_heads = HEADS, .dim = WIDTH / HEADS, .scale = 0.35f, .seq = seq, .seq_count = 2 };
+    struct lt_attn spec = { .heads = HEADS, .kv_heads = HEADS, .dim = WIDTH / HEADS, .scale = 0.35f, .seq = seq,
+                            .seq_count = 2 };
     struct lt_tensor *qkv = lt_op_linear(g, lt_op_rmsnorm(g, x, n->leaf[5], 1e-5f), n->leaf[1], NULL, false);
     struct lt_tensor *q = lt_op_rope(g, lt_op_slice(g, qkv, 0, WIDTH), HEADS, WIDTH / HEADS, false, n->angle, n->pos);
     struct lt_tensor *k = lt_op_slice(g, qkv, WIDTH, WIDTH), *v = lt_op_slice(g, qkv, 2 * WIDTH, WIDTH);
