@@ -137,7 +137,8 @@ def main():
             for mode in [a.mode] if a.mode else ["eager", "compile"]:
                 for batch in [a.batch] if a.batch else SHAPES[shape]["batches"]:
                     subprocess.run([sys.executable, __file__, shape, "--dtype", dtype, "--mode", mode,
-                                    "--batch", str(batch), "--seconds", str(a.seconds), "--threads", str(a.threads)], check=True)
+                                    "--batch", str(batch), "--seconds", str(a.seconds),
+                                    "--threads", str(a.threads)], check=True)
 
 
 main()
