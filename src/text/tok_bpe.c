@@ -12,7 +12,11 @@ enum { SHORT = 64 };                            /* symbols; above it the heap wi
 #define NO_RANK UINT32_MAX
 
 struct pair { uint64_t key; uint32_t rank; int32_t into; };
-struct bpe { struct pair *pair; uint64_t mask; };
+struct bpe {
+    struct pair *pair;
+    uint64_t mask;
+    int32_t ascii[128];                         /* pieces of one such character; -1: none */
+};
 struct symbol { int32_t id; uint32_t begin, end; };
 
 static inline uint64_t pair_key(int32_t left, int32_t right)
@@ -57,6 +61,8 @@ static int bpe_build(struct lt_tokenizer *t)
     b->mask = slots - 1;
     for (uint64_t i = 0; i < slots; i++)
         b->pair[i].key = UINT64_MAX;
+    for (int c = 0; c < 128; c++)
+        b->ascii[c] = lt_tok_index_find(&t->by_raw, &(char){ (char)c }, 1);
     for (size_t i = 0; i < t->s.merge_count; i++) {
         const struct lt_tok_merge *m = &t->s.merge[i];
         uint64_t key = pair_key(m->left, m->right), at = pair_slot(b, key);
@@ -108,7 +114,8 @@ static int32_t char_piece(const struct lt_tokenizer *t, const char *p, size_t n,
 {
     bool prefix = !first && t->s.prefix, suffix = last && t->s.suffix;
     if (!prefix && !suffix)
-        return lt_tok_index_find(&t->by_raw, p, n);
+        return n == 1 && (uint8_t)*p < 128 ? ((const struct bpe *)t->state)->ascii[(uint8_t)*p]
+                                           : lt_tok_index_find(&t->by_raw, p, n);
     struct lt_buf b = { 0 };
     if (prefix)
         lt_buf_str(&b, t->s.prefix);

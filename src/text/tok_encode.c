@@ -278,7 +278,7 @@ static int cut_word(struct sink *k, const struct lt_tok_view *v, struct lt_tok_s
     size_t begin = span.begin, i = span.begin;
     bool inside = false;                        /* something else than marks has come since `begin` */
     while (i < span.end) {
-        bool is_mark = span.end - i >= mark.n && memcmp(v->p + i, mark.p, mark.n) == 0;
+        bool is_mark = v->p[i] == mark.p[0] && span.end - i >= mark.n && memcmp(v->p + i, mark.p, mark.n) == 0;
         if (is_mark && inside) {
             if (plain_word(k, v, begin, i - begin))
                 return -1;

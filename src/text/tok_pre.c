@@ -372,27 +372,34 @@ static int read_metaspace(struct lt_tok_pre_stage *s, json_t *j)
     return 0;
 }
 
+static inline bool is_mark(struct lt_str mark, const char *p, size_t n)
+{
+    return *p == *mark.p && n >= mark.n && memcmp(p, mark.p, mark.n) == 0;
+}
+
 static int do_metaspace(const struct run *r, struct lt_tok_span span)
 {
     const struct lt_tok_view *v = r->v;
     struct lt_str mark = r->s->literal;
     size_t base = r->out->b.n, begin = base;
     const char *p = v->p + span.begin;
-    bool marked = p[0] == ' ' || (span.end - span.begin >= mark.n && memcmp(p, mark.p, mark.n) == 0);
+    bool marked = p[0] == ' ' || is_mark(mark, p, span.end - span.begin);
     bool first = lt_tok_begin(v, span.begin) == 0;
     if (!marked && (r->s->scheme == ALWAYS || (r->s->scheme == FIRST && first)))
         put_in_front(r, mark.p, mark.n, span.begin);
     for (size_t i = span.begin; i < span.end;) {
-        size_t next = i + (size_t)lt_utf8_size(v->p[i]), at = r->out->b.n;
-        bool is_mark = v->p[i] == ' ' || (next - i == mark.n && memcmp(v->p + i, mark.p, mark.n) == 0);
-        if (v->p[i] == ' ')
-            lt_tok_text_put(r->out, mark.p, mark.n, lt_tok_from(v, i), lt_tok_to(v, i));
-        else
-            lt_tok_text_copy(r->out, v, i, next);
-        if (is_mark && r->s->split) {
-            lt_tok_spans_put(&r->w->next, begin, at);
-            begin = at;
+        size_t same = i;
+        while (i < span.end && v->p[i] != ' ' && !is_mark(mark, v->p + i, span.end - i))
+            i++;
+        lt_tok_text_copy(r->out, v, same, i);
+        if (i == span.end)
+            break;
+        if (r->s->split) {
+            lt_tok_spans_put(&r->w->next, begin, r->out->b.n);
+            begin = r->out->b.n;
         }
+        size_t next = i + (v->p[i] == ' ' ? 1 : mark.n);
+        lt_tok_text_put(r->out, mark.p, mark.n, lt_tok_from(v, i), lt_tok_to(v, next - 1));
         i = next;
     }
     lt_tok_spans_put(&r->w->next, begin, r->out->b.n);
