@@ -80,8 +80,8 @@ def main():
     name = f"tokenizers {tokenizers.__version__}"
     rows = ("32k BPE", "MB/s", speed), ("peak memory", "MiB", memory), ("equal merges", "%", [100 * same, 100])
     for what, unit, (mine, theirs) in rows:
-        print(f"tokenizer training/{what}", unit, f"{mine:.4g}", f"{theirs:.4g}", name, f"{mine / theirs:.3f}", "-", "-",
-              sep="\t", flush=True)
+        print(f"tokenizer training/{what}", unit, f"{mine:.4g}", f"{theirs:.4g}", name, f"{mine / theirs:.3f}", "-",
+              "-", sep="\t", flush=True)
 
 
 main()
