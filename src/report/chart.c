@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
-enum { WIDTH = 520, HEIGHT = 260, LEFT = 56, RIGHT = 12, TOP = 30, BOTTOM = 38, POINTS = 500, TICKS = 5 };
+enum { WIDTH = 520, HEIGHT = 260, LEFT = 56, RIGHT = 12, TOP = 30, BOTTOM = 38, POINTS = 500, TICKS = 6 };
 
 /* One axis: values from low to high onto pixels from `from` to `to`. */
 struct axis { double low, high, from, to; bool log; };

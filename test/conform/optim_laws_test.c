@@ -125,6 +125,30 @@ static void test_optim_laws__schedules(void **unused)
     }
 }
 
+/* Every body combines with a cool-down: it comes down to nearly nothing; before it stands the body of a shorter run. */
+static void test_optim_laws__cool_down_follows_any_body(void **unused)
+{
+    (void)unused;
+    for (const struct lt_method *const *m = members("schedule"); *m; m++) {
+        const struct lt_schedule *f = (const struct lt_schedule *)*m;
+        struct lt_options *s = lt_options_new(*m), *plain = lt_options_new(*m);
+        if (lt_options_set(s, "cooldown_steps", "20")) {
+            assert_string_equal((*m)->name, "constant");        /* with a cool-down it is warmup_stable_decay */
+        } else {
+            assert_int_equal(lt_options_set(s, "warmup_steps", "5"), 0);
+            assert_int_equal(lt_options_set(plain, "warmup_steps", "5"), 0);
+            if (!strcmp((*m)->name, "warmup_stable_decay"))
+                assert_int_equal(lt_options_set(plain, "cooldown_ratio", "0"), 0);
+            const void *o = lt_options_done(s), *p = lt_options_done(plain);
+            for (int t = 0; t < 80; t++) assert_true(fabs(f->factor(o, t, 100) - f->factor(p, t, 80)) < 1e-12);
+            for (int t = 81; t < 100; t++) assert_true(f->factor(o, t, 100) <= f->factor(o, t - 1, 100));
+            assert_true(f->factor(o, 99, 100) < 0.06);
+        }
+        lt_options_free(s);
+        lt_options_free(plain);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_optim_laws__decay_shrinks),
         cmocka_unit_test(test_optim_laws__scale_multiplies_the_gradient),
         cmocka_unit_test(test_optim_laws__schedules),
+        cmocka_unit_test(test_optim_laws__cool_down_follows_any_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
