@@ -75,8 +75,7 @@ void lt_embed_rows(struct lt_pool *p, int64_t rows, int64_t cols, const int32_t 
                    enum lt_dtype w_type, float *y);
 void lt_embed_rows_back(struct lt_pool *p, int64_t rows, int64_t cols, const int32_t *id, const float *dy, float *dw);
 
-/* Inverted dropout; element j survives iff the generator at (seed, stream, j) says so.  The same call is its
- * backward. */
+/* Inverted dropout; whether element j survives is a function of (seed, stream, j).  The same call is its backward. */
 void lt_dropout(struct lt_pool *p, int64_t n, float rate, uint64_t seed, uint64_t stream, const float *x, float *y,
                 bool add);
 

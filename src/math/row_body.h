@@ -192,6 +192,27 @@ static bool all_finite(int64_t n, const float *x)
     return !bad;
 }
 
+/* The finaliser of MurmurHash3 (Appleby, public domain): every bit of the place reaches every bit drawn. */
+INLINE uint32_t mixed(uint32_t h)
+{
+    h = (h ^ h >> 16) * 0x85ebca6bu;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    return h ^ h >> 16;
+}
+
+static void drop(int64_t n, uint64_t key, uint32_t bar, float factor, const float *x, float *y, bool add)
+{
+    uint32_t low = (uint32_t)key, high = (uint32_t)(key >> 32);
+    int count = (int)n;
+    if (add) {
+        LANEWISE
+        for (int i = 0; i < count; i++) y[i] += mixed(mixed((uint32_t)i ^ low) + high) >> 8 >= bar ? x[i] * factor : 0;
+    } else {
+        LANEWISE
+        for (int i = 0; i < count; i++) y[i] = mixed(mixed((uint32_t)i ^ low) + high) >> 8 >= bar ? x[i] * factor : 0;
+    }
+}
+
 /* ---- norms ---- */
 
 static float rms(int64_t n, float eps, const float *restrict x, const float *restrict w, float *restrict y)
@@ -482,7 +503,7 @@ static void affine_bf16(int64_t n, float mul, float sub, float *x)
 }
 
 const struct lt_row_kernel ROW_TABLE = {
-    .add = add, .axpy = axpy, .scale = scale, .dot = dot, .wide_dot = wide_dot, .finite = all_finite,
+    .add = add, .axpy = axpy, .scale = scale, .dot = dot, .wide_dot = wide_dot, .finite = all_finite, .drop = drop,
     .rms = rms, .rms_back = rms_back, .layer = layer, .layer_back = layer_back, .norm_sums = norm_sums,
     .act = act, .act_back = act_back, .glu = glu, .glu_back = glu_back, .rope = rope,
     .soften = soften, .soft_slope = soft_slope,

@@ -16,6 +16,8 @@ struct lt_row_kernel {
     float (*dot)(int64_t n, const float *a, const float *b);                /* a may be b */
     double (*wide_dot)(int64_t n, const float *a, const float *b);         /* products and sums in double; a may be b */
     bool (*finite)(int64_t n, const float *x);
+    /* y = or += x factor where 24 bits drawn from key and the element's place are at least bar, else 0; y may be x. */
+    void (*drop)(int64_t n, uint64_t key, uint32_t bar, float factor, const float *x, float *y, bool add);
 
     /* ---- norms; w and b may be NULL; stat is mean and 1 / deviation ---- */
     float (*rms)(int64_t n, float eps, const float *x, const float *w, float *y);   /* returns 1 / rms */

@@ -131,18 +131,15 @@ int64_t lt_find_nonfinite(struct lt_pool *p, int64_t n, const float *x)
     return at;
 }
 
-/* One draw keeps an element when its top 24 bits are at least rate. */
+/* Every chunk has a key of its own from the generator; within it a hash of key and place draws 24 bits. */
 static void dropout_chunk(void *arg, int64_t c)
 {
     const struct job *j = arg;
-    int64_t end = chunk_begin(c) + chunk_size(j, c);
-    uint64_t bar = (uint64_t)((double)j->alpha * (1 << 24));
-    float scale = j->alpha < 1 ? 1.0f / (1.0f - j->alpha) : 0;
-    for (int64_t i = chunk_begin(c); i < end; i++) {
-        bool keep = lt_rng_at(j->seed, j->stream, (uint64_t)i) >> 40 >= bar;
-        float v = keep ? j->a[i] * scale : 0;
-        j->y[i] = j->add ? j->y[i] + v : v;
-    }
+    int64_t at = chunk_begin(c);
+    uint32_t bar = (uint32_t)((double)j->alpha * (1 << 24));
+    float factor = j->alpha < 1 ? 1.0f / (1.0f - j->alpha) : 0;
+    uint64_t key = lt_rng_at(j->seed, j->stream, (uint64_t)c);
+    j->rows->drop(chunk_size(j, c), key, bar, factor, j->a + at, j->y + at, j->add);
 }
 
 void lt_dropout(struct lt_pool *p, int64_t n, float rate, uint64_t seed, uint64_t stream, const float *x, float *y,

@@ -525,6 +525,31 @@ static void test_kernels__dropout(void **state)
     }
 }
 
+/* Where one mask of n places agrees with another at rate 0.5: half of them, within five deviations. */
+static void unrelated(const float *a, const float *b, int64_t n)
+{
+    int64_t same = 0;
+    for (int64_t i = 0; i < n; i++) same += (a[i] == 0) == (b[i] == 0);
+    assert_true(fabs((double)same - 0.5 * (double)n) < 2.5 * sqrt((double)n));
+}
+
+static void test_kernels__dropout_masks_are_unrelated(void **state)
+{
+    (void)state;
+    enum { N = 50000 };
+    float *x = filled(N, 1), *y = filled(N, 0), *other = filled(N, 0);
+    lt_dropout(NULL, N, 0.5f, 9, 4, x, y, false);
+    for (int shift = 1; shift <= 64; shift++) unrelated(y, y + shift, N - 64);
+    unrelated(y, y + LT_CHUNK_ELEMENTS, N - LT_CHUNK_ELEMENTS);
+    for (uint64_t i = 0; i < 20; i++) {
+        lt_dropout(NULL, N, 0.5f, 10 + i, 4, x, other, false);
+        unrelated(y, other, N);
+        lt_dropout(NULL, N, 0.5f, 9, 5 + i, x, other, false);
+        unrelated(y, other, N);
+    }
+    drop_all((float *[]){ x, y, other }, 3);
+}
+
 static void test_kernels__log_softmax(void **state)
 {
     (void)state;
@@ -587,6 +612,7 @@ static int all(void)
         cmocka_unit_test(test_kernels__whole_arrays),
         cmocka_unit_test(test_kernels__column_sums),
         cmocka_unit_test(test_kernels__dropout),
+        cmocka_unit_test(test_kernels__dropout_masks_are_unrelated),
         cmocka_unit_test(test_kernels__log_softmax),
         cmocka_unit_test(test_kernels__exp),
     };
