@@ -86,10 +86,10 @@ static void key_tile(const struct job *j, struct block *b, int64_t first)
     size_t at = (size_t)(first * s->ldk + b->item->kv_head * dim) * lt_dtype_size(s->kv_type);
     struct lt_gemm_source k = { .p = (const char *)seq->k + at, .ld = s->ldk, .type = s->kv_type, .k_fast = true };
     struct lt_gemm_source v = { .p = (const char *)seq->v + at, .ld = s->ldk, .type = s->kv_type };
-    lt_tile_pack_b(j->kernel, b->kp, keys, dim, &k);
-    lt_tile_pack_b(j->kernel, b->vp, dim, keys, &v);
     int64_t next = LT_MIN(first + 2 * LT_ATTN_KEYS, seq->k_len);
+    lt_tile_pack_b(j->kernel, b->kp, keys, dim, &k);
     prefetch(s, seq->k, b->item->kv_head, first + keys, next);
+    lt_tile_pack_b(j->kernel, b->vp, dim, keys, &v);
     prefetch(s, seq->v, b->item->kv_head, first + keys, next);
     for (int64_t row = 0; row < b->n; row += LT_ATTN_ROWS) {
         struct lt_span seen = lt_attn_block_span(s, seq, b->item->row + row, LT_MIN(LT_ATTN_ROWS, b->n - row));
