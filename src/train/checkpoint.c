@@ -136,7 +136,7 @@ static int load_tensors(struct lt_trainer *t, const char *folder, const char *na
 {
     struct lt_safetensor *list = lt_calloc((size_t)t->model->weight_count + 1, sizeof *list);
     char *path = path_in(folder, name);
-    struct lt_safetensors *file;
+    struct lt_safetensors *file = NULL;
     int n = each_tensor(t, ema, list), rc = lt_safetensors_open(path, &file);
     for (int i = 0; !rc && i < n; i++) {
         const struct lt_safetensor *s = lt_safetensors_find(file, list[i].name);

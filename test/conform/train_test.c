@@ -357,6 +357,45 @@ static void test_train__bits_per_byte_counts_bytes(void **state)
     lt_test_temp_end(dir);
 }
 
+static void cut(const char *path, size_t keep)
+{
+    struct lt_buf b = { 0 };
+    assert_ok(lt_file_read(path, &b));
+    assert_true(b.n > keep);
+    assert_ok(lt_file_save(path, b.p, keep));
+    lt_buf_free(&b);
+}
+
+/* A file of the run that is cut short is named, and nothing of the run is touched. */
+static void test_train__damaged_runs_are_refused(void **state)
+{
+    (void)state;
+    static const struct { const char *file, *says; } cases[] = {
+        { "checkpoint-7/trainer_state.json", "trainer_state.json" },
+        { "checkpoint-7/optimizer.safetensors", "optimizer" },
+        { "checkpoint-7/model.safetensors", "model.safetensors" }, { "checkpoint-7/config.json", "config.json" },
+        { "metrics.jsonl", "metrics.jsonl" },
+    };
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *stop[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--stop_at", "7", NULL };
+    const char *adafactor[] = { BASE, "--max_steps", "10", "--batch_size", "4", "--optim", "adafactor", NULL };
+    for (int i = 0; i < LT_COUNT(cases); i++) {
+        const char *out = lt_test_path(dir, "out");
+        trained(2, data, out, stop);
+        cut(inside(out, cases[i].file), 100);
+        assert_fails(tiny_train(2, data, out, ten), cases[i].says);
+        assert_true(lt_path_exists(inside(out, "checkpoint-7")));
+        assert_ok(lt_remove_tree(out));
+    }
+    const char *out = lt_test_path(dir, "out"), *empty = lt_test_path(dir, "empty");
+    trained(2, data, out, stop);
+    assert_fails(tiny_train(2, data, out, adafactor), "--optim was");
+    assert_ok(lt_mkdirs(empty));
+    assert_fails(tiny_train(2, empty, lt_test_path(dir, "x"), ten), "empty");
+    free(data);
+    lt_test_temp_end(dir);
+}
+
 static void test_train__refuses_what_does_not_fit(void **state)
 {
     (void)state;
@@ -397,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_train__divergence_names_step_tensor_and_checkpoint),
         cmocka_unit_test(test_train__time_limit_can_be_repeated),
         cmocka_unit_test(test_train__bits_per_byte_counts_bytes),
+        cmocka_unit_test(test_train__damaged_runs_are_refused),
         cmocka_unit_test(test_train__refuses_what_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
