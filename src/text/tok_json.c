@@ -188,6 +188,7 @@ static int read_model(struct reading *r)
         lt_tok_get_bool(m, "byte_fallback", false, &s->byte_fallback) ||
         lt_tok_get_bool(m, "fuse_unk", false, &s->fuse_unk) ||
         lt_tok_get_bool(m, "ignore_merges", false, &s->ignore_merges) ||
+        lt_tok_get_bool(m, "single_precision", false, &s->single_precision) ||
         lt_tok_get_int(m, "max_input_chars_per_word", 100, 1, INT32_MAX, &s->max_word) ||
         read_optional_str(m, "continuing_subword_prefix", &s->prefix) ||
         read_optional_str(m, "end_of_word_suffix", &s->suffix))

@@ -54,7 +54,7 @@ static void put_vocab(struct lt_buf *b, const struct lt_tok_spec *s)
         lt_json_put_text(b, s->piece[i].p ? s->piece[i] : lt_str(""));
         if (list) {
             lt_buf_str(b, ", ");
-            lt_json_put_real(b, LT_MAX(s->score[i], -1e300));
+            lt_json_put_real(b, s->score[i]);
             lt_buf_char(b, ']');
         } else {
             lt_buf_fmt(b, ": %d", i);

@@ -208,7 +208,7 @@ static void list_added(struct reading *r)
     }
 }
 
-/* Scores of a Unigram model as they count on the way: what is not to be used gets none. */
+/* Scores of a Unigram model as they count on the way; an unused piece gets one that nothing reaches. */
 static void adjust_scores(struct reading *r)
 {
     double best = -INFINITY;
@@ -218,8 +218,8 @@ static void adjust_scores(struct reading *r)
     for (int32_t i = 0; i < r->count; i++) {
         if (r->type[i] == USER_DEFINED)
             r->score[i] = (float)((double)r->piece[i].n * best - 0.1);
-        else if (r->type[i] != NORMAL)
-            r->score[i] = -INFINITY;
+        else if (r->type[i] == UNUSED)
+            r->score[i] = -1e300;
     }
 }
 

@@ -12,21 +12,34 @@
 #define UNKNOWN_COSTS 10.0
 
 struct unigram { struct lt_tok_trie trie; double unk_score; };
+#define NEVER (-1e300)                          /* a score at or below this: the piece is never used */
 struct best { double score; uint32_t start; int32_t id; };      /* the best way to end here; id -2: none yet */
+
+/* Special pieces are no text; in sentencepiece's models nor are the spellings of bytes. */
+static bool is_used(const struct lt_tokenizer *t, int32_t id)
+{
+    bool byte = false;
+    for (int c = 0; c < 256 && t->s.single_precision && t->s.byte_fallback && !byte; c++)
+        byte = t->byte[c] == id;
+    return t->raw[id].p && t->s.score[id] > NEVER && id != t->unk && !t->special[id] && !byte;
+}
 
 static int unigram_build(struct lt_tokenizer *t)
 {
     struct unigram *u = lt_calloc(1, sizeof *u);
     t->state = u;
-    lt_tok_trie_build(&u->trie, t->raw, t->s.count);
+    struct lt_str *key = lt_calloc((size_t)t->s.count, sizeof *key);
     double worst = 0;
     bool any = false;
     for (int32_t i = 0; i < t->s.count; i++) {
-        if (!t->raw[i].p || !(t->s.score[i] > -1e300))          /* -INFINITY: never used */
+        if (!is_used(t, i))
             continue;
+        key[i] = t->raw[i];
         worst = any ? LT_MIN(worst, t->s.score[i]) : t->s.score[i];
         any = true;
     }
+    lt_tok_trie_build(&u->trie, key, t->s.count);
+    free(key);
     u->unk_score = worst - UNKNOWN_COSTS;
     return 0;
 }
@@ -58,7 +71,7 @@ static void find_best(const struct lt_tokenizer *t, const struct unigram *u, str
         bool has_single = false;
         for (size_t k = i; k < w.n && lt_tok_trie_step(&u->trie, &node, (uint8_t)w.p[k]); k++) {
             int32_t id = u->trie.value[node];
-            if (id < 0 || t->s.score[id] < -1e300 || id == t->unk)
+            if (id < 0)
                 continue;
             offer(&best[k + 1], best[i].score + t->s.score[id], (uint32_t)i, id, single);
             has_single |= k + 1 == next;

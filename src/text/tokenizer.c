@@ -4,6 +4,7 @@
 #include "text/tok.h"
 #include "base/io.h"
 #include "text/tok_char.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,9 @@ static int check_spec(const struct lt_tok_spec *s)
     }
     if (s->kind == LT_TOK_UNIGRAM && (s->unk_id < -1 || s->unk_id >= s->count))
         return lt_fail("the unknown piece %d is not in the vocabulary", s->unk_id);
+    for (int32_t i = 0; s->kind == LT_TOK_UNIGRAM && i < s->count; i++)
+        if (!isfinite(s->score[i]))
+            return lt_fail("the score of piece %d is not a finite number", i);
     return 0;
 }
 
@@ -357,8 +361,27 @@ static const char *not_empty(const char *z)
     return z && *z ? z : NULL;
 }
 
-static int build(struct lt_tokenizer *t, const struct lt_tok_spec *s)
+/* What means nothing to a kind of model is as if it had not been said: equal tokenizers have equal specs. */
+static void forget_the_idle(struct lt_tok_spec *s)
 {
+    bool bpe = s->kind == LT_TOK_BPE, wordpiece = s->kind == LT_TOK_WORDPIECE, unigram = s->kind == LT_TOK_UNIGRAM;
+    s->dropout = bpe ? s->dropout : 0;
+    s->fuse_unk = bpe && s->fuse_unk;
+    s->ignore_merges = bpe && s->ignore_merges;
+    s->byte_fallback = (bpe || unigram) && s->byte_fallback;
+    s->single_precision = unigram && s->single_precision;
+    s->prefix = bpe || wordpiece ? s->prefix : NULL;
+    s->suffix = bpe ? s->suffix : NULL;
+    s->max_word = wordpiece ? (s->max_word ? s->max_word : 100) : 0;
+    s->unk_id = unigram ? s->unk_id : -1;
+    s->unk = unigram ? NULL : s->unk;
+    s->merge_count = bpe ? s->merge_count : 0;
+}
+
+static int build(struct lt_tokenizer *t, const struct lt_tok_spec *given)
+{
+    struct lt_tok_spec idle = *given, *s = &idle;
+    forget_the_idle(s);
     t->s = *s;
     t->s.unk = copy_text(t, s->unk);
     t->s.prefix = copy_text(t, not_empty(s->prefix));
