@@ -12,11 +12,14 @@
 #include <stdlib.h>
 
 enum {
+    THIN = 8,                           /* rows of A at most that read B piece by piece, packed in the first cache */
+    PIECE = 64,                         /* units of k in one */
     NARROW_BYTES = 256 << 10,           /* A of a narrow cell at most: a part of a second-level cache */
     STRIP = 2048,                       /* columns of B packed at a time at most */
     GROUP = 4,                          /* panels of B packed at a time where they lie side by side in memory */
     PACKING = 12,                       /* products that take as long as packing an element */
     LINE = 64,
+    WIDEST = 32,                        /* nr of any kernel */
 };
 
 struct lt_packed {
@@ -39,7 +42,7 @@ struct plan {
     int64_t mc;                         /* rows of A packed at a time */
     int64_t a_row, a_unit;              /* bytes between packed rows of A, and between units of a row */
     int64_t strip, group;               /* columns of B packed for all of a cell's rows, and packed at a time */
-    bool narrow;
+    bool narrow, thin;
     size_t a_panel, a_size, b_panel, b_size;    /* bytes; a_size + b_size is one thread's scratch */
 };
 
@@ -132,6 +135,7 @@ static struct plan make_plan(const struct lt_gemm *g, int threads)
     p.narrow = g->m <= most && g->m * g->k * 4 / p.kernel->step <= NARROW_BYTES;
     choose_grid(&p, threads);
     p.mc = round_up(panel_height(p.rows, (int)most), mr);
+    p.thin = p.narrow && g->m <= THIN && g->m <= mr && g->b_trans && !g->packed;
     p.strip = round_up(ceil_div(p.columns, ceil_div(p.columns, STRIP)), nr);
     p.group = LT_MIN(g->b_trans || g->packed ? nr : GROUP * nr, p.strip);
     int64_t a_panels = ceil_div(LT_MIN(p.mc, p.rows), mr) * (p.narrow ? p.blocks : 1);
@@ -153,7 +157,8 @@ static void pack_a(const struct plan *p, char *out, int64_t m0, int64_t m, int64
     const struct lt_gemm *g = p->g;
     const int64_t height = panel_height(m, p->kernel->mr);
     int64_t from = g->a_trans ? k0 * p->lda + m0 : m0 * p->lda + k0;
-    struct lt_gemm_source s = { at(g->a, g->a_type, from), p->lda, g->a_type, !g->a_trans };
+    struct lt_gemm_source s = { .p = at(g->a, g->a_type, from), .ld = p->lda, .type = g->a_type };
+    s.k_fast = !g->a_trans;
     if (g->a_trans) {
         p->kernel->pack_across(out, p->a_panel, height, p->a_unit / 4, m, k, &s);
         return;
@@ -170,12 +175,15 @@ static void pack_b(const struct plan *p, char *out, int64_t n0, int64_t n1, int6
     const struct lt_gemm *g = p->g;
     const int nr = p->kernel->nr;
     int64_t from = g->b_trans ? n0 * p->ldb + k0 : k0 * p->ldb + n0;
-    struct lt_gemm_source s = { at(g->b, g->b_type, from), p->ldb, g->b_type, g->b_trans };
+    struct lt_gemm_source s = { .p = at(g->b, g->b_type, from), .ld = p->ldb, .type = g->b_type };
+    s.k_fast = g->b_trans;
     if (!g->b_trans) {
         p->kernel->pack_across(out, p->b_panel, nr, nr, n1 - n0, k, &s);
         return;
     }
     for (int64_t j = n0; j < n1; j += nr, out += p->b_panel) {
+        /* With many rows, work on a panel hides the wait for memory; with few, packing the panel before must. */
+        if (p->narrow) s.next = at(g->b, g->b_type, (j + nr) * p->ldb + k0 * nr);
         p->kernel->pack(out, nr, LT_MIN(nr, n1 - j), k, &s);
         s.p = at(s.p, s.type, nr * s.ld);
     }
@@ -217,14 +225,44 @@ static void columns(const struct plan *p, const char *a, char *b, bool ready, in
         column(p, a, p->g->packed ? packed_panel(p, b, j, k0, k) : b, m0, m, j, k0, k);
 }
 
+/* What tile does at the end of a block. */
+static void finish(const struct plan *p, const float *sum, int64_t n0, int64_t n, const float *bias, bool add)
+{
+    for (int64_t r = 0; r < p->g->m; r++, sum += p->kernel->nr) {
+        float *c = p->g->c + r * p->ldc + n0;
+        for (int64_t j = 0; j < n; j++) {
+            float v = bias ? sum[j] + bias[j] : sum[j];
+            c[j] = add ? c[j] + v : v;
+        }
+    }
+}
+
+/* One panel's columns, a block of k, for few rows: B is not kept, so a piece of it is packed and met at once. */
+static void thin_panel(const struct plan *p, const char *a, char *b, int64_t n0, int64_t n1, int64_t k0, int64_t k)
+{
+    const struct lt_gemm *g = p->g;
+    const int64_t piece = PIECE * p->kernel->step;
+    float sum[THIN * WIDEST] = { 0 };
+    struct lt_gemm_rows rows = { .p = a, .row = p->a_row, .unit = p->a_unit };
+    for (int64_t j = 0; j < k; j += piece) {
+        pack_b(p, b, n0, n1, k0 + j, LT_MIN(piece, k - j));
+        p->kernel->part(g->m, LT_MIN(piece, k - j), &rows, b, sum);
+        rows.p = (const char *)rows.p + PIECE * p->a_unit;
+    }
+    finish(p, sum, n0, n1 - n0, g->bias && k0 == 0 ? g->bias + n0 : NULL, g->add || k0 > 0);
+}
+
 static void narrow_cell(const struct plan *p, const char *a, char *b, int64_t n0, int64_t n1)
 {
     const int64_t m = p->g->m, k_all = p->g->k;
     const size_t a_block = (size_t)ceil_div(m, p->kernel->mr) * p->a_panel;
-    for (int64_t j = n0; j < n1; j += p->group)
-        for (int64_t i = 0; i < p->blocks; i++)
-            columns(p, a + (size_t)i * a_block, b, false, 0, m, j, LT_MIN(j + p->group, n1), i * p->kc,
-                    LT_MIN(p->kc, k_all - i * p->kc));
+    for (int64_t j = n0; j < n1; j += p->group) {
+        for (int64_t i = 0; i < p->blocks; i++) {
+            const int64_t to = LT_MIN(j + p->group, n1), k0 = i * p->kc, k = LT_MIN(p->kc, k_all - k0);
+            if (p->thin) thin_panel(p, a + (size_t)i * a_block, b, j, to, k0, k);
+            else columns(p, a + (size_t)i * a_block, b, false, 0, m, j, to, k0, k);
+        }
+    }
 }
 
 static void pack_narrow_a(const struct plan *p, char *a)
@@ -323,8 +361,8 @@ static void pack_panel(void *arg, int64_t panel)
         pack_b(p, out, panel * nr, LT_MIN(to->n, (panel + 1) * nr), 0, to->k);
         return;
     }
-    enum { PIECE = 64 };                /* products at a time, through floats that the narrow type holds exactly */
-    float wide[PIECE * 64] __attribute__((aligned(64)));
+    /* Some products at a time, through floats that the narrow type holds exactly. */
+    float wide[PIECE * WIDEST] __attribute__((aligned(64)));
     for (int64_t k0 = 0; k0 < to->k; k0 += PIECE) {
         int64_t k = LT_MIN(PIECE, to->k - k0);
         pack_b(p, (char *)wide, panel * nr, LT_MIN(to->n, (panel + 1) * nr), k0, k);

@@ -244,11 +244,39 @@ static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, 
     }
 }
 
+INLINE void part_of(const int m, int64_t k, const struct lt_gemm_rows *rows, int64_t first, const float *b,
+                    float *total)
+{
+    const char *a = (const char *)rows->p + first * rows->row;
+    const int64_t row = rows->row, unit = rows->unit;
+    __m256 sum[4][2];
+    for (int r = 0; r < m; r++)
+        for (int i = 0; i < 2; i++) sum[r][i] = _mm256_loadu_ps(total + (first + r) * NR + 8 * i);
+    for (int64_t j = 0; j < k; j++, a += unit, b += NR) {
+        for (int r = 0; r < m; r++) {
+            __m256 x = _mm256_broadcast_ss((const float *)(a + r * row));
+            sum[r][0] = _mm256_fmadd_ps(x, _mm256_loadu_ps(b), sum[r][0]);
+            sum[r][1] = _mm256_fmadd_ps(x, _mm256_loadu_ps(b + 8), sum[r][1]);
+        }
+    }
+    for (int r = 0; r < m; r++)
+        for (int i = 0; i < 2; i++) _mm256_storeu_ps(total + (first + r) * NR + 8 * i, sum[r][i]);
+}
+
+static void part(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum)
+{
+    int64_t r = 0;
+    for (; r + 4 <= m; r += 4) part_of(4, k, a, r, b, sum);
+    if (m - r == 3) part_of(3, k, a, r, b, sum);
+    if (m - r == 2) part_of(2, k, a, r, b, sum);
+    if (m - r == 1) part_of(1, k, a, r, b, sum);
+}
+
 const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {
     [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 128 << 10, .step = 1, .lanes = 8, .pack = pack_f32,
-                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile },
+                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile, .part = part },
     [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 128 << 10, .step = 1, .lanes = 8, .pack = pack_bf16,
-                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile },
+                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile, .part = part },
 };
 #else
 typedef int lt_no_avx2_here;

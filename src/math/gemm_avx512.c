@@ -76,10 +76,22 @@ INLINE void transpose16(__m512i r[16])
 /* Sixteen columns of a panel from rows along which k runs; `pairs` packs two k to a lane.  Every store writes sixteen
  * lanes: those past the stride are overwritten by the next k, those of the last k fall into the slack. */
 INLINE void pack_k_fast(char *out, int64_t stride, int64_t width, int64_t k, const char *p, int64_t row_bytes,
-                        enum lt_dtype type, bool pairs)
+                        const char (*next)[64], enum lt_dtype type, bool pairs)
 {
     const int64_t size = type == LT_F32 ? 4 : 2, step = pairs ? 2 : 1;
-    for (int64_t j = 0; j < k; j += 16 * step) {
+    int64_t j = 0;
+    for (; width == 16 && j + 16 * step <= k; j += 16 * step) {
+        __m512i r[16];
+        for (int i = 0; i < 16; i++) {
+            const char *from = p + i * row_bytes + j * size;
+            r[i] = pairs ? load_bf16(from, 32, type) : _mm512_castps_si512(load(from, 16, type));
+        }
+        if (next)
+            for (int64_t i = 0; i < 16 * 16 * step * size; i += 64) _mm_prefetch(next++, _MM_HINT_T1);
+        transpose16(r);
+        for (int i = 0; i < 16; i++) _mm512_storeu_si512(out + (j / step + i) * stride * 4, r[i]);
+    }
+    for (; j < k; j += 16 * step) {
         __m512i r[16];
         int64_t rest = k - j;
         for (int i = 0; i < 16; i++) {
@@ -155,10 +167,13 @@ static void across_bf16(void *dst, size_t distance, int64_t height, int64_t stri
 INLINE void pack(char *out, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s,
                  enum lt_dtype type, bool pairs)
 {
-    const int64_t row_bytes = s->ld * (type == LT_F32 ? 4 : 2);
-    for (int64_t i = 0; i < stride; i += 16)
+    const int64_t size = type == LT_F32 ? 4 : 2, row_bytes = s->ld * size;
+    const char *next = s->next;
+    for (int64_t i = 0; i < stride; i += 16) {
         pack_k_fast(out + i * 4, stride, LT_MAX(LT_MIN(width - i, 16), 0), k, (const char *)s->p + i * row_bytes,
-                    row_bytes, type, pairs);
+                    row_bytes, (const char (*)[64])next, type, pairs);
+        if (next) next += 16 * k * size;
+    }
 }
 
 static void pack_f32(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
@@ -218,6 +233,12 @@ INLINE void finish(float *c, __mmask16 mask, __m512 sum, const float *bias, bool
     _mm512_mask_storeu_ps(c, mask, sum);
 }
 
+INLINE __m512 multiply_add(__m512 a, __m512 b, __m512 sum, const bool pairs)
+{
+    if (pairs) return _mm512_dpbf16_ps(sum, to_bh(_mm512_castps_si512(a)), to_bh(_mm512_castps_si512(b)));
+    return _mm512_fmadd_ps(a, b, sum);
+}
+
 /* k counts packed units: single products, or pairs of bf16.  Four pointers, four rows apart, and multiples of `row`
  * reach all rows without arithmetic. */
 INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const char *b, float *c,
@@ -236,14 +257,8 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
         __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 64);
         for (int r = 0; r < m; r++) {
             __m512 x = _mm512_set1_ps(*(const float *)(p[r / 4] + r % 4 * row));
-            if (pairs) {
-                __m512bh xh = to_bh(_mm512_castps_si512(x));
-                sum[r][0] = _mm512_dpbf16_ps(sum[r][0], xh, to_bh(_mm512_castps_si512(b0)));
-                sum[r][1] = _mm512_dpbf16_ps(sum[r][1], xh, to_bh(_mm512_castps_si512(b1)));
-            } else {
-                sum[r][0] = _mm512_fmadd_ps(x, b0, sum[r][0]);
-                sum[r][1] = _mm512_fmadd_ps(x, b1, sum[r][1]);
-            }
+            sum[r][0] = multiply_add(x, b0, sum[r][0], pairs);
+            sum[r][1] = multiply_add(x, b1, sum[r][1], pairs);
         }
         for (int i = 0; i < 4; i++) p[i] += unit;
     }
@@ -272,11 +287,52 @@ static void tile_bf16(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows
     switch (m) { CASES(true) }
 }
 
+INLINE void part_of(const int m, int64_t k, const struct lt_gemm_rows *rows, int64_t first, const char *b, float *total,
+                    const bool pairs)
+{
+    const char *a = (const char *)rows->p + first * rows->row;
+    const int64_t row = rows->row, unit = rows->unit;
+    __m512 sum[4][2];
+    for (int r = 0; r < m; r++)
+        for (int i = 0; i < 2; i++) sum[r][i] = _mm512_loadu_ps(total + (first + r) * NR + 16 * i);
+    for (int64_t j = 0; j < k; j++, a += unit, b += 4 * NR) {
+        __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 64);
+        for (int r = 0; r < m; r++) {
+            __m512 x = _mm512_set1_ps(*(const float *)(a + r * row));
+            sum[r][0] = multiply_add(x, b0, sum[r][0], pairs);
+            sum[r][1] = multiply_add(x, b1, sum[r][1], pairs);
+        }
+    }
+    for (int r = 0; r < m; r++)
+        for (int i = 0; i < 2; i++) _mm512_storeu_ps(total + (first + r) * NR + 16 * i, sum[r][i]);
+}
+
+INLINE void part(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum, const bool pairs)
+{
+    int64_t r = 0;
+    for (; r + 4 <= m; r += 4) part_of(4, k, a, r, b, sum, pairs);
+    if (m - r == 3) part_of(3, k, a, r, b, sum, pairs);
+    if (m - r == 2) part_of(2, k, a, r, b, sum, pairs);
+    if (m - r == 1) part_of(1, k, a, r, b, sum, pairs);
+}
+
+static void part_f32(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum)
+{
+    part(m, k, a, b, sum, false);
+}
+
+static void part_bf16(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum)
+{
+    part(m, (k + 1) / 2, a, b, sum, true);
+}
+
 const struct lt_gemm_kernel lt_gemm_kernel_avx512[2] = {
     [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 512, .near = 256 << 10, .step = 1, .lanes = 16, .pack = pack_f32,
-                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile_f32 },
+                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile_f32,
+                         .part = part_f32 },
     [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 1024, .near = 256 << 10, .step = 2, .lanes = 16, .pack = pack_bf16,
-                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile_bf16 },
+                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile_bf16,
+                          .part = part_bf16 },
 };
 #else
 typedef int lt_no_avx512_here;

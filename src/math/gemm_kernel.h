@@ -16,6 +16,7 @@ struct lt_gemm_source {                 /* one panel of a matrix in memory */
     int64_t ld;                         /* elements between rows as stored */
     enum lt_dtype type;                 /* LT_F32, LT_BF16, LT_F16 */
     bool k_fast;                        /* k runs along a stored row; else the panel's width does */
+    const void *next;                   /* what will be read later, asked for while packing if k_fast; NULL: nothing */
 };
 
 struct lt_gemm_rows { const void *p; int64_t row, unit; };  /* packed rows of A; bytes from row to row, unit to unit */
@@ -42,6 +43,8 @@ struct lt_gemm_kernel {
      * C = (add ? C : nothing) + (sum + (bias ? bias : nothing)).  1 <= m <= mr, 1 <= n <= nr, k >= 0. */
     void (*tile)(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
                  const float *bias, bool add);
+    /* The sums alone, a block in pieces: sum (m, nr) goes on by k products, an even number unless they are the last. */
+    void (*part)(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum);
 };
 
 extern const struct lt_gemm_kernel lt_gemm_kernel_ref[2];       /* [enum lt_compute] */

@@ -79,9 +79,18 @@ static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, 
     }
 }
 
+static void part(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum)
+{
+    const float *pa = a->p, *pb = b;
+    const int64_t row = a->row / 4;
+    for (int64_t j = 0; j < k; j++, pa += a->unit / 4, pb += NR)
+        for (int64_t r = 0; r < m; r++)
+            for (int i = 0; i < NR; i++) sum[r * NR + i] += pa[r * row] * pb[i];
+}
+
 const struct lt_gemm_kernel lt_gemm_kernel_ref[2] = {
     [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .lanes = 1, .pack = pack_f32,
-                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile },
+                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile, .part = part },
     [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .lanes = 1, .pack = pack_bf16,
-                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile },
+                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile, .part = part },
 };
