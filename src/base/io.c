@@ -85,7 +85,7 @@ int lt_file_read(const char *path, struct lt_buf *out)
 
 bool lt_path_exists(const char *path)
 {
-    return access(path, F_OK) == 0;
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 bool lt_path_is_dir(const char *path)

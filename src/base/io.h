@@ -11,6 +11,7 @@ int lt_file_open(const char *path, struct lt_file *out);            /* read-only
 void lt_file_close(struct lt_file *f);
 int lt_file_read(const char *path, struct lt_buf *out);             /* appends the whole file */
 int lt_file_save(const char *path, const void *p, size_t n);        /* atomic: temporary name, fsync, rename */
+/* False only when there is no such thing: of what cannot be looked at (EACCES, EIO) the next call will tell. */
 bool lt_path_exists(const char *path);
 bool lt_path_is_dir(const char *path);
 int lt_mkdirs(const char *path);                                    /* like mkdir -p */

@@ -215,9 +215,10 @@ static int save_repeat(const struct lt_trainer *t)
 static int finish(struct lt_trainer *t, int rc)
 {
     const char *out = t->o->output;
+    int64_t metrics_size, samples_size;
     if (rc < 0) return -1;
     if (t->saved_step != t->step && t->step && lt_checkpoint_save(t)) return -1;
-    if (lt_run_report(t)) return -1;
+    if (lt_metrics_sync(&t->metrics, &metrics_size, &samples_size) || lt_run_report(t)) return -1;
     if (rc == 1) {
         lt_note(t->ctx, "interrupted after step %" PRId64 ", saved; the same command goes on from there", t->step);
         return 0;

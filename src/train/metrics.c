@@ -146,11 +146,10 @@ int lt_metrics_open(struct lt_metrics *m, const char *folder, int64_t metrics_si
     return replay_metrics(m);
 }
 
-static void end_line(FILE *f, struct lt_buf *b)
+static void end_line(struct lt_metrics *m, FILE *f, struct lt_buf *b)
 {
     lt_buf_str(b, "}\n");
-    fwrite(b->p, 1, b->n, f);
-    fflush(f);
+    if ((fwrite(b->p, 1, b->n, f) != b->n || fflush(f)) && !m->failed) m->failed = errno;
     lt_buf_free(b);
 }
 
@@ -178,7 +177,7 @@ void lt_metrics_step(struct lt_metrics *m, int64_t step, double epoch, int64_t t
     real(&b, "loss", short_real(loss));
     real(&b, "learning_rate", short_real(lr));
     real(&b, "grad_norm", short_real(norm));
-    end_line(m->metrics, &b);
+    end_line(m, m->metrics, &b);
     take_step(m, step, loss, lr, norm, (double)time(NULL));
 }
 
@@ -191,7 +190,7 @@ void lt_metrics_eval(struct lt_metrics *m, int64_t step, double loss, double bit
     real(&b, "eval_bits_per_byte", short_real(bits_per_byte));
     real(&b, "eval_accuracy", short_real(accuracy));
     lt_buf_fmt(&b, ", \"eval_tokens\": %" PRId64, tokens);
-    end_line(m->metrics, &b);
+    end_line(m, m->metrics, &b);
     take_eval(m, step, loss, bits_per_byte, accuracy, (double)time(NULL));
     lt_tfevents_flush(&m->events);
 }
@@ -203,7 +202,7 @@ void lt_metrics_time(struct lt_metrics *m, int64_t step, const struct lt_timing 
                s->seconds, s->elapsed, s->tokens_per_second);
     if (s->share > 0) lt_buf_fmt(&b, ", \"share_of_peak\": %.4f", s->share);
     lt_buf_fmt(&b, ", \"memory_bytes\": %.0f", s->memory);
-    end_line(m->timings, &b);
+    end_line(m, m->timings, &b);
     put(&m->times, LT_TIME_WIDTH, (double[]){ (double)step, s->tokens_per_second });
     lt_tfevents_scalar(&m->events, (double)time(NULL), step, "train/tokens_per_second", s->tokens_per_second);
     if (m->times.count % 20 == 0) lt_tfevents_flush(&m->events);
@@ -216,14 +215,13 @@ void lt_metrics_sample(struct lt_metrics *m, int64_t step, struct lt_str prompt,
     lt_json_put_text(&b, prompt);
     lt_buf_str(&b, ", \"text\": ");
     lt_json_put_text(&b, text);
-    end_line(m->samples, &b);
+    end_line(m, m->samples, &b);
 }
 
 static int sync_file(const struct lt_metrics *m, FILE *f, const char *name, int64_t *size)
 {
-    if (ferror(f) || fflush(f) || (*size = ftell(f)) < 0 || fsync(fileno(f)))
-        return lt_fail("%s/%s: cannot write: %s", m->folder, name, strerror(errno));
-    return 0;
+    if (!ferror(f) && fflush(f) == 0 && (*size = ftell(f)) >= 0 && fsync(fileno(f)) == 0) return 0;
+    return lt_fail("%s/%s: cannot write: %s", m->folder, name, strerror(ferror(f) && m->failed ? m->failed : errno));
 }
 
 int lt_metrics_sync(struct lt_metrics *m, int64_t *metrics_size, int64_t *samples_size)

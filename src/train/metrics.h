@@ -22,6 +22,7 @@ struct lt_metrics {
     FILE *metrics, *samples, *timings;
     struct lt_tfevents events;
     struct lt_columns steps, evals, times;
+    int failed;                     /* errno of the first line that could not be written; told when files are synced */
     double elapsed;                 /* what the last timing kept at opening says; 0: none */
 };
 /* Opens for appending.  metrics_size and samples_size: bytes that a checkpoint vouches for (0: a new run); last_step:
