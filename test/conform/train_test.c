@@ -214,6 +214,51 @@ static void test_train__every_optimiser_learns(void **state)
     lt_test_temp_end(dir);
 }
 
+/* Matrices decay, vectors do not, and what --no_decay names does not either. */
+static void test_train__decay_by_pattern(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *none = lt_test_path(dir, "none"), *some = lt_test_path(dir, "some");
+    const char *plain[] = { BASE, "--optim", "sgd", "--max_steps", "1", "--weight_decay", "0", NULL };
+    const char *decay[] = { BASE, "--optim", "sgd", "--max_steps", "1", "--weight_decay", "5", "--no_decay", "*embed*",
+                            NULL };
+    trained(2, data, none, plain);
+    trained(2, data, some, decay);
+    struct lt_safetensors *a = weights(none), *b = weights(some);
+    for (int i = 0; i < a->count; i++) {
+        const struct lt_safetensor *x = &a->tensor[i], *y = lt_safetensors_find(b, x->name);
+        bool same = !memcmp(x->data, y->data, (size_t)x->count * sizeof(float));
+        bool decays = x->rank == 2 && !strstr(x->name, "embed");
+        if (same == decays) fail_msg("%s %s", x->name, decays ? "did not decay" : "decayed");
+    }
+    lt_safetensors_free(a);
+    lt_safetensors_free(b);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+/* Muon keeps one number of state for each of a layer's matrices; AdamW, with two, has the rest. */
+static void test_train__muon_leaves_the_rest_to_adamw(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *out = lt_test_path(dir, "out");
+    const char *words[] = { BASE, "--optim", "muon", "--max_steps", "1", NULL };
+    trained(2, data, out, words);
+    struct lt_safetensors *w = weights(out), *s = weights(inside(out, "checkpoint-1/optimizer.safetensors"));
+    for (int i = 0; i < w->count; i++) {
+        const struct lt_safetensor *x = &w->tensor[i], *y = lt_safetensors_find(s, x->name);
+        bool muon = x->rank == 2 && strstr(x->name, "layers.");
+        assert_non_null(y);
+        if (y->count != x->count * (muon ? 1 : 2)) fail_msg("%s has %d numbers of state", x->name, (int)y->count);
+    }
+    lt_safetensors_free(w);
+    lt_safetensors_free(s);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
 static void test_train__checkpointing_changes_no_bit(void **state)
 {
     (void)state;
@@ -430,6 +475,8 @@ int main(void)
         cmocka_unit_test(test_train__frozen_weights_stay),
         cmocka_unit_test(test_train__ema_is_the_running_mean),
         cmocka_unit_test(test_train__every_optimiser_learns),
+        cmocka_unit_test(test_train__decay_by_pattern),
+        cmocka_unit_test(test_train__muon_leaves_the_rest_to_adamw),
         cmocka_unit_test(test_train__checkpointing_changes_no_bit),
         cmocka_unit_test(test_train__stopped_and_continued_is_never_stopped),
         cmocka_unit_test(test_train__interrupted_saves_and_goes_on),
