@@ -4,6 +4,7 @@
 #include <math.h>
 #include <inttypes.h>
 #include "base/json.h"
+#include "data/loader.h"
 #include "model/model.h"
 #include "model/safetensors.h"
 
@@ -134,6 +135,33 @@ static void test_train__clipping_bounds_the_step(void **state)
         assert_true(norm > 0.1);
         if (fabs(moved - want) > 1e-3 * want) fail_msg("limit %s: moved %g, expected %g", limit[i], moved, want);
     }
+    free(data);
+    lt_test_temp_end(dir);
+}
+
+/* One step over all the data lowers the loss over all the data by rate x norm^2, to first order: the gradient is the
+ * gradient of the mean loss that is reported, and of nothing else. */
+static void test_train__gradient_is_of_the_loss_reported(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir), rows[32];
+    const char *out = lt_test_path(dir, "out");
+    struct lt_loader_source source = { .path = data };
+    struct lt_loader_spec spec = { .source = &source, .source_count = 1, .split = "train", .length = 32, .rows = 1,
+                                   .seed = 42 };
+    struct lt_loader *l;
+    struct lt_loader_info info;
+    assert_ok(lt_loader_open(&spec, NULL, &l));
+    lt_loader_describe(l, &info);
+    lt_loader_free(l);
+    snprintf(rows, sizeof rows, "%" PRId64, info.batches);
+    const char *words[] = { TINY_MODEL, "--max_length", "32", "--lr", "0.002", "--optim", "sgd", "--weight_decay", "0",
+                            "--max_grad_norm", "0", "--schedule", "constant", "--dtype", "float32", "--batch_size", "1",
+                            "--gradient_accumulation", rows, "--max_steps", "2", NULL };
+    trained(2, data, out, words);
+    double norm = metric(out, "grad_norm", 1), fall = metric(out, "loss", 1) - metric(out, "loss", 2);
+    if (fabs(fall / (0.002 * norm * norm) - 1) > 0.05)
+        fail_msg("the loss falls by %g, expected %g", fall, 0.002 * norm * norm);
     free(data);
     lt_test_temp_end(dir);
 }
@@ -472,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_train__same_bits_at_any_number_of_threads),
         cmocka_unit_test(test_train__accumulation_is_one_large_batch),
         cmocka_unit_test(test_train__clipping_bounds_the_step),
+        cmocka_unit_test(test_train__gradient_is_of_the_loss_reported),
         cmocka_unit_test(test_train__frozen_weights_stay),
         cmocka_unit_test(test_train__ema_is_the_running_mean),
         cmocka_unit_test(test_train__every_optimiser_learns),
