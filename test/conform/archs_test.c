@@ -1,6 +1,7 @@
 /* Laws of every registered architecture: a small model of each is made, trained, saved, opened and run in parts. */
 #include "test.h"
 #include "base/ctx.h"
+#include "model/decoder.h"
 #include "model/inspect_model.h"
 #include "model/session.h"
 
@@ -384,6 +385,43 @@ static void test_archs__a_session_agrees_with_a_full_pass(void **state)
     }
 }
 
+/* Logits of a batch of two sequences that go on from their caches: a tokens of the first, b of the second. */
+static float *beside(struct lt_model *m, struct lt_cache *const *cache, const int32_t *token, int a, int b)
+{
+    int32_t id[ROWS], pos[ROWS];
+    int64_t rows[] = { 0, a, a + b }, from[] = { lt_cache_count(cache[0]), lt_cache_count(cache[1]) };
+    for (int i = 0; i < a + b; i++) {
+        int which = i >= a;
+        pos[i] = (int32_t)from[which] + i - which * a;
+        id[i] = token[which * 12 + pos[i]];
+    }
+    struct lt_batch batch = { .rows = a + b, .token = id, .pos = pos, .seq_count = 2, .seq_row = rows, .cache = cache };
+    return logits(m, NULL, &batch);
+}
+
+static void test_archs__caches_side_by_side(void **state)
+{
+    (void)state;
+    for (const struct lt_method *const *a = archs()->member; *a; a++) {
+        struct lt_model *m = make(*a, 1, NULL);
+        struct lt_cache *cache[] = { lt_cache_new(m, LT_F32), lt_cache_new(m, LT_F32) };
+        struct text t;
+        float one[2][VOCAB];
+        fill(&t);
+        say(m, (struct lt_session_spec){ 0 }, t.token, 10, 10, false, NULL, one[0]);
+        say(m, (struct lt_session_spec){ 0 }, t.token + 12, 4, 4, false, NULL, one[1]);
+        free(beside(m, cache, t.token, 7, 1));
+        free(beside(m, cache, t.token, 0, 2));
+        float *x = beside(m, cache, t.token, 3, 1);
+        assert_memory_equal(x + 2 * VOCAB, one[0], sizeof one[0]);
+        assert_memory_equal(x + 3 * VOCAB, one[1], sizeof one[1]);
+        free(x);
+        lt_cache_free(cache[0]);
+        lt_cache_free(cache[1]);
+        lt_model_free(m);
+    }
+}
+
 static void test_archs__rewind_and_fork(void **state)
 {
     (void)state;
@@ -475,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_archs__packed_weights_give_the_same_bits),
         cmocka_unit_test(test_archs__sessions_give_the_same_bits_in_any_parts),
         cmocka_unit_test(test_archs__a_session_agrees_with_a_full_pass),
+        cmocka_unit_test(test_archs__caches_side_by_side),
         cmocka_unit_test(test_archs__rewind_and_fork),
         cmocka_unit_test(test_archs__a_text_too_long_is_refused_whole),
         cmocka_unit_test(test_archs__memory_is_estimated),

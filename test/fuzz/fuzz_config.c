@@ -1,16 +1,20 @@
-/* config.json over arbitrary bytes: what is accepted fills the options of an architecture or is refused by them. */
+/* config.json over arbitrary bytes: what is accepted declares the weights of a model, or says why its sizes cannot be. */
 #include "model/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-    const struct lt_arch *arch;
-    struct lt_options *options;
-    struct lt_generation gen;
-    lt_generation_init(&gen);
-    if (lt_config_parse("input", (struct lt_str){ (const char *)p, n }, &arch, &options, &gen)) return 0;
-    lt_options_done(options);
-    lt_options_free(options);
+    struct lt_model *m = lt_calloc(1, sizeof *m);
+    lt_generation_init(&m->generation);
+    if (!lt_config_parse("input", (struct lt_str){ (const char *)p, n }, &m->arch, &m->options, &m->generation)) {
+        m->o = (void *)lt_options_done(m->options);
+        if (m->o && !m->arch->params(m->o, m)) {
+            struct lt_buf b = { 0 };
+            lt_config_write(m, LT_F32, &b);
+            lt_buf_free(&b);
+        }
+    }
+    lt_model_free(m);
     return 0;
 }

@@ -166,6 +166,41 @@ static void test_model__weights_that_lie(void **state)
     lt_model_free(m);
 }
 
+static void test_model__shards(void **state)
+{
+    (void)state;
+    struct lt_model *m = small(), *n;
+    struct lt_buf index = { 0 };
+    assert_ok(lt_model_save(m, folder, LT_F32));
+    assert_int_equal(unlink(lt_test_path(folder, "model.safetensors")), 0);
+    lt_buf_str(&index, "{\"metadata\": {}, \"weight_map\": {");
+    for (int part = 0, i = 0; part < 3; part++) {
+        struct lt_safetensor t[32];
+        char name[32];
+        int count = 0, last = m->weight_count * (part + 1) / 3;
+        snprintf(name, sizeof name, "part-%d.safetensors", part);
+        for (; i < last; i++) {
+            const struct lt_weight *w = &m->weight[i];
+            t[count++] = (struct lt_safetensor){ .name = w->name, .type = LT_F32, .rank = w->rank,
+                                                 .dim = { w->dim[0], w->dim[1] }, .count = lt_weight_count(w),
+                                                 .data = w->data };
+            lt_buf_fmt(&index, "%s\"%s\": \"%s\"", i ? ", " : "", w->name, name);
+        }
+        assert_ok(lt_safetensors_save(lt_test_path(folder, name), t, count, LT_F32));
+    }
+    lt_buf_str(&index, "}}");
+    assert_ok(lt_file_save(lt_test_path(folder, "model.safetensors.index.json"), index.p, index.n));
+    assert_ok(lt_model_open(folder, &n));
+    assert_int_equal(n->weight_count, m->weight_count);
+    for (int i = 0; i < m->weight_count; i++)
+        assert_memory_equal(n->weight[i].data, m->weight[i].data, (size_t)lt_weight_count(&m->weight[i]) * 4);
+    lt_model_free(n);
+    assert_int_equal(unlink(lt_test_path(folder, "part-1.safetensors")), 0);
+    refused(folder, "part-1.safetensors");
+    lt_buf_free(&index);
+    lt_model_free(m);
+}
+
 static void test_model__what_is_no_model(void **state)
 {
     (void)state;
@@ -426,6 +461,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_model__configurations_that_lie, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__keys_that_change_nothing_are_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__weights_that_lie, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_model__shards, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__what_is_no_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__saved_where_nothing_can_be_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__names_are_suggested, set_up, tear_down),
