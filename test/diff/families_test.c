@@ -1,5 +1,6 @@
-/* Every family against transformers: figures of small models whose weights are a formula (test/oracle/make_models.py),
- * and, where LATHE_ORACLE_PYTHON names a Python that has transformers, folders of ours read there. */
+/* Every family against transformers: logits, losses and gradients of small models whose weights are a formula
+ * (test/oracle/make_models.py), and, where LATHE_ORACLE_PYTHON names a Python that has transformers, folders of ours
+ * read there. */
 #include "test.h"
 #include "base/json.h"
 #include "model/session.h"
@@ -107,6 +108,60 @@ static void test_families__logits_agree_with_transformers(void **state)
     assert_true(worst > 0);     /* two computations, not one */
 }
 
+/* ---- gradients: one number for all of them, the slope along a direction ---- */
+
+static double slope_of(const struct lt_model *m)
+{
+    double sum = 0;
+    for (int w = 0; w < m->weight_count; w++) {
+        const struct lt_weight *x = &m->weight[w];
+        struct lt_buf name = { 0 };
+        lt_buf_fmt(&name, "%s/", x->name);
+        uint64_t base = hash_name(name.p);
+        for (int64_t i = 0; i < lt_weight_count(x); i++) sum += (double)x->grad[i] * uniform(base, (uint64_t)i);
+        lt_buf_free(&name);
+    }
+    return sum;
+}
+
+static void descend(struct figures *f, void *arg)
+{
+    double want_loss = json_number_value(json_object_get(f->root, "loss")), *worst = arg;
+    double want_slope = json_number_value(json_object_get(f->root, "slope"));
+    int32_t pos[TOKENS_MAX];
+    int64_t rows[] = { 0, f->tokens - 1 };
+    for (int i = 0; i < f->tokens; i++) pos[i] = i;
+    struct lt_batch b = { .rows = f->tokens - 1, .token = f->token, .pos = pos, .seq_count = 1, .seq_row = rows };
+    assert_ok(lt_model_train(f->m));
+    for (int checkpointed = 0; checkpointed < 2; checkpointed++) {
+        struct lt_graph *g = lt_graph_new(NULL, LT_COMPUTE_F32);
+        struct lt_head head = { .target = f->token + 1 };
+        for (int w = 0; w < f->m->weight_count; w++)
+            memset(f->m->weight[w].grad, 0, (size_t)lt_weight_count(&f->m->weight[w]) * sizeof(float));
+        f->m->checkpoint = checkpointed;
+        lt_graph_record(g, true);
+        struct lt_tensor *x = f->m->arch->forward(f->m->o, f->m, g, &b);
+        struct lt_tensor *loss = lt_model_loss(g, f->m, x, &head);
+        double have = (double)*lt_f32(loss);
+        assert_ok(lt_graph_backward(g, loss, 1));
+        double slope = slope_of(f->m);
+        if (!(fabs(have - want_loss) < 1e-5 * want_loss))
+            fail_msg("%s: a loss of %.9g, not %.9g", f->name, have, want_loss);
+        if (!(fabs(slope - want_slope) < 1e-4 * fmax(1, fabs(want_slope))))
+            fail_msg("%s: a slope of %.9g, not %.9g", f->name, slope, want_slope);
+        *worst = fmax(*worst, fabs(slope - want_slope));
+        lt_graph_free(g);
+    }
+}
+
+static void test_families__gradients_agree_with_transformers(void **state)
+{
+    (void)state;
+    double worst = 0;
+    each(descend, &worst);
+    assert_true(worst > 0);
+}
+
 /* ---- folders we write, read there ---- */
 
 struct out { const char *folder; int count; };
@@ -156,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_families__logits_agree_with_transformers),
+        cmocka_unit_test(test_families__gradients_agree_with_transformers),
         cmocka_unit_test(test_families__folders_load_in_transformers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* config.json over arbitrary bytes: what is accepted declares the weights of a model, or says why its sizes cannot be. */
+/* config.json over arbitrary bytes: what is accepted declares the weights of a model, or its sizes are refused. */
 #include "model/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);

@@ -3,7 +3,8 @@
 
     python3 -m venv VENV && VENV/bin/pip install torch transformers && VENV/bin/python test/oracle/make_models.py
 
-An entry holds a configuration as transformers saves it, token ids, and the logits after some of them.
+An entry holds a configuration as transformers saves it, token ids, the logits after some of them, the summed loss
+of every token but the last foretelling the next, and the slope of that loss along a direction that is a formula too.
 """
 import json
 import pathlib
@@ -12,7 +13,7 @@ import textwrap
 
 import torch
 import transformers as hf
-from model_weights import fill
+from model_weights import fill, slope
 
 VOCAB, TOKENS = 31, [(7 * i * i + 3) % 31 for i in range(14)]
 AT = [1, 7, 13]
@@ -51,16 +52,18 @@ CASES = [
 
 entries = []
 for name, make, args in CASES:
-    ids = dict(bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    ids = dict(bos_token_id=1, eos_token_id=2, pad_token_id=30)     # a padding row gets no gradient there
     config = make(**args, **ids)
     config._attn_implementation = "eager"
     model = fill(hf.AutoModelForCausalLM.from_config(config).float())
-    with torch.no_grad():
-        logits = model(torch.tensor([TOKENS])).logits[0]
+    logits = model(torch.tensor([TOKENS])).logits[0]
+    loss = torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(TOKENS[1:]), reduction="sum")
+    loss.backward()
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         saved = json.loads((pathlib.Path(folder) / "config.json").read_text())
     figures = [[float(f"{x:.7g}") for x in logits[i].tolist()] for i in AT]
-    entry = {"name": name, "config": saved, "tokens": TOKENS, "at": AT, "logits": figures}
+    entry = {"name": name, "config": saved, "tokens": TOKENS, "at": AT, "logits": figures,
+             "loss": float(f"{loss.item():.7g}"), "slope": float(f"{slope(model):.7g}")}
     entries.append(textwrap.fill(json.dumps(entry), 118, break_long_words=False, break_on_hyphens=False))
 pathlib.Path(__file__).with_name("models.json").write_text("[\n" + ",\n".join(entries) + "\n]\n")

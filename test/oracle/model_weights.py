@@ -29,11 +29,24 @@ def weight(name, shape):
     return torch.from_numpy(x.astype(np.float32)).reshape(shape)
 
 
+def parameters(model):
+    """Under the names that files have; transformers 5 renames one on its way there."""
+    for name, p in model.named_parameters():
+        if model.config.model_type == "gpt_neox" and name == "lm_head.weight":
+            name = "embed_out.weight"
+        yield name, p
+
+
 def fill(model):
-    """Under the names that files have; transformers 5 renames this one on its way there."""
     with torch.no_grad():
-        for name, p in model.named_parameters():
-            if model.config.model_type == "gpt_neox" and name == "lm_head.weight":
-                name = "embed_out.weight"
+        for name, p in parameters(model):
             p.copy_(weight(name, tuple(p.shape)))
     return model.eval()
+
+
+def slope(model):
+    """Of the loss whose gradients the model holds, along one direction through all weights."""
+    total = 0.0
+    for name, p in parameters(model):
+        total += float((p.grad.double().flatten() * torch.from_numpy(uniform(name + "/", p.numel()))).sum())
+    return total
