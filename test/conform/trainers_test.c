@@ -180,12 +180,37 @@ static void test_trainers__bad_input(void **state)
     lt_test_temp_end(folder);
 }
 
+/* Text without a place to cut it, in letters of three bytes: taken in parts, and every token is below the size. */
+static void test_trainers__endless_word(void **state)
+{
+    (void)state;
+    static const char *const option[] = { "vocab_size", "400", NULL };
+    char *folder = lt_test_temp();
+    const char *path = lt_test_path(folder, "endless.txt");
+    struct lt_rng r = lt_rng_make(3, "endless");
+    struct lt_buf b = { 0 }, ids = { 0 };
+    for (int i = 0; i < 20000; i++)
+        lt_buf_fmt(&b, "%s", (const char *[]){ "\xE3\x81\x82", "\xE3\x81\x84", "\xE6\x97\xA5" }[lt_rng_below(&r, 3)]);
+    assert_ok(lt_file_save(path, b.p, b.n));
+    for (const struct lt_method *const *m = trainers(); *m; m++) {
+        struct lt_tokenizer *t;
+        if (train(*m, path, 2, option, &t)) fail_msg("%s: %s", (*m)->name, lt_error());
+        ids_of(t, lt_buf_view(&b), &ids);
+        assert_true(ids.n > 0);
+        lt_tokenizer_free(t);
+    }
+    lt_buf_free(&b);
+    lt_buf_free(&ids);
+    lt_test_temp_end(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trainers__results),
         cmocka_unit_test(test_trainers__threads_and_memory),
         cmocka_unit_test(test_trainers__bad_input),
+        cmocka_unit_test(test_trainers__endless_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

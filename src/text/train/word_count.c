@@ -25,7 +25,15 @@ struct counter {
 
 static int add_word(void *to, struct lt_str word)
 {
-    if (word.n && word.n <= LT_WORD_MAX)
+    while (word.n > LT_WORD_MAX) {
+        size_t n = LT_WORD_MAX;
+        while (n > LT_WORD_MAX - 4 && (word.p[n] & 0xC0) == 0x80)      /* not inside a character */
+            n--;
+        lt_word_add(to, (struct lt_str){ word.p, n }, 1);
+        word.p += n;
+        word.n -= n;
+    }
+    if (word.n)
         lt_word_add(to, word, 1);
     return 0;
 }

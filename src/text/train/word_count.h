@@ -13,7 +13,7 @@
 struct lt_word { const char *p; uint32_t n, hash; uint64_t count; };
 /* Distinct words in byte order.  total: all words, the distinct ones as often as they were seen. */
 struct lt_words { struct lt_word *word; size_t count; struct lt_arena text; uint64_t total, documents, bytes; };
-#define LT_WORD_MAX 4096        /* bytes; what is longer (encoded data, no spaces) is not counted */
+#define LT_WORD_MAX 4096        /* bytes; what is longer (encoded data, no spaces) is cut */
 
 struct lt_word_how {
     struct lt_docs_how docs;
