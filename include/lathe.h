@@ -44,6 +44,7 @@ enum {              /* lt_opt.flags */
     LT_FREE = 32,   /* does not change the result (progress, threads): left out of run records */
     LT_DOTTED = 64, /* LIST: also takes every flag with a dot that no row answers to, --a.b VALUE as "a.b=VALUE"; commas
                      * in its texts stand for themselves */
+    LT_TEXTS = 128, /* LIST: of texts, whose commas stand for themselves */
 };
 struct lt_list { const char **item; int count; };
 struct lt_choice { const struct lt_method *method; void *o; };              /* o: filled option struct, or NULL */

@@ -68,7 +68,7 @@ static int store(struct lt_arena *a, const struct lt_opt *r, const char *key, vo
 {
     void *at = (char *)o + r->at;
     if (r->type == LT_LIST) {
-        *(struct lt_list *)at = split_list(a, v, split && !(r->flags & (LT_IN | LT_OUT | LT_DOTTED)));
+        *(struct lt_list *)at = split_list(a, v, split && !(r->flags & (LT_IN | LT_OUT | LT_DOTTED | LT_TEXTS)));
         return 0;
     }
     if (v->count != 1) return lt_misuse("option \"%s\": expected one value, found %d", key, v->count);

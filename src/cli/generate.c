@@ -26,7 +26,7 @@ static const struct lt_opt rows[] = {
     { .key = "seed", .help = "names the random choices", .type = LT_INT, .at = AT(seed), .min = 0, .max = 9e15 },
     { .key = "greedy", .help = "always the most likely token", .type = LT_BOOL, .at = AT(greedy) },
     { .key = "stop", .help = "text that ends the reply and is not part of it", .type = LT_LIST, .at = AT(stop),
-      .alias = "stop_strings,until" },
+      .alias = "stop_strings,until", .flags = LT_TEXTS },
     { .key = "controls", .help = "changes to the logits before a token is chosen", .type = LT_METHODS,
       .at = AT(controls),
       .text = "control" },

@@ -38,7 +38,7 @@ void lt_cli_put_value(struct lt_buf *b, const struct lt_opt *r)
     case LT_REAL: lt_buf_str(b, "X"); return;
     case LT_METHOD: lt_buf_str(b, "NAME"); return;
     case LT_METHODS: lt_buf_str(b, "NAMES"); return;
-    case LT_LIST: lt_buf_str(b, file ? "PATH" : "A,B,..."); return;
+    case LT_LIST: lt_buf_str(b, file ? "PATH" : r->flags & LT_TEXTS ? "TEXT" : "A,B,..."); return;
     case LT_STR:
         if (r->flags & LT_ENUM) put_words(b, r->text);
         else lt_buf_str(b, file ? "PATH" : "TEXT");

@@ -71,7 +71,8 @@ const struct lt_opt lt_train_rows[] = {
         .min = 0, .max = 1e12, .alias = "eval_every,eval_interval"),
     INT("eval_batches", eval_batches, "most batches of one validation; 0: the whole split", .min = 0, .max = 1e12,
         .alias = "eval_iters"),
-    LIST("prompts", prompts, "texts continued at every validation, for the report; without any a document is begun"),
+    LIST("prompts", prompts, "texts continued at every validation, for the report; without any a document is begun",
+         .flags = LT_TEXTS),
     INT("sample_tokens", sample_tokens, "tokens of a continuation", .dflt = 64, .min = 1, .max = 1 << 20),
     { 0 },
 };

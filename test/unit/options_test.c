@@ -85,6 +85,27 @@ static void test_options__misuse(void **state)
     refused(2, (const char *[]){ "--out=x", "--lr" }, "needs a value");
 }
 
+static void test_options__commas_of_texts_stay(void **state)
+{
+    (void)state;
+    struct two { struct lt_list text, name; };
+    static const struct lt_opt two_rows[] = {
+        { .key = "text", .help = "texts", .type = LT_LIST, .at = offsetof(struct two, text), .flags = LT_TEXTS },
+        { .key = "name", .help = "names", .type = LT_LIST, .at = offsetof(struct two, name) },
+        { 0 },
+    };
+    static const struct lt_method two = { .name = "two", .size = sizeof(struct two), .opts = two_rows };
+    struct lt_options *s = lt_options_new(&two);
+    assert_int_equal(lt_options_set(s, "text", "a, b"), 0);
+    assert_int_equal(lt_options_set(s, "text", "c"), 0);
+    assert_int_equal(lt_options_set(s, "name", "a,b"), 0);
+    const struct two *o = lt_options_done(s);
+    assert_int_equal(o->text.count, 2);
+    assert_string_equal(o->text.item[0], "a, b");
+    assert_int_equal(o->name.count, 2);
+    lt_options_free(s);
+}
+
 struct chooser { struct lt_choice optim, schedule; };
 static const struct lt_opt chooser_rows[] = {
     { .key = "optim", .help = "optimiser", .type = LT_METHOD, .at = offsetof(struct chooser, optim),
@@ -132,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options__values_and_defaults),
         cmocka_unit_test(test_options__misuse),
+        cmocka_unit_test(test_options__commas_of_texts_stay),
         cmocka_unit_test(test_options__bare_keys_reach_into_the_one_method_that_has_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
