@@ -72,8 +72,8 @@ static double value(const void *p, enum lt_dtype type, int64_t i, enum lt_comput
     return compute == LT_COMPUTE_BF16 ? lt_from_bf16(lt_to_bf16(f)) : f;
 }
 
-/* Rounded operands are exact in double, so only the sums differ.  A sum of k products in blocks of at most 512 takes
- * at most 512 + k / 512 + 3 additions, each within half a unit of the sum of magnitudes, and as many multiplications
+/* Rounded operands are exact in double, so only the sums differ.  A sum of k products in blocks of 129 to 1024 takes at
+ * most 1024 + k / 129 + 3 additions, each within half a unit of the sum of magnitudes, and as many multiplications
  * rounded apart in plain C. */
 static void compare_with_double(const struct operands *o)
 {
@@ -89,7 +89,7 @@ static void compare_with_double(const struct operands *o)
             }
             if (g->bias) sum += g->bias[j], size += fabs((double)g->bias[j]);
             if (g->add) sum += o->start[i * g->ldc + j], size += fabs((double)o->start[i * g->ldc + j]);
-            double steps = (double)LT_MIN(g->k, 512) + (double)g->k / 512 + 4, got = o->c[i * g->ldc + j];
+            double steps = (double)LT_MIN(g->k, 1024) + (double)g->k / 129 + 4, got = o->c[i * g->ldc + j];
             if (!(fabs(got - sum) <= steps * 0x1p-24 * size))
                 fail_msg("%s %s m %d n %d k %d: C[%d, %d] is %.9g, expected %.9g", lt_isa_name(g->isa),
                          g->compute ? "bf16" : "f32", (int)g->m, (int)g->n, (int)g->k, (int)i, (int)j, got, sum);
@@ -150,10 +150,45 @@ static void test_gemm__types(void **state)
     }
 }
 
+/* Sizes around those of tiles, panels and blocks, drawn with forms, types and distances between rows. */
+static void test_gemm__awkward_sizes(void **state)
+{
+    (void)state;
+    static const int64_t sizes[] = { 0, 1, 2, 3, 13, 14, 15, 16, 17, 31, 32, 33, 64, 127, 511, 512, 513, 1023, 1025 };
+    static const enum lt_dtype types[] = { LT_F32, LT_BF16, LT_F16 };
+    enum { DRAWS = 150, PRODUCTS = 400000 };
+    struct lt_pool *pool = lt_pool_new(3);
+    struct lt_rng r = lt_rng_make(7, "awkward");
+    const float some = 0;
+    for (int i = 0; i < 6; i++) {
+        for (int draw = 0; draw < DRAWS; draw++) {
+            struct lt_gemm g = { 0 };
+            do {
+                g.m = sizes[lt_rng_below(&r, LT_COUNT(sizes))];
+                g.n = sizes[lt_rng_below(&r, LT_COUNT(sizes))];
+                g.k = sizes[lt_rng_below(&r, LT_COUNT(sizes))];
+            } while (g.m * g.n * g.k > PRODUCTS);
+            g.a_type = types[lt_rng_below(&r, 3)];
+            g.b_type = types[lt_rng_below(&r, 3)];
+            uint64_t form = lt_rng_below(&r, 16), pad = lt_rng_below(&r, 20);
+            g.a_trans = form & 1;
+            g.b_trans = form & 2;
+            g.add = form & 4;
+            g.bias = form & 8 ? &some : NULL;
+            if (!choose(&g, i)) continue;
+            struct operands o = make(g, (int64_t)pad);
+            lt_gemm(draw & 1 ? pool : NULL, &o.g);
+            compare_with_double(&o);
+            release(&o);
+        }
+    }
+    lt_pool_free(pool);
+}
+
 /* Each row of a product of 512, alone and among 8 and 33, with 1, 2 and 4 threads, B packed and not, serial. */
 static void rows_alone(const struct operands *o, struct lt_pool *const *pool, int pools)
 {
-    static const int64_t counts[] = { 1, 2, 8, 33, 100, 512 };
+    static const int64_t counts[] = { 1, 2, 3, 8, 33, 100, 512 };
     float *out = lt_alloc((size_t)(o->g.m * o->g.ldc) * sizeof *out);
     struct lt_packed *packed = lt_pack_b(pool[1], &o->g);
     for (int c = 0; c < LT_COUNT(counts); c++) {
@@ -245,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm__forms),
         cmocka_unit_test(test_gemm__types),
+        cmocka_unit_test(test_gemm__awkward_sizes),
         cmocka_unit_test(test_gemm__rows_have_the_same_bits_anywhere),
         cmocka_unit_test(test_gemm__nan_and_infinity),
         cmocka_unit_test(test_gemm__empty),
