@@ -21,9 +21,11 @@ static void put_head(struct lt_buf *b, const struct lt_kind *k, const struct lt_
         lt_buf_fmt(b, "%s (%s): %s\n", m->name, k->name, m->brief);
     }
     if (m->paper) {
-        lt_buf_fmt(b, "\npaper: %s  ", m->paper);
-        lt_cli_put_url(b, m->paper);
-        while (b->p[b->n - 1] == ' ') b->n--;
+        lt_buf_fmt(b, "\npaper: %s", m->paper);
+        if (!strstr(m->paper, "://")) {
+            lt_buf_str(b, "  ");
+            lt_cli_put_url(b, m->paper);
+        }
         lt_buf_char(b, '\n');
     }
     if (m->doc) {
