@@ -3,8 +3,8 @@
 Needs a Python with torch ($PYTHON) and the Debian package debian-handbook, whose text is trained on; says so and
 measures nothing otherwise.  Both sides do forward, backward, clipping and AdamW, with batches of equal size: 10.5M
 parameters (d 256, 8 layers, vocabulary 8192, 256 tokens a row) and GPT-2's 124M (512 tokens a row).  A figure is the
-median step of a run; ours and the peer's best setting run in turn, ROUNDS times, and the median run counts.  The bound is the products at the
-measured bf16 peak of the machine.  Memory is the peak of the whole process."""
+median step of a run; ours and the peer's best setting run in turn, ROUNDS times, and the median run counts.  The
+bound is the products at the measured bf16 peak of the machine.  Memory is the peak of the whole process."""
 import importlib.util, json, os, pathlib, statistics, subprocess, sys, tempfile
 
 ROUNDS = 3
