@@ -12,6 +12,7 @@ bool lt_path_is_volatile(const char *name)
     name = slash ? slash + 1 : name;
     static const char *const patterns[] = {
         "events.out.tfevents*", "timings.jsonl", "report.html", "lathe-run.json", "*.run.json", "*.cache", ".*.tmp",
+        "checkpoint-*",
     };
     for (int i = 0; i < LT_COUNT(patterns); i++)
         if (lt_glob(patterns[i], name))

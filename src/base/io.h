@@ -19,8 +19,8 @@ int lt_remove_tree(const char *path);
 /* Names in a folder, sorted bytewise, without "." and ".."; free each and the array. */
 int lt_list_dir(const char *path, char ***names, int *count);
 
-/* Does the content of a file of this name change from run to run (times, caches, the run record itself)?  Such
- * files are left out of hashes. */
+/* Is a file or folder of this name no part of what the folder around it is?  Its content changes from run to run
+ * (times, caches, the run record itself), or it may be thrown away (checkpoints).  Left out of hashes. */
 bool lt_path_is_volatile(const char *name);
 
 /* Streaming writer with sticky errors: write freely, check once at commit.
