@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "model/model.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@ static const char *const harmless[] = {
     "reorder_and_upcast_attn", "unsloth_*", "max_length", "min_length", "do_sample", "early_stopping", "num_beams",
     "num_beam_groups", "diversity_penalty", "temperature", "top_k", "top_p", "typical_p", "repetition_penalty",
     "length_penalty", "*no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "remove_invalid_values",
-    "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "prefix",
+    "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "prefix", "is_llama_config",
+    "transformers.js_config", "neftune_noise_alpha", "max_sequence_length",
 };
 /* Keys that no row answers to and that change the numbers unless they have this value. */
 struct fixed { const char *key, *value; };
@@ -25,6 +27,7 @@ static const struct fixed fixed[] = {
     { "tie_word_embeddings", "false" }, { "use_sliding_window", "false" },
     { "attention_bias", "false" },      { "mlp_bias", "false" },
     { "partial_rotary_factor", "1" },   { "rope_scaling_type", "default" },
+    { "rope_interleaved", "false" },
 };
 
 struct reader { const char *label; struct lt_options *options; const struct lt_arch *arch; struct lt_buf value, key; };
@@ -212,6 +215,13 @@ static int64_t int_of(const struct lt_model *m, const struct lt_opt *r)
     return *(const int64_t *)((const char *)m->o + r->at);
 }
 
+/* Whole values as "10000.0", which every reader takes for a real number and every person can read. */
+static void put_real(struct lt_buf *b, double v)
+{
+    if (v == floor(v) && fabs(v) < 1e15) lt_buf_fmt(b, "%.1f", v);
+    else lt_json_put_real(b, v);
+}
+
 static void put_row(struct lt_buf *b, const struct lt_model *m, const struct lt_opt *r)
 {
     const char *at = (const char *)m->o + r->at;
@@ -227,7 +237,7 @@ static void put_row(struct lt_buf *b, const struct lt_model *m, const struct lt_
         return;
     }
     put_key(b, r->key);
-    if (r->type == LT_REAL) lt_json_put_real(b, *(const double *)at);
+    if (r->type == LT_REAL) put_real(b, *(const double *)at);
     else if (r->type == LT_BOOL) lt_buf_str(b, *(const bool *)at ? "true" : "false");
     else lt_json_put_text(b, lt_str(*(const char *const *)at));
 }
@@ -251,7 +261,7 @@ static void put_rope(struct lt_buf *b, const struct lt_model *m)
         lt_buf_fmt(b, ", \"%s\": ", r->key + strlen(scaling));
         const char *at = (const char *)m->o + r->at;
         if (r->type == LT_INT) lt_buf_fmt(b, "%lld", (long long)*(const int64_t *)at);
-        else lt_json_put_real(b, *(const double *)at);
+        else put_real(b, *(const double *)at);
     }
     lt_buf_char(b, '}');
 }

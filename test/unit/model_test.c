@@ -93,7 +93,7 @@ static void test_model__configurations_that_lie(void **state)
         { "\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": NaN", "config.json" },
         { "\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": \"nan\"", "rms_norm_eps" },
         { "\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": -1", "from 0 to 1" },
-        { "\"rope_theta\": 1e+04", "\"rope_theta\": 0", "rope_theta" },
+        { "\"rope_theta\": 10000.0", "\"rope_theta\": 0", "rope_theta" },
         { "\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}", "rope_scaling_type" },
         { "\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"linear\", \"mscale\": 2}", "mscale" },
         { "\"hidden_act\": \"silu\"", "\"hidden_act\": \"swoosh\"", "swoosh" },
@@ -117,9 +117,13 @@ static void test_model__keys_that_change_nothing_are_passed_over(void **state)
     (void)state;
     struct lt_model *m;
     write_small();
-    change("config.json", "\"mlp_bias\": false",
-           "\"_name_or_path\": \"x\", \"transformers_version\": \"9\", \"use_cache\": true, \"attention_dropout\": 0.1,"
-           "\"pretraining_tp\": 1, \"something\": null, \"other\": false, \"layer_types\": [\"full_attention\"]");
+    change(
+        "config.json", "\"mlp_bias\": false",
+        "\"_name_or_path\": \"x\", \"transformers_version\": \"9\", \"use_cache\": true, \"attention_dropout\": 0.1,"
+        "\"pretraining_tp\": 1, \"something\": null, \"other\": false, \"is_llama_config\": true, "
+        "\"rope_interleaved\": false,"
+        "\"transformers.js_config\": {\"kv_cache_dtype\": {\"fp16\": \"float16\"}}, \"layer_types\": "
+        "[\"full_attention\"]");
     assert_ok(lt_model_open(folder, &m));
     lt_model_free(m);
 }
