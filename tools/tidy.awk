@@ -34,7 +34,7 @@ function begin_file() {
         owner[name] = FILENAME
     }
     if (FILENAME ~ /\.h$/) header[substr(FILENAME, 5)] = 1
-    if (FILENAME ~ /^test\/(unit|conform|diff)\/.*\.c$/ && FILENAME !~ /_test\.c$/)
+    if (FILENAME ~ /^test\/(unit|conform|diff|sim)\/.*\.c$/ && FILENAME !~ /_test\.c$/)
         fault("tests", 1, "a test file is called NAME_test.c")
 }
 
@@ -174,7 +174,7 @@ c && /^#include "/ { check_include($0) }
 c { check_function(); check_state(); check_library() }
 c && /^typedef (struct|union|enum)[^(]*$/ { fault("types", FNR, "a struct keeps its name: no typedef") }
 c && /^const struct lt_[a-z_]+ lt_[a-z0-9_]+ = / { sub(/^lt_/, "", $4); method[$3 " lt_" $4] = FILENAME ":" FNR }
-FILENAME ~ /^test\/(unit|conform|diff)\/.*\.c$/ { check_test() }
+FILENAME ~ /^test\/(unit|conform|diff|sim|fault)\/.*\.c$/ { check_test() }
 FILENAME ~ /^test\/fuzz\/fuzz_.*\.c$/ && FNR == 1 {
     name = base_name(FILENAME)
     sub(/^fuzz_/, "", name)
