@@ -1,9 +1,10 @@
-"""Figures of Hugging Face's BPE trainer for test/unit/bpe_trainer_test.c: every 40th of its merges on the text of the
-data folder's tokenizers/bpe-training/corpus.en, taken whole.  Writes bpe_merges.tsv beside itself: rank, left, right.
+"""Figures of Hugging Face's trainers for test/unit/bpe_trainer_test.c, on the text of the data folder's
+tokenizers/bpe-training/corpus.en, taken whole.  Writes beside itself every 40th merge of BPE (bpe_merges.tsv: rank,
+left, right) and the vocabulary of WordPiece, sorted (wordpiece_vocab.txt).
 
-    LATHE_DATA=... python3 test/oracle/make_bpe_merges.py        (pip install tokenizers)"""
+    LATHE_DATA=... python3 test/oracle/make_trainers.py        (pip install tokenizers)"""
 import json, os, pathlib
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import BertWordPieceTokenizer, Tokenizer, models, pre_tokenizers, trainers
 
 here = pathlib.Path(__file__).parent
 data = pathlib.Path(os.environ.get("LATHE_DATA", here / "../../../shared/data"))
@@ -20,3 +21,7 @@ with open(here / "bpe_merges.tsv", "w", encoding="utf-8") as out:
         left, right = merge.split(" ") if isinstance(merge, str) else merge
         if rank % 40 == 0 or rank == len(merges) - 1:
             print(rank, left, right, sep="\t", file=out)
+
+bert = BertWordPieceTokenizer(lowercase=True)
+bert.train_from_iterator([text], vocab_size=1000, min_frequency=2, limit_alphabet=1000, show_progress=False)
+(here / "wordpiece_vocab.txt").write_text("".join(p + "\n" for p in sorted(bert.get_vocab())), encoding="utf-8")
