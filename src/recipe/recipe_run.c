@@ -10,25 +10,42 @@ enum decision { RUN, SKIP, MAYBE };
 /* ---- comparing a step with the record of what is there ---- */
 /* Each check returns true, having said why, when the step must run. */
 
-static bool other_options(const struct lt_record *now, const struct lt_record *old, struct lt_buf *why)
+static void put_change(const char *key, const json_t *before, const json_t *now, struct lt_buf *why)
+{
+    struct lt_buf was = { 0 }, is = { 0 };
+    if (before) lt_json_put(&was, before);
+    if (now) lt_json_put(&is, now);
+    bool brief = before && now && was.n + is.n <= 60 && !strchr(was.p, '\n') && !strchr(is.p, '\n');
+    if (brief) lt_buf_fmt(why, "%s was %s and is %s", key, was.p, is.p);
+    else lt_buf_fmt(why, before && now ? "%s has changed" : now ? "%s is new" : "%s is gone", key);
+    lt_buf_free(&was);
+    lt_buf_free(&is);
+}
+
+/* The first member in which two objects that are not equal differ, with the way to it. */
+static void first_change(const char *prefix, const json_t *before, const json_t *now, struct lt_buf *why)
 {
     const char *key;
     json_t *value;
+    for (int turn = 0; turn < 2; turn++)            /* what is there now, then what was there */
+        json_object_foreach((json_t *)(turn ? before : now), key, value) {
+            const json_t *was = json_object_get(before, key), *is = json_object_get(now, key);
+            if (was && is && json_equal(was, is)) continue;
+            struct lt_buf full = { 0 };
+            lt_buf_fmt(&full, "%s%s", prefix, key);
+            if (json_is_object(was) && json_is_object(is)) {
+                lt_buf_char(&full, '.');
+                first_change(full.p, was, is, why);
+            } else put_change(full.p, was, is, why);
+            lt_buf_free(&full);
+            return;
+        }
+}
+
+static bool other_options(const struct lt_record *now, const struct lt_record *old, struct lt_buf *why)
+{
     if (json_equal(now->options, old->options)) return false;
-    json_object_foreach(now->options, key, value) {
-        const json_t *before = json_object_get(old->options, key);
-        if (before && json_equal(before, value)) continue;
-        struct lt_buf was = { 0 }, is = { 0 };
-        if (before) lt_json_put(&was, before);
-        lt_json_put(&is, value);
-        bool brief = was.n + is.n <= 60 && !strchr(is.p, '\n') && (!before || !strchr(was.p, '\n'));
-        if (before && brief) lt_buf_fmt(why, "%s was %s and is %s", key, was.p, is.p);
-        else lt_buf_fmt(why, before ? "%s has changed" : "%s is new", key);
-        lt_buf_free(&was);
-        lt_buf_free(&is);
-        return true;
-    }
-    lt_buf_str(why, "an option is gone");
+    first_change("", old->options, now->options, why);
     return true;
 }
 

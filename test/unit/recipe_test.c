@@ -131,6 +131,13 @@ static void test_recipe__changes_run_from_there(void **state)
     assert_text("work/1.txt", "192\n");
     run("");
     assert_text("work/1.txt", "128\n");
+    run("bundle.controls.top_k.k=5 bundle.optim=lion");
+    assert_plan_of("bundle.controls.top_k.k=6 bundle.optim=lion", (struct lt_recipe_mode){ 0 }, "skip skip run",
+                   "controls.top_k.k was 5 and is 6");
+    assert_plan_of("bundle.optim=lion", (struct lt_recipe_mode){ 0 }, "skip skip run", "controls.top_k is gone");
+    assert_plan_of("bundle.top_k=5", (struct lt_recipe_mode){ 0 }, "skip skip run",
+                   "optim.name was \"lion\" and is \"adamw\"");
+    run("");
     save("b.txt", "\004");
     assert_plan("run maybe maybe", "b.txt has changed");
     run("");
