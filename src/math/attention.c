@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Rows of one item: blocks that share what was packed of the keys. */
-enum { ITEM_BLOCKS = 8, ITEM_ROWS = ITEM_BLOCKS * LT_ATTN_ROWS };
+enum { ITEM_BLOCKS = 4, ITEM_ROWS = ITEM_BLOCKS * LT_ATTN_ROWS };
 
 struct item { int32_t seq, kv_head; int64_t row; };
 

@@ -8,7 +8,7 @@
 #include "math/gemm_kernel.h"
 #include "math/row_kernel.h"
 
-enum { LT_ATTN_ROWS = 64, LT_ATTN_KEYS = LT_TILE_KEYS };
+enum { LT_ATTN_ROWS = 128, LT_ATTN_KEYS = LT_TILE_KEYS };
 
 struct lt_span { int64_t from, end; };      /* keys that a query sees */
 

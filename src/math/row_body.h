@@ -407,10 +407,16 @@ INLINE float peak_of(int64_t n, const float *x)
     return top;
 }
 
-INLINE void mask_row(float *restrict score, int32_t from, int32_t end)
+/* Keys of a row that are worked on: whole runs of lanes up to the last one seen. */
+INLINE int reach(int32_t from, int32_t end)
 {
-    if (from == 0 && end == LT_TILE_KEYS) return;
-    for (int32_t i = 0; i < LT_TILE_KEYS; i++) score[i] = i >= from && i < end ? score[i] : -INFINITY;
+    return end > from ? (end + LANES - 1) / LANES * LANES : 0;
+}
+
+INLINE void mask_row(float *restrict score, int n, int32_t from, int32_t end)
+{
+    if (from == 0 && end == n) return;
+    for (int32_t i = 0; i < n; i++) score[i] = i >= from && i < end ? score[i] : -INFINITY;
 }
 
 /* Rounding is monotonic, so the largest score times factor is the largest of the products. */
@@ -421,8 +427,9 @@ static void soften(int64_t rows, float *restrict score, const int32_t *from, con
     for (int64_t at = 0; at < rows; at += PIECE) {
         int64_t n = LT_MIN(PIECE, rows - at);
         for (int64_t r = at; r < at + n; r++) {
-            mask_row(score + r * LT_TILE_KEYS, from[r], end[r]);
-            float high = factor * peak_of(LT_TILE_KEYS, score + r * LT_TILE_KEYS);
+            int keys = reach(from[r], end[r]);
+            mask_row(score + r * LT_TILE_KEYS, keys, from[r], end[r]);
+            float high = factor * peak_of(keys, score + r * LT_TILE_KEYS);
             base[r - at] = high > top[r] ? high : top[r];
         }
         for (int64_t r = 0; r < n; r++) {
@@ -433,8 +440,11 @@ static void soften(int64_t rows, float *restrict score, const int32_t *from, con
         }
         for (int64_t r = at; r < at + n; r++) {
             float *restrict x = score + r * LT_TILE_KEYS, less = base[r - at];
-            for (int i = 0; i < LT_TILE_KEYS; i++) x[i] = exp_of(x[i] * factor - less);
-            sum[r] = sum[r] * shrink[r - at] + sum_of(LT_TILE_KEYS, x);
+            int keys = reach(from[r], end[r]);
+            for (int i = 0; i < keys; i += LANES)
+                for (int l = i; l < i + LANES; l++) x[l] = exp_of(x[l] * factor - less);
+            memset(x + keys, 0, (size_t)(LT_TILE_KEYS - keys) * sizeof *x);
+            sum[r] = sum[r] * shrink[r - at] + sum_of(keys, x);
         }
         for (int64_t r = at; r < at + n; r++)
             if (shrink[r - at] != 1)
@@ -446,13 +456,17 @@ static void soft_slope(int64_t rows, float *restrict p, float *restrict ds, cons
                        float factor, const float *lse, const float *delta)
 {
     for (int64_t r = 0; r < rows; r++, p += LT_TILE_KEYS, ds += LT_TILE_KEYS) {
-        float less = lse[r], drop = delta[r];
-        for (int i = 0; i < LT_TILE_KEYS; i++) {
-            p[i] = exp_of(p[i] * factor - less);
-            ds[i] = p[i] * (ds[i] - drop) * factor;
-        }
-        if (from[r] == 0 && end[r] == LT_TILE_KEYS) continue;
-        for (int i = 0; i < LT_TILE_KEYS; i++) {
+        float less = lse[r], mean = delta[r];
+        int keys = reach(from[r], end[r]);
+        for (int i = 0; i < keys; i += LANES)
+            for (int l = i; l < i + LANES; l++) {
+                p[l] = exp_of(p[l] * factor - less);
+                ds[l] = p[l] * (ds[l] - mean) * factor;
+            }
+        memset(p + keys, 0, (size_t)(LT_TILE_KEYS - keys) * sizeof *p);
+        memset(ds + keys, 0, (size_t)(LT_TILE_KEYS - keys) * sizeof *ds);
+        if (from[r] == 0 && end[r] == keys) continue;
+        for (int i = 0; i < keys; i++) {
             bool seen = i >= from[r] && i < end[r];
             p[i] = seen ? p[i] : 0;
             ds[i] = seen ? ds[i] : 0;

@@ -6,7 +6,7 @@
 
 #include "math/kernel.h"
 
-enum { LT_TILE_KEYS = 64 };             /* scores in one row of an attention tile */
+enum { LT_TILE_KEYS = 128 };             /* scores in one row of an attention tile */
 
 struct lt_row_kernel {
     /* ---- whole arrays ---- */

@@ -18,6 +18,8 @@ static const struct shape shapes[] = {
     { .heads = 2, .kv_heads = 1, .dim = 64, .q_len = 129, .k_len = 129, .window = 65 },
     { .heads = 2, .kv_heads = 2, .dim = 7, .q_len = 90, .k_len = 90, .mask = LT_MASK_NONE },
     { .heads = 2, .kv_heads = 1, .dim = 8, .q_len = 80, .k_len = 80, .mask = LT_MASK_NONE, .window = 3 },
+    { .heads = 4, .kv_heads = 2, .dim = 8, .q_len = 20, .k_len = 300 },
+    { .heads = 1, .kv_heads = 1, .dim = 8, .q_len = 140, .k_len = 290, .window = 131 },
     { .heads = 2, .kv_heads = 2, .dim = 8, .q_len = 100, .k_len = 100, .mask = LT_MASK_PREFIX, .prefix = 71 },
 };
 
