@@ -24,6 +24,8 @@ static const struct lt_opt rows[] = {
       .text = "auto|yes|no", .flags = LT_ENUM },
     { .key = "parse_special", .help = "spellings of special tokens in the text mean those tokens", .type = LT_BOOL,
       .at = AT(parse_special) },
+    { .key = "dropout", .help = "split words of the training documents at random, as often as the tokenizer's "
+      "BPE-dropout says", .type = LT_BOOL, .at = AT(dropout) },
     { .key = "shard_tokens", .help = "tokens in one file", .type = LT_INT, .at = AT(shard_tokens), .dflt = 100000000,
       .min = 1, .max = 1e12 },
     { .key = "seed", .help = "chooses other documents to hold out", .type = LT_INT, .at = AT(seed), .min = 0,

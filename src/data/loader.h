@@ -20,7 +20,7 @@ struct lt_loader_spec {
     const struct lt_loader_source *source; int source_count;
     const char *split;          /* "train", "validation": which shards of a folder */
     int64_t length;             /* tokens of one row: no sequence is longer */
-    int64_t rows;               /* rows of `length` tokens in one batch */
+    int64_t rows;               /* rows of `length` tokens in one batch; gaps that packing leaves are left out of it */
     uint64_t seed;
     enum lt_packing packing;
     bool sequential;            /* for measuring: every document once, in order, cut every `length` tokens; the batch

@@ -9,7 +9,7 @@ struct lt_pack_options {
     const char *format, *field, *tokenizer, *output, *bos, *eos;
     double validation;
     int64_t shard_tokens, seed;
-    bool paragraphs, parse_special, json;
+    bool paragraphs, parse_special, dropout, json;
 };
 int lt_pack_run(const struct lt_pack_options *o, struct lt_ctx *c);
 

@@ -35,12 +35,21 @@ struct job {
 };
 
 /* ---- one batch ---- */
+static int split_of(const struct job *j, const struct item *it)
+{
+    uint64_t h = lt_hash(j->text.p + it->at, it->n, (uint64_t)j->o->seed);
+    return (double)(h >> 11) * 0x1p-53 < j->o->validation;
+}
+
 static int encode(struct job *j, struct lt_encoder *e, struct item *it)
 {
     struct lt_token *token = NULL;
     size_t n = 0, cap = 0;
     struct lt_str text = { j->text.p + it->at, it->n };
-    if (lt_encoder_encode(e, text, j->o->parse_special ? 0 : LT_NO_ADDED, NULL, &token, &n, &cap)) {
+    struct lt_rng rng = lt_rng_make((uint64_t)j->o->seed, "dropout");
+    rng.stream += it->number;
+    bool drop = j->o->dropout && split_of(j, it) == 0;
+    if (lt_encoder_encode(e, text, j->o->parse_special ? 0 : LT_NO_ADDED, drop ? &rng : NULL, &token, &n, &cap)) {
         free(token);
         return -1;
     }
@@ -64,12 +73,6 @@ static void encode_item(void *arg, int64_t chunk)
     if (encode(j, j->encoders.encoder[i], it))
         it->error = lt_strdup(lt_error());
     lt_encoders_give(&j->encoders, i);
-}
-
-static int split_of(const struct job *j, const struct item *it)
-{
-    uint64_t h = lt_hash(j->text.p + it->at, it->n, (uint64_t)j->o->seed);
-    return (double)(h >> 11) * 0x1p-53 < j->o->validation;
 }
 
 static void write_held_out(struct job *j, const struct item *it)
@@ -225,6 +228,8 @@ static int choose_around(struct job *j)
     if (!strcmp(o->bos, "auto") && bos < 0)
         j->bos = eos;
     j->eos = strcmp(o->eos, "no") ? eos : -1;
+    if (o->dropout && !(lt_tokenizer_dropout(j->tokenizer) > 0))
+        return lt_misuse("--dropout: the tokenizer has no BPE-dropout; train it with --method.dropout 0.1");
     if (!strcmp(o->bos, "yes") && bos < 0)
         return lt_misuse("--bos yes: the tokenizer has no token that begins a text");
     if (!strcmp(o->eos, "yes") && eos < 0)

@@ -110,6 +110,7 @@ static struct lt_window *hold_window(struct lt_rows *r, uint64_t number)
         w->piece[i] = loose[bins.item[i]];
     w->first = bins.first;
     bins.first = NULL;
+    r->window_rows[number] = bins.count;
     w->number = number;
     free(loose);
     lt_bins_release(&bins);
@@ -172,7 +173,10 @@ int lt_rows_open(struct lt_rows *r, const struct lt_corpus *corpus, uint32_t len
         r->windows = (r->pieces + WINDOW - 1) / WINDOW;
         r->window_rows = lt_calloc(r->windows, sizeof *r->window_rows);
         r->order_end = lt_calloc(r->windows, sizeof *r->order_end);
-        lt_pool_run(lt_ctx_pool(c), (int64_t)r->windows, count_window, r);
+        if (r->windows == 1)                    /* it will be needed whole, and at once */
+            hold_window(r, 0);
+        else
+            lt_pool_run(lt_ctx_pool(c), (int64_t)r->windows, count_window, r);
         for (uint64_t i = 0; i < r->windows; i++)
             r->count += r->window_rows[i];
     }

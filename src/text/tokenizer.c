@@ -463,6 +463,11 @@ const char *lt_tokenizer_hash(const struct lt_tokenizer *t)
     return t->hash;
 }
 
+double lt_tokenizer_dropout(const struct lt_tokenizer *t)
+{
+    return t->s.dropout;
+}
+
 bool lt_tokenizer_byte_level(const struct lt_tokenizer *t)
 {
     return t->byte_level;

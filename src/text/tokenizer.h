@@ -70,6 +70,7 @@ struct lt_encoder;
 int lt_tokenizer_words(const struct lt_tokenizer *t, struct lt_encoder *e, struct lt_str text, lt_word_fn *fn,
                        void *to);
 bool lt_tokenizer_byte_level(const struct lt_tokenizer *t);
+double lt_tokenizer_dropout(const struct lt_tokenizer *t);      /* BPE: probability of skipping a merge; 0: none */
 /* Appends bytes in the GPT-2 alphabet, where every byte is one printable character (space is U+0120). */
 void lt_tok_spell(struct lt_buf *out, struct lt_str bytes);
 /* The other way; false when a character is not of the alphabet (out then holds part of it). */
