@@ -166,7 +166,8 @@ static void cache_put(struct cache *c, struct lt_str w, uint64_t hash, const str
     }
     struct slot s = { .hash = hash, .at = (uint32_t)c->pool_n, .size = (uint16_t)w.n, .count = (uint16_t)tokens->n };
     memcpy(c->pool + s.at, w.p, w.n);
-    memcpy(c->pool + tokens_at(&s), tokens->at, tokens->n * sizeof *tokens->at);
+    if (tokens->n)
+        memcpy(c->pool + tokens_at(&s), tokens->at, tokens->n * sizeof *tokens->at);
     c->pool_n = tokens_at(&s) + tokens->n * sizeof *tokens->at;
     uint32_t i = (uint32_t)hash & c->mask;
     while (c->slot[i].size)
@@ -178,7 +179,7 @@ static void cache_put(struct cache *c, struct lt_str w, uint64_t hash, const str
 /* ---- words to tokens ---- */
 static inline struct lt_token *room(struct sink *k, size_t n)
 {
-    if (k->cap - k->n < n) {
+    if (k->cap - k->n < n || !k->out) {
         k->cap = LT_MAX(k->n + n, k->cap + k->cap / 2 + 64);
         k->out = lt_realloc(k->out, k->cap * sizeof *k->out);
     }

@@ -359,10 +359,11 @@ static int read_precompiled(struct lt_tok_norm_stage *s, json_t *j)
     struct lt_buf bytes = { 0 };
     if (lt_tok_get_str(j, "precompiled_charsmap", NULL, &text) || lt_tok_get_str(j, "match", "grapheme", &match))
         return -1;
-    if (!lt_tok_base64(text, &bytes))
-        return lt_fail("Precompiled: \"precompiled_charsmap\" is not base64");
     s->longest = lt_str_is(match, "longest");
-    s->map = lt_tok_charsmap_new(lt_buf_view(&bytes));
+    if (!lt_tok_base64(text, &bytes))
+        lt_fail("\"precompiled_charsmap\" is not base64");
+    else
+        s->map = lt_tok_charsmap_new(lt_buf_view(&bytes));
     lt_buf_free(&bytes);
     return s->map ? 0 : lt_fail("Precompiled: %s", lt_error());
 }
