@@ -57,8 +57,8 @@ def check(arch, root):
     shards, start, run = root + "/shards", f"{root}/{arch}-start", f"{root}/{arch}-run"
     common = ["--max_length", str(LENGTH), "--batch_size", "1", "--dtype", "float32", "--schedule", "constant"]
     lathe("train", shards, "--arch", arch, *SIZES, *common, "--lr", "0", "--max_steps", "1", "--output", start)
-    lathe("train", shards, "--model", start, *common, "--lr", str(RATE), "--weight_decay", str(DECAY), "--max_grad_norm",
-          str(CLIP), "--max_steps", str(STEPS), "--output", run)
+    lathe("train", shards, "--model", start, *common, "--lr", str(RATE), "--weight_decay", str(DECAY),
+          "--max_grad_norm", str(CLIP), "--max_steps", str(STEPS), "--output", run)
     ours = [json.loads(line) for line in open(run + "/metrics.jsonl", encoding="utf-8")]
     ours = [(r["loss"], r["grad_norm"]) for r in ours if "loss" in r]
     ids = tokens_of(shards)
