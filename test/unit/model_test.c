@@ -1,6 +1,8 @@
 /* Model folders and checkpoints that lie: one clear sentence each, and nothing opened. */
 #include "test.h"
+#include "base/ctx.h"
 #include <math.h>
+#include <pthread.h>
 #include "model/session.h"
 #include "model/safetensors.h"
 
@@ -438,6 +440,42 @@ static void test_model__another_models_tokenizer(void **state)
     lt_buf_free(&text);
 }
 
+struct reader { struct lt_model *m; int32_t first; float logits[40]; };
+
+static void *read_on(void *arg)
+{
+    struct reader *r = arg;
+    struct lt_ctx *c = lt_ctx_new(1, NULL, NULL);
+    struct lt_session s;
+    int vocab;
+    if (lt_model_session(r->m, c, (struct lt_session_spec){ 0 }, &s)) return NULL;
+    for (int32_t i = 0; i < 30; i++) {
+        int32_t token = (r->first + 7 * i) % 40;
+        const float *x = s.type->feed(s.self, &token, 1) ? NULL : s.type->logits(s.self, &vocab);
+        if (x) memcpy(r->logits, x, sizeof r->logits);
+    }
+    s.type->close(s.self);
+    lt_ctx_free(c);
+    return NULL;
+}
+
+static void test_model__sessions_of_several_threads_share_a_model(void **state)
+{
+    (void)state;
+    struct lt_model *m = small();
+    struct reader alone[3], together[3];
+    pthread_t thread[3];
+    for (int i = 0; i < 3; i++) {
+        alone[i] = together[i] = (struct reader){ .m = m, .first = i };
+        read_on(&alone[i]);
+    }
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_create(&thread[i], NULL, read_on, &together[i]), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_join(thread[i], NULL), 0);
+    for (int i = 0; i < 3; i++) assert_memory_equal(alone[i].logits, together[i].logits, sizeof alone[i].logits);
+    assert_memory_not_equal(alone[0].logits, alone[1].logits, sizeof alone[0].logits);
+    lt_model_free(m);
+}
+
 static void test_model__long_texts_cross_passes(void **state)
 {
     (void)state;
@@ -475,6 +513,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_model__checkpoints_of_llama2c, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__checkpoints_of_llama2c_that_lie, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__another_models_tokenizer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_model__sessions_of_several_threads_share_a_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__long_texts_cross_passes, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
