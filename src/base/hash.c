@@ -1,7 +1,9 @@
 /* Identity of files and folders: xxh3-128 of the content. */
 #include "base/io.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <xxhash.h>
 
 enum { DEEPEST = 32 };                      /* folders in folders; a link to a folder above would go on for ever */
@@ -42,15 +44,20 @@ static int hash_file(const char *path, char hex[33], uint64_t *bytes)
     return 0;
 }
 
-/* Appends "NAME\0HASH\n" for every file below root/name, in byte order of the names within each folder. */
+/* Appends "NAME\0HASH\n" for every file below root/name, in byte order of the names within each folder.  Of links that
+ * lead nowhere, pipes and devices there is no content; the hash is "-". */
 static int list_tree(const char *root, const char *name, int depth, struct lt_buf *out, uint64_t *bytes)
 {
     struct lt_buf path = { 0 };
     lt_buf_fmt(&path, *name ? "%s/%s" : "%s%s", root, name);
     int rc = 0;
-    if (!lt_path_is_dir(path.p)) {
-        char hex[33];
-        rc = hash_file(path.p, hex, bytes);
+    struct stat st = { 0 };
+    if (stat(path.p, &st) && errno != ENOENT) {
+        rc = lt_fail("%s: cannot look at it: %s", path.p, strerror(errno));
+    } else if (!S_ISDIR(st.st_mode)) {
+        char hex[33] = "-";
+        if (S_ISREG(st.st_mode))
+            rc = hash_file(path.p, hex, bytes);
         lt_buf_put(out, name, strlen(name) + 1);
         lt_buf_fmt(out, "%s\n", hex);
     } else if (depth > DEEPEST) {

@@ -31,10 +31,15 @@ static int open_for_reading(const char *path, struct stat *st)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return lt_fail("%s: cannot open: %s", path, strerror(errno));
-    if (fstat(fd, st) == 0 && !S_ISDIR(st->st_mode))
+    int rc = fstat(fd, st);
+    if (rc)
+        lt_fail("%s: cannot look at it: %s", path, strerror(errno));
+    else if (S_ISDIR(st->st_mode))
+        rc = lt_fail("%s: is a folder; a file was expected", path);
+    if (rc == 0)
         return fd;
     close(fd);
-    return lt_fail("%s: is a folder; a file was expected", path);
+    return -1;
 }
 
 int lt_file_open(const char *path, struct lt_file *out)

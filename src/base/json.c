@@ -135,6 +135,8 @@ void lt_json_put_real(struct lt_buf *b, double v)
         snprintf(text, sizeof(text), "%.*g", digits, v);
         if (strtod(text, NULL) == v) break;
     }
+    for (char *c = text; *c; c++)           /* whatever the program's locale */
+        if (*c == ',') *c = '.';
     if (isfinite(v)) lt_buf_str(b, text);
     else lt_buf_fmt(b, "\"%s\"", text);
 }

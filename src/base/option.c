@@ -94,9 +94,12 @@ static bool reach(const struct lt_method *m, struct lt_str key, struct given *g)
 static bool resolve(const struct lt_method *m, const char *key, struct given *g)
 {
     struct lt_str rest = lt_str(key), head;
+    g->row = NULL;
+    g->member = NULL;
+    g->sub = NULL;
     lt_str_split(&rest, '.', &head);
     bool dotted = rest.p != NULL;
-    const struct lt_opt *r = lt_option_row(m, head);
+    const struct lt_opt *r = lt_option_row(m, head), *chain = NULL;
     if (r) {
         g->row = r;
         if (!dotted) return true;
@@ -109,8 +112,10 @@ static bool resolve(const struct lt_method *m, const char *key, struct given *g)
         lt_str_split(&inner, '.', &head);
         rest = inner;
         dotted = rest.p != NULL;
+        chain = r;
     }
     for (r = m->opts; r && r->key; r++) {
+        if (chain && r != chain) continue;
         const struct lt_method *member = r->type == LT_METHODS ? member_of(lt_option_kind(r), head) : NULL;
         if (!member) continue;
         const char *sub = dotted ? rest.p : member->opts && member->opts->key ? member->opts->key : "";
@@ -120,7 +125,7 @@ static bool resolve(const struct lt_method *m, const char *key, struct given *g)
         g->sub = sub;
         return true;
     }
-    return !dotted && reach(m, head, g);
+    return !chain && !dotted && reach(m, head, g);
 }
 
 /* ---- near names ---- */

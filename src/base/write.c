@@ -260,7 +260,14 @@ static int swap_in(const char *temp, const char *path)
         return -1;
 #endif
     char *old = temp_name(path, -1);
-    int rc = rename(path, old) || rename(temp, path) || rename(old, temp) ? -1 : 0;
+    int rc = rename(path, old);
+    if (rc == 0 && (rc = rename(temp, path))) {
+        int why = errno;
+        rename(old, path);
+        errno = why;
+    } else if (rc == 0) {
+        rc = rename(old, temp);
+    }
     free(old);
     return rc;
 }

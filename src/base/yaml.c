@@ -1,8 +1,6 @@
 #include "base/yaml.h"
 #include "base/io.h"
-#include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -282,8 +280,8 @@ static json_t *scalar_json(const char *label, const struct lt_yaml *y)
     long long n = base ? strtoll(p, NULL, base) : 0;
     if (base && !errno) return json_integer(n);
     if (special(y->text) || base || is_real(y->text)) {
-        double v = strtod(special(y->text) ? special(y->text) : y->text, NULL);
-        if (base <= 10 && isfinite(v)) return json_real(v);
+        double v;
+        if (base <= 10 && !special(y->text) && lt_str_real(lt_str(y->text), &v) == 0) return json_real(v);
         lt_fail("%s: line %d, column %d: the number \"%.80s\" cannot be written as JSON", label, y->line, y->column,
                 y->text);
         return NULL;

@@ -345,6 +345,25 @@ static void test_write__standard_output_is_written_on(void **unused)
     lt_test_temp_end(folder);
 }
 
+/* Links that lead nowhere and pipes belong to a folder by name; checkpoints and temporary files do not belong to it. */
+static void test_io__hash_of_odd_folders(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), bare[33], with_link[33], with_more[33];
+    assert_ok(lt_file_save(lt_test_path(dir, "a"), "a", 1));
+    assert_ok(lt_hash_path(dir, bare, NULL));
+    assert_ok(symlink("nowhere", lt_test_path(dir, "link")));
+    assert_int_equal(mkfifo(lt_test_path(dir, "pipe"), 0600), 0);
+    assert_ok(lt_hash_path(dir, with_link, NULL));
+    assert_string_not_equal(bare, with_link);
+    assert_ok(lt_mkdirs(lt_test_path(dir, "checkpoint-5")));
+    assert_ok(lt_file_save(lt_test_path(dir, "checkpoint-5/x"), "x", 1));
+    assert_ok(lt_file_save(lt_test_path(dir, ".x.12.0.tmp"), "x", 1));
+    assert_ok(lt_hash_path(dir, with_more, NULL));
+    assert_string_equal(with_link, with_more);
+    lt_test_temp_end(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_ctx__progress_is_rare_and_ends),
         cmocka_unit_test(test_ctx__null_is_legal),
         cmocka_unit_test(test_write__standard_output_is_written_on),
+        cmocka_unit_test(test_io__hash_of_odd_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
