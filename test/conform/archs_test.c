@@ -163,6 +163,33 @@ static void test_archs__checkpointing_changes_no_gradient(void **state)
     }
 }
 
+static void test_archs__threads_change_no_bit(void **state)
+{
+    (void)state;
+    struct lt_ctx *c = lt_ctx_new(3, NULL, NULL);
+    for (const struct lt_method *const *a = archs()->member; *a; a++)
+        for (int half = 0; half < 2; half++) {
+            struct lt_model *m = make(*a, 1, NULL), *n = make(*a, 1, NULL);
+            enum lt_compute compute = half ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+            struct lt_graph *one = lt_graph_new(NULL, compute), *three = lt_graph_new(c, compute);
+            struct text t;
+            fill(&t);
+            assert_ok(lt_model_train(m));
+            assert_ok(lt_model_train(n));
+            assert_true(step(m, one, &t.b) == step(n, three, &t.b));
+            for (int i = 0; i < m->weight_count; i++) {
+                size_t size = (size_t)lt_weight_count(&m->weight[i]) * sizeof(float);
+                if (memcmp(m->weight[i].grad, n->weight[i].grad, size))
+                    fail_msg("%s: threads change the gradient of %s", (*a)->name, m->weight[i].name);
+            }
+            lt_graph_free(one);
+            lt_graph_free(three);
+            lt_model_free(m);
+            lt_model_free(n);
+        }
+    lt_ctx_free(c);
+}
+
 static void test_archs__sequences_do_not_see_each_other(void **state)
 {
     (void)state;
@@ -505,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_archs__same_seed_same_bits),
         cmocka_unit_test(test_archs__learn),
         cmocka_unit_test(test_archs__checkpointing_changes_no_gradient),
+        cmocka_unit_test(test_archs__threads_change_no_bit),
         cmocka_unit_test(test_archs__sequences_do_not_see_each_other),
         cmocka_unit_test(test_archs__saved_and_opened),
         cmocka_unit_test(test_archs__half_precision_stays_near),
