@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include "base/option.h"
 #include "math/ceiling.h"
+#include "model/inspect_model.h"
 #include "train/trainer.h"
 
 #include <inttypes.h>
@@ -217,19 +218,6 @@ static int open_tokenizer(struct lt_trainer *t)
 
 /* ---- the whole ---- */
 
-/* Operations of one token, forward and backward: six for each number of a matrix it is multiplied with, and the
- * products of attention over half the row. */
-static double flops_of(const struct lt_model *m, int64_t length)
-{
-    double n = 0;
-    for (int i = 0; i < m->weight_count; i++) {
-        const struct lt_weight *w = &m->weight[i];
-        bool head = !strcmp(w->name, m->head_name);
-        if (w->rank == 2 && (w->layer >= 0 || head)) n += (double)lt_weight_count(w);
-    }
-    return 6 * n + 6.0 * (double)(m->layers * m->heads * m->head_dim) * (double)length;
-}
-
 int lt_trainer_open_data(struct lt_trainer *t)
 {
     const char *start = t->o->model ? t->o->model : t->o->init_from;
@@ -241,7 +229,7 @@ int lt_trainer_open(struct lt_trainer *t, const char *checkpoint)
 {
     if (open_model(t, checkpoint) || open_tokenizer(t) || lt_trainer_assign(t)) return -1;
     t->graph = lt_graph_new(t->ctx, compute_of(t->o));
-    t->flops_per_token = flops_of(t->model, t->o->max_length);
+    t->flops_per_token = 3 * lt_model_flops(t->model, (double)t->o->max_length);
     return 0;
 }
 
