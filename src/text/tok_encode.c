@@ -192,6 +192,13 @@ static void put_token(struct sink *k, int32_t id, size_t begin, size_t end)
     k->n++;
 }
 
+static int check_size(size_t size, uint32_t at)
+{
+    if (size <= WORD_MAX)
+        return 0;
+    return lt_fail("the word at byte %u has %zu bytes, and %d is the most: break the text up", at, size, WORD_MAX);
+}
+
 /* The tokens of a word, from the cache or the model; valid until the next call. */
 static inline int word_tokens(struct sink *k, struct lt_str w, const struct lt_token **tokens, size_t *n)
 {
@@ -207,8 +214,6 @@ static inline int word_tokens(struct sink *k, struct lt_str w, const struct lt_t
             return 0;
         }
     }
-    if (w.n > WORD_MAX)
-        return lt_fail("a word of %zu bytes is too long: at most %d can be encoded; break the text up", w.n, WORD_MAX);
     e->word.n = 0;
     if (e->t->model->word(e->t, &e->model, k->rng, w, &e->word))
         return -1;
@@ -227,7 +232,7 @@ static inline int plain_word(struct sink *k, const struct lt_tok_view *v, size_t
         return k->fn(k->to, w);
     const struct lt_token *tok;
     size_t n;
-    if (word_tokens(k, w, &tok, &n))
+    if (check_size(size, lt_tok_from(v, at)) || word_tokens(k, w, &tok, &n))
         return -1;
     struct lt_token *out = room(k, n);
     if (!v->from) {
@@ -265,7 +270,7 @@ static int spelt_word(struct sink *k, const struct lt_tok_view *v, struct lt_tok
     }
     const struct lt_token *tok;
     size_t n;
-    if (word_tokens(k, lt_buf_view(&e->raw), &tok, &n))
+    if (check_size(e->raw.n, lt_tok_from(v, span.begin)) || word_tokens(k, lt_buf_view(&e->raw), &tok, &n))
         return -1;
     for (size_t i = 0; i < n; i++)
         put_token(k, tok[i].id, lt_tok_from(v, e->place[tok[i].begin]), lt_tok_to(v, e->place[tok[i].end] - 1u));
