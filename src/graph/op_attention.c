@@ -52,11 +52,31 @@ static void attention_forward(struct lt_graph *g, struct lt_tensor *out)
     lt_attention(lt_graph_pool(g), &a->spec, out->src[0]->data, out->data, a->lse);
 }
 
+/* Every row belongs to exactly one sequence. */
+static bool cover_all(const struct attend *a, int64_t rows)
+{
+    int64_t next = 0;
+    for (int64_t i = 0; i < a->spec.seq_count; i++) {
+        if (a->seq[i].row != next) return false;
+        next += a->seq[i].q_len;
+    }
+    return next == rows;
+}
+
 static void attention_backward(struct lt_graph *g, struct lt_tensor *out)
 {
-    const struct attend *a = out->arg;
+    struct attend *a = out->arg;
     struct lt_tensor *q = out->src[0];
-    float *dq = lt_grad(g, q), *dk = lt_grad(g, out->src[1]), *dv = lt_grad(g, out->src[2]);
+    float *grad[3];
+    bool set[3];
+    a->spec.set = cover_all(a, lt_rows(q));
+    for (int i = 0; i < 3; i++) {
+        grad[i] = lt_grad_whole(g, out->src[i], &set[i]);
+        if (grad[i] && !set[i]) a->spec.set = false;
+    }
+    for (int i = 0; i < 3 && !a->spec.set; i++)
+        if (set[i]) memset(grad[i], 0, (size_t)(lt_rows(out->src[i]) * lt_cols(out->src[i])) * sizeof(float));
+    float *dq = grad[0], *dk = grad[1], *dv = grad[2];
     for (int64_t i = 0; i < a->spec.seq_count; i++) {
         int64_t at = a->seq[i].row * a->spec.ldk;
         a->seq[i].dk = dk ? dk + at : NULL;

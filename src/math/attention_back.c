@@ -131,6 +131,10 @@ static void key_tile(struct head *h, int64_t first)
     lt_tile_pack_b(j->kernel, h->kb, dim, keys, &k);
     h->dk = h->seq->dk ? h->seq->dk + at : NULL;
     h->dv = h->seq->dv ? h->seq->dv + at : NULL;
+    for (int64_t r = 0; r < keys && s->set; r++) {
+        if (h->dk) memset(h->dk + r * s->ldk, 0, (size_t)dim * 4);
+        if (h->dv) memset(h->dv + r * s->ldk, 0, (size_t)dim * 4);
+    }
     for (int64_t row = 0; row < h->rows; row += LT_ATTN_ROWS) {
         struct lt_span seen = lt_attn_block_span(s, h->seq, row, LT_MIN(LT_ATTN_ROWS, h->rows - row));
         if (first >= seen.from && first < seen.end) row_block(h, row, first, keys);
@@ -146,7 +150,9 @@ static void run_head(struct head *h)
     for (int64_t first = 0; first < h->seq->k_len; first += LT_ATTN_KEYS) key_tile(h, first);
     for (int64_t r = 0; r < h->rows && j->dq; r++) {
         struct lt_attn_place at = lt_attn_place(s, h->seq, h->kv_head, r);
-        j->rows->axpy(s->dim, 1, h->dq + r * s->dim, j->dq + at.row * s->ldq + at.head * s->dim);
+        float *dq = j->dq + at.row * s->ldq + at.head * s->dim;
+        if (s->set) memcpy(dq, h->dq + r * s->dim, (size_t)s->dim * 4);
+        else j->rows->axpy(s->dim, 1, h->dq + r * s->dim, dq);
     }
 }
 

@@ -52,6 +52,7 @@ struct lt_attn {
     enum lt_compute compute;
     enum lt_dtype kv_type;          /* F32 or BF16 */
     int64_t ldq, ldk, ldo;          /* ldk serves k, v, dk and dv */
+    bool set;                       /* backward overwrites its sequences' rows of dq, dk and dv */
     const struct lt_attn_seq *seq; int64_t seq_count;
 };
 void lt_attention(struct lt_pool *p, const struct lt_attn *s, const float *q, float *o,

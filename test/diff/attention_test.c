@@ -241,6 +241,35 @@ static void test_attention__narrow_cache(void **state)
     }
 }
 
+/* Told to overwrite, the backward pass gives what it adds to zeros, and touches nothing between the rows. */
+static void test_attention__backward_overwrites(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 2 * LT_COUNT(shapes); n++) {
+        struct setup t = make(&shapes[n / 2], (enum lt_compute)(n % 2));
+        int64_t qn = t.seq.q_len * t.s.ldq, kn = t.seq.k_len * t.s.ldk, q_wide = t.s.heads * t.s.dim;
+        float *all[2];
+        t.s.seq = &t.seq;
+        lt_attention(NULL, &t.s, t.q, t.o, t.lse);
+        for (int set = 0; set < 2; set++) {
+            float *d = all[set] = ones(qn + 2 * kn);
+            if (!set) memset(d, 0, (size_t)(qn + 2 * kn) * sizeof *d);
+            t.s.set = set;
+            t.seq.dk = d + qn;
+            t.seq.dv = d + qn + kn;
+            lt_attention_back(NULL, &t.s, t.q, t.o, t.lse, t.dout, d);
+            if (set) assert_true(d[q_wide] == 1 && d[qn + t.s.kv_heads * t.s.dim] == 1);
+        }
+        for (int64_t i = 0; i < qn + 2 * kn; i++) {
+            int64_t ld = i < qn ? t.s.ldq : t.s.ldk, column = (i < qn ? i : (i - qn) % kn) % ld;
+            if (column < ld - 3) assert_true(all[0][i] == all[1][i]);
+        }
+        free(all[0]);
+        free(all[1]);
+        drop(&t);
+    }
+}
+
 /* Two sequences in one batch, on 1, 2 and 4 threads, against each of them alone. */
 static void test_attention__same_bits_in_a_batch_and_on_threads(void **state)
 {
@@ -286,6 +315,7 @@ static int all(void)
         cmocka_unit_test(test_attention__backward),
         cmocka_unit_test(test_attention__cache_has_the_bits_of_a_full_pass),
         cmocka_unit_test(test_attention__narrow_cache),
+        cmocka_unit_test(test_attention__backward_overwrites),
         cmocka_unit_test(test_attention__same_bits_in_a_batch_and_on_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,24 @@ static struct lt_tensor *use_part(struct lt_graph *g, struct lt_tensor *x, struc
     return lt_op_linear(g, lt_op_slice(g, x, 0, WIDTH), w, NULL, false);
 }
 
+static struct lt_tensor *attend(struct lt_graph *g, struct lt_tensor *q, struct lt_tensor *k, struct lt_tensor *v)
+{
+    struct lt_attn_seq seq[2] = { { .row = 0, .q_len = 20, .k_len = 20 },
+                                  { .row = 20, .q_len = VOCAB - 20, .k_len = VOCAB - 20 } };
+    struct lt_attn spec = { .heads = HEADS, .kv_heads = HEADS, .dim = WIDTH / HEADS, .scale = 0.35f, .seq = seq,
+                            .seq_count = 2 };
+    return lt_op_attention(g, q, k, v, &spec);
+}
+static struct lt_tensor *use_thrice(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w)
+{
+    (void)w;
+    return attend(g, x, x, x);
+}
+static struct lt_tensor *use_key(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w)
+{
+    return attend(g, lt_op_linear(g, x, w, NULL, false), x, lt_op_act(g, x, LT_ACT_SILU));
+}
+
 /* Gradient of sum(a(h)) or sum(a(h)) + sum(b(h)), h = x w^T, at x. */
 static void slope_of(struct net *n, use_fn *a, use_fn *b, float *slope)
 {
@@ -211,7 +229,7 @@ static void slope_of(struct net *n, use_fn *a, use_fn *b, float *slope)
 static void test_graph__every_pair_of_consumers(void **state)
 {
     (void)state;
-    use_fn *const use[] = { use_act, use_glu, use_norm, use_layer, use_linear, use_add, use_part };
+    use_fn *const use[] = { use_act, use_glu, use_norm, use_layer, use_linear, use_add, use_part, use_thrice, use_key };
     enum { N = VOCAB * WIDTH };
     float a[N], b[N], both[N];
     struct net n;
