@@ -148,6 +148,7 @@ static int pack_documents(struct job *j, struct lt_docs *docs, struct lt_ctx *c)
     if (rc == 0)
         rc = flush_batch(j, c);
     if (rc == 0) {
+        j->dropped += lt_docs_empty(docs);
         lt_docs_progress(docs, &done, &total);
         lt_progress_at(&progress, done, NULL);
     }

@@ -20,6 +20,7 @@ struct lt_docs {
     struct lt_stream *stream;           /* NULL between files */
     uint64_t line;                      /* lines read of the open file */
     uint64_t in_file, number;           /* documents given: of the open file, of all */
+    uint64_t empty;
     bool ended;                         /* a whole-file document was given */
     struct lt_buf text, raw;
     json_t *row;
@@ -276,7 +277,10 @@ static int next_json(struct lt_docs *r, struct lt_doc *d) {
             return lt_fail("%s: line %llu: %s \"%s\"; say which field holds the text", path, line,
                            text ? "no string in field" : "no field", r->field);
         d->text = (struct lt_str){ json_string_value(text), json_string_length(text) };
-        if (blank(d->text.p, d->text.n)) continue;
+        if (blank(d->text.p, d->text.n)) {
+            r->empty++;
+            continue;
+        }
         json_t *id = json_object_get(r->row, "id");
         if (json_is_string(id)) d->id = (struct lt_str){ json_string_value(id), json_string_length(id) };
         return 1;
@@ -317,10 +321,15 @@ int lt_docs_next(struct lt_docs *r, struct lt_doc *d) {
             return 1;
         }
         if (!r->in_file && f->named) return lt_fail("%s: there is no text in this file", f->path);
+        if (!r->line && !r->in_file) r->empty++;       /* a file of lines counts them one by one */
         close_file(r);
         r->at++;
     }
     return r->number ? 0 : lt_fail("no text in any of %d files", r->count);
+}
+
+uint64_t lt_docs_empty(const struct lt_docs *r) {
+    return r->empty;
 }
 
 void lt_docs_progress(const struct lt_docs *r, double *done, double *total) {

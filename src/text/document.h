@@ -28,6 +28,8 @@ int lt_docs_open(const struct lt_list *paths, const struct lt_docs_how *how, str
 /* The next document with text in it: 1, 0 at the end, -1: lt_error.  d->text, id and source are valid until the
  * next call.  d->number counts from 0 over the whole reading.  No document at all is an error. */
 int lt_docs_next(struct lt_docs *r, struct lt_doc *d);
+/* How many JSON lines and files of folders were passed over so far because there was no text in them. */
+uint64_t lt_docs_empty(const struct lt_docs *r);
 /* Bytes read and to be read, compressed, for progress; total is 0 when unknown (standard input). */
 void lt_docs_progress(const struct lt_docs *r, double *done, double *total);
 void lt_docs_close(struct lt_docs *r);
