@@ -156,6 +156,7 @@ static void pack_a(const struct plan *p, char *out, int64_t m0, int64_t m, int64
 {
     const struct lt_gemm *g = p->g;
     const int64_t height = panel_height(m, p->kernel->mr);
+    if (k == 0) return;
     int64_t from = g->a_trans ? k0 * p->lda + m0 : m0 * p->lda + k0;
     struct lt_gemm_source s = { .p = at(g->a, g->a_type, from), .ld = p->lda, .type = g->a_type };
     s.k_fast = !g->a_trans;
@@ -174,6 +175,7 @@ static void pack_b(const struct plan *p, char *out, int64_t n0, int64_t n1, int6
 {
     const struct lt_gemm *g = p->g;
     const int nr = p->kernel->nr;
+    if (k == 0) return;
     int64_t from = g->b_trans ? n0 * p->ldb + k0 : k0 * p->ldb + n0;
     struct lt_gemm_source s = { .p = at(g->b, g->b_type, from), .ld = p->ldb, .type = g->b_type };
     s.k_fast = g->b_trans;
