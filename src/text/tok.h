@@ -1,11 +1,16 @@
 /* Inside of the tokenizer: what its files share.  Users include text/tokenizer.h.
  *
- *   tokenizer.c    building, looking up, opening files      tok_encode.c   the way of a text through the stages
- *   tok_norm.c     normalisers                              tok_charsmap.c sentencepiece's compiled normaliser
- *   tok_pre.c      pre-tokenisers                           tok_scan.c     hand-written scanners for known patterns
- *   tok_bpe.c, tok_unigram.c, tok_wordpiece.c               models: a word in, tokens out
- *   tok_post.c     post-processors                          tok_decode.c   decoders
- *   tok_json.c, tok_json_write.c, tok_spm.c, tok_tiktoken.c, tok_llama2c.c   files */
+ *   tokenizer.c      building from a spec, questions         tok_encode.c     the way of a text, the word cache
+ *   tok_stage.c      members of stages, texts with origins   tok_regex.c      patterns
+ *   tok_norm.c       normalisers                             tok_charsmap.c   sentencepiece's compiled one
+ *   tok_pre.c        pre-tokenisers                          tok_scan.c       scanners for known patterns
+ *   tok_script.c     the pattern of UnicodeScripts           tok_preset.c     chains by llama.cpp's names
+ *   tok_bpe.c, tok_unigram.c, tok_wordpiece.c                models: a word in, tokens out
+ *   tok_added.c      added tokens                            tok_post.c       post-processors
+ *   tok_decode.c     decoders                                tok_spell.c      the GPT-2 alphabet
+ *   tok_char.c       UTF-8 and classes                       tok_index.c      pieces by their bytes
+ *   tok_open.c       files by what they hold                 tok_derive.c     merges of a bare vocabulary
+ *   tok_json.c, tok_json_write.c, tok_spm.c, tok_tiktoken.c, tok_llama2c.c    the files */
 #ifndef LT_TOK_H
 #define LT_TOK_H
 
@@ -90,15 +95,13 @@ int lt_tok_regex_next(const struct lt_tok_regex *r, struct lt_tok_matcher *m, st
                       struct lt_tok_matches *x, struct lt_tok_span *out);
 
 /* A hand-written scanner: the end of the word that begins at `at` < n; words cover the text. */
-struct lt_tok_scanner;
 typedef size_t lt_tok_scan_fn(const char *p, size_t n, size_t at);
 lt_tok_scan_fn *lt_tok_scan_find(struct lt_str pattern);        /* NULL: the pattern has no scanner */
 extern const char lt_tok_pattern_gpt2[];
 
 /* ---- stages ---- */
-struct lt_tok_stage;                                            /* of tok_norm.c, tok_pre.c, tok_decode.c */
 struct lt_tok_norm { struct lt_tok_norm_stage *stage; int count; };
-struct lt_tok_scratch { struct lt_tok_text text[2]; struct lt_tok_matcher *matcher; struct lt_buf tmp; };
+struct lt_tok_scratch { struct lt_tok_text text[2]; struct lt_tok_matcher *matcher; };
 int lt_tok_norm_build(json_t *j, struct lt_tok_norm *out);
 void lt_tok_norm_free(struct lt_tok_norm *n);
 /* Replaces *v by its normalised form, which lives in s until the next call. */

@@ -4,7 +4,6 @@
  * that is a merge for every way to cut a piece in two pieces, all of the piece's rank. */
 #include "text/tok_derive.h"
 #include "text/tok_char.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +31,7 @@ bool lt_tok_base64(struct lt_str s, struct lt_buf *out)
     return true;
 }
 
-int lt_tok_derive_merges(const struct lt_str *piece, int32_t count, const uint32_t *rank, struct lt_tok_merges *out)
+void lt_tok_derive_merges(const struct lt_str *piece, int32_t count, const uint32_t *rank, struct lt_tok_merges *out)
 {
     struct lt_tok_index x;
     size_t cap = 0;
@@ -55,7 +54,6 @@ int lt_tok_derive_merges(const struct lt_str *piece, int32_t count, const uint32
         }
     }
     lt_tok_index_free(&x);
-    return 0;
 }
 
 static int by_score(const void *a, const void *b, void *ctx)

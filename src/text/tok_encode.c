@@ -58,7 +58,6 @@ void lt_encoder_free(struct lt_encoder *e)
         lt_tok_text_free(&e->work.text[i]);
     }
     lt_tok_matcher_free(e->norm.matcher);
-    lt_buf_free(&e->norm.tmp);
     lt_buf_free(&e->work.tmp);
     free(e->work.spans.at);
     free(e->work.next.at);

@@ -1,6 +1,5 @@
 /* Pieces by their bytes: a hash table and a prefix tree. */
 #include "text/tok.h"
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,6 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "text/tok.h"
 #include "text/tok_char.h"
-#include <assert.h>
 #include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,13 +113,17 @@ void lt_tok_regex_free(struct lt_tok_regex *r)
 
 struct lt_tok_matcher *lt_tok_matcher_new(void)
 {
-    struct lt_tok_matcher *m = lt_alloc(sizeof *m);
-    *m = (struct lt_tok_matcher){ .data = pcre2_match_data_create(1, NULL),
-                                  .context = pcre2_match_context_create(NULL),
-                                  .stack = pcre2_jit_stack_create(32 << 10, JIT_STACK, NULL) };
+    return lt_calloc(1, sizeof(struct lt_tok_matcher));
+}
+
+/* Most chains never match a pattern; what that takes is made when one does. */
+static void prepare(struct lt_tok_matcher *m)
+{
+    m->data = pcre2_match_data_create(1, NULL);
+    m->context = pcre2_match_context_create(NULL);
+    m->stack = pcre2_jit_stack_create(32 << 10, JIT_STACK, NULL);
     pcre2_set_match_limit(m->context, MATCH_LIMIT);
     pcre2_jit_stack_assign(m->context, NULL, m->stack);
-    return m;
 }
 
 void lt_tok_matcher_free(struct lt_tok_matcher *m)
@@ -136,6 +139,8 @@ void lt_tok_matcher_free(struct lt_tok_matcher *m)
 static int find(const struct lt_tok_regex *r, struct lt_tok_matcher *m, const char *p, size_t n, size_t at,
                 struct lt_tok_span *out)
 {
+    if (!m->data)
+        prepare(m);
     int rc = pcre2_match(r->code, (PCRE2_SPTR)p, n, at, PCRE2_NO_UTF_CHECK, m->data, m->context);
     if (rc == PCRE2_ERROR_NOMATCH)
         return 0;

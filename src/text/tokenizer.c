@@ -123,7 +123,7 @@ static void copy_added(struct lt_tokenizer *t, const struct lt_tok_spec *s)
 
 /* ---- stages ---- */
 /* Parses a stage's JSON, hands it to `build` and keeps it in one spelling. */
-#define STAGE(t, member, build, out) stage(t, &(t)->s.member, #member, (stage_build_fn *)(build), out)
+#define STAGE(t, member, build, out) stage(t, &(t)->s.member, #member, build, out)
 typedef int stage_build_fn(json_t *j, void *out);
 
 static int stage(struct lt_tokenizer *t, const char **text, const char *what, stage_build_fn *build, void *out)
@@ -255,7 +255,6 @@ static int build_added(struct lt_tokenizer *t)
     }
     for (int i = 0; i < 2; i++)
         lt_tok_text_free(&s.text[i]);
-    lt_buf_free(&s.tmp);
     lt_tok_matcher_free(s.matcher);
     free(key);
     return rc;
