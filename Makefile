@@ -128,8 +128,11 @@ fuzz:  ## feed every parser random input for FUZZ_SECONDS (60) each, with clang 
 sanitized:
 	@$(MAKE) $(SANITIZED) all fuzzers
 
+# The quick ones: ./check runs them each time, `make asan` and `make ubsan` run all.
+SANITIZED_TESTS = $(filter test/unit/% test/fault/%,$(TEST_SRC)) test/conform/registry_test.c \
+                  test/conform/tokenizer_stages_test.c test/conform/ops_test.c
 sanitized-test:
-	@$(MAKE) $(SANITIZED) test
+	@$(MAKE) $(SANITIZED) TEST_SRC="$(SANITIZED_TESTS)" test
 
 # Benches are built for the machine they run on and link peers that nothing else uses (bench/run installs them).
 BENCH_BIN = $(patsubst %,$(BUILD)/bench/%,ceilings encode_text gemm optim start)

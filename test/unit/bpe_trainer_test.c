@@ -85,7 +85,7 @@ static void test_bpe_trainer__peer_merges(void **state)
     int n = 0;
     while (lt_str_split(&rest, '\n', &line)) {
         struct lt_str rank, left;
-        int64_t i;
+        int64_t i = 0;
         char want[64];
         if (!line.n)
             continue;
