@@ -115,7 +115,11 @@ static int validate(struct lt_trainer *t)
     if (rc) return rc;
     lt_metrics_eval(&t->metrics, t->step, v.loss, v.bits_per_byte, v.accuracy, v.tokens);
     lt_note(t->ctx, "step %" PRId64 ": validation %.4f bits per byte, loss %.4f", t->step, v.bits_per_byte, v.loss);
-    return lt_train_samples(t) || lt_run_report(t) ? -1 : 0;
+    if (lt_train_samples(t)) return -1;
+    if (lt_ctx_interrupted(t->ctx)) return 1;
+    lt_metrics_mark(&t->metrics);
+    t->validated_step = t->step;
+    return lt_run_report(t);
 }
 
 /* Save before evaluating: a run that dies in its evaluation has lost nothing. */
@@ -145,6 +149,7 @@ static void tell(struct lt_trainer *t, struct lt_progress *p, const struct lt_st
     double epoch = (double)(t->step * t->o->accumulation) / (double)t->info.batches, memory = memory_peak();
     char extra[160];
     lt_metrics_step(&t->metrics, t->step, epoch, t->tokens, s->loss, s->lr, s->norm);
+    lt_metrics_mark(&t->metrics);
     lt_metrics_time(&t->metrics, t->step,
                     &(struct lt_timing){ seconds, lt_plan_seconds(&t->plan), speed, share, memory });
     snprintf(extra, sizeof extra, "loss %.4f  rate %.3g  %.0f tokens/s  %.0f %% of peak  %.0f MiB", s->loss, s->lr,
@@ -180,8 +185,8 @@ static int run(struct lt_trainer *t, struct lt_progress *p)
 {
     int64_t done = 0, pause = LT_MIN(t->o->save_steps, eval_every(t));
     double busy = 0;
-    /* What the checkpoint we come from was due to be followed by. */
-    int rc = t->step && eval_due(t) ? validate(t) : 0;
+    /* What the checkpoint we come from was due to be followed by, unless it was saved after that. */
+    int rc = eval_due(t) && t->validated_step != t->step ? validate(t) : 0;
     while (!rc && t->step < total(t) && !asked_to_stop(t)) {
         struct lt_step s;
         double began = lt_clock();
@@ -215,12 +220,12 @@ static int save_repeat(const struct lt_trainer *t)
 static int finish(struct lt_trainer *t, int rc)
 {
     const char *out = t->o->output;
-    int64_t metrics_size, samples_size;
     if (rc < 0) return -1;
     if (t->saved_step != t->step && t->step && lt_checkpoint_save(t)) return -1;
-    if (lt_metrics_sync(&t->metrics, &metrics_size, &samples_size) || lt_run_report(t)) return -1;
+    if (lt_metrics_sync(&t->metrics) || lt_run_report(t)) return -1;
     if (rc == 1) {
-        lt_note(t->ctx, "interrupted after step %" PRId64 ", saved; the same command goes on from there", t->step);
+        lt_note(t->ctx, "interrupted after step %" PRId64 "%s; the same command goes on from there", t->step,
+                t->step ? ", saved" : "");
         return 0;
     }
     if (t->step < total(t)) {
@@ -257,7 +262,7 @@ static int begin(struct lt_trainer *t, char **checkpoint)
 
 int lt_train(const struct lt_train_options *o, struct lt_ctx *c)
 {
-    struct lt_trainer t = { .o = o, .ctx = c, .saved_step = -1 };
+    struct lt_trainer t = { .o = o, .ctx = c, .saved_step = -1, .validated_step = -1 };
     struct lt_progress p;
     char *checkpoint = NULL;
     int lock = -1, rc = prepare_output(o, &lock, &checkpoint);

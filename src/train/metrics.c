@@ -139,7 +139,7 @@ static int keep_timings(struct lt_metrics *m, int64_t last_step)
 int lt_metrics_open(struct lt_metrics *m, const char *folder, int64_t metrics_size, int64_t samples_size,
                     int64_t last_step)
 {
-    *m = (struct lt_metrics){ .folder = lt_strdup(folder) };
+    *m = (struct lt_metrics){ .folder = lt_strdup(folder), .metrics_size = metrics_size, .samples_size = samples_size };
     if (lt_tfevents_open(&m->events, folder) || open_cut(m, "metrics.jsonl", metrics_size, &m->metrics)
         || open_cut(m, "samples.jsonl", samples_size, &m->samples) || keep_timings(m, last_step))
         return -1;
@@ -218,17 +218,23 @@ void lt_metrics_sample(struct lt_metrics *m, int64_t step, struct lt_str prompt,
     end_line(m, m->samples, &b);
 }
 
-static int sync_file(const struct lt_metrics *m, FILE *f, const char *name, int64_t *size)
+void lt_metrics_mark(struct lt_metrics *m)
 {
-    if (!ferror(f) && fflush(f) == 0 && (*size = ftell(f)) >= 0 && fsync(fileno(f)) == 0) return 0;
+    m->metrics_size = ftell(m->metrics);
+    m->samples_size = ftell(m->samples);
+}
+
+static int sync_file(const struct lt_metrics *m, FILE *f, const char *name, int64_t marked)
+{
+    if (!ferror(f) && marked >= 0 && fflush(f) == 0 && fsync(fileno(f)) == 0) return 0;
     return lt_fail("%s/%s: cannot write: %s", m->folder, name, strerror(ferror(f) && m->failed ? m->failed : errno));
 }
 
-int lt_metrics_sync(struct lt_metrics *m, int64_t *metrics_size, int64_t *samples_size)
+int lt_metrics_sync(struct lt_metrics *m)
 {
     lt_tfevents_flush(&m->events);
-    return sync_file(m, m->metrics, "metrics.jsonl", metrics_size)
-           || sync_file(m, m->samples, "samples.jsonl", samples_size) ? -1 : 0;
+    return sync_file(m, m->metrics, "metrics.jsonl", m->metrics_size)
+           || sync_file(m, m->samples, "samples.jsonl", m->samples_size) ? -1 : 0;
 }
 
 void lt_metrics_close(struct lt_metrics *m)

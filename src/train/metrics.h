@@ -23,6 +23,7 @@ struct lt_metrics {
     struct lt_tfevents events;
     struct lt_columns steps, evals, times;
     int failed;                     /* errno of the first line that could not be written; told when files are synced */
+    int64_t metrics_size, samples_size;         /* of the two files at the last mark: what a checkpoint vouches for */
     double elapsed;                 /* what the last timing kept at opening says; 0: none */
 };
 /* Opens for appending.  metrics_size and samples_size: bytes that a checkpoint vouches for (0: a new run); last_step:
@@ -37,8 +38,9 @@ void lt_metrics_eval(struct lt_metrics *m, int64_t step, double loss, double bit
 struct lt_timing { double seconds, elapsed, tokens_per_second, share, memory; };
 void lt_metrics_time(struct lt_metrics *m, int64_t step, const struct lt_timing *s);
 void lt_metrics_sample(struct lt_metrics *m, int64_t step, struct lt_str prompt, struct lt_str text);
-/* Brings everything to the disk and gives the sizes for the checkpoint; -1 when something could not be written. */
-int lt_metrics_sync(struct lt_metrics *m, int64_t *metrics_size, int64_t *samples_size);
+/* What was written so far stands: a step, or a validation with its samples, is whole. */
+void lt_metrics_mark(struct lt_metrics *m);
+int lt_metrics_sync(struct lt_metrics *m);                  /* brings everything to the disk */
 void lt_metrics_close(struct lt_metrics *m);
 
 #endif

@@ -15,7 +15,8 @@
 
 static enum lt_compute compute_of(const struct lt_train_options *o)
 {
-    return o->dtype[0] == 'b' ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+    enum lt_dtype type;
+    return lt_dtype_find(o->dtype, &type) == 0 && type == LT_BF16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
 }
 
 static struct lt_loader_spec spec_of(const struct lt_train_options *o, const char *split)

@@ -34,6 +34,7 @@ struct lt_trainer {
     struct lt_metrics metrics;
     int64_t step, tokens;                   /* steps done; rows of text gone through */
     int64_t saved_step;                     /* of the newest checkpoint; -1: none */
+    int64_t validated_step;                 /* of the newest whole validation; -1: none */
     double flops_per_token, peak_flops;     /* peak 0: not measured yet */
 };
 

@@ -45,14 +45,14 @@ static json_t *lasting_options(const struct lt_train_options *o)
 int lt_state_save(struct lt_trainer *t, const char *folder)
 {
     struct lt_buf plan = { 0 }, b = { 0 };
-    int64_t metrics_size, samples_size;
-    if (lt_metrics_sync(&t->metrics, &metrics_size, &samples_size)) return -1;
+    if (lt_metrics_sync(&t->metrics)) return -1;
     lt_plan_text(&t->plan, t->step, &plan);
-    json_t *j = json_pack("{si sI sI sI ss ss sI sI ss so}", "format", FORMAT, "step", (json_int_t)t->step,
+    json_t *j = json_pack("{si sI sb sI sI ss ss sI sI ss so}", "format", FORMAT, "step", (json_int_t)t->step,
+                          "validated", t->validated_step == t->step,
                           "tokens", (json_int_t)t->tokens,
                           "micro_batches", (json_int_t)(t->step * t->o->accumulation), "data", lt_loader_hash(t->data),
-                          "start", t->start_hash, "metrics_bytes", (json_int_t)metrics_size,
-                          "samples_bytes", (json_int_t)samples_size, "time_plan", plan.p,
+                          "start", t->start_hash, "metrics_bytes", (json_int_t)t->metrics.metrics_size,
+                          "samples_bytes", (json_int_t)t->metrics.samples_size, "time_plan", plan.p,
                           "options", lasting_options(t->o));
     lt_json_put(&b, j);
     lt_buf_char(&b, '\n');
@@ -91,6 +91,7 @@ static int compare_options(const struct lt_trainer *t, const char *folder, const
 /* What trainer_state.json says; its texts are borrowed from the document. */
 struct state {
     int64_t step, tokens, metrics_bytes, samples_bytes;
+    bool validated;
     const char *data, *start, *plan;
     json_t *options;
 };
@@ -98,7 +99,7 @@ struct state {
 static int read_state(const char *path, const json_t *j, struct state *s)
 {
     static const char *const need[] = {
-        "step", "tokens", "metrics_bytes", "samples_bytes", "data", "start", "time_plan", "options",
+        "step", "validated", "tokens", "metrics_bytes", "samples_bytes", "data", "start", "time_plan", "options",
     };
     int64_t format = 0, most = INT64_C(1) << 53;
     if (lt_json_int(j, path, "format", 0, most, &format) < 0) return -1;
@@ -107,6 +108,7 @@ static int read_state(const char *path, const json_t *j, struct state *s)
     for (int i = 0; i < LT_COUNT(need); i++)
         if (lt_json_need(j, path, need[i])) return -1;
     return lt_json_int(j, path, "step", 0, most, &s->step) < 0
+        || lt_json_bool(j, path, "validated", &s->validated) < 0
         || lt_json_int(j, path, "tokens", 0, most, &s->tokens) < 0
         || lt_json_int(j, path, "metrics_bytes", 0, most, &s->metrics_bytes) < 0
         || lt_json_int(j, path, "samples_bytes", 0, most, &s->samples_bytes) < 0
@@ -155,6 +157,7 @@ int lt_state_take(struct lt_trainer *t, const char *folder, int64_t *metrics_siz
     int rc = open_state(folder, &j, &s);
     if (!rc) {
         t->step = s.step;
+        if (s.validated) t->validated_step = s.step;
         t->tokens = s.tokens;
         *metrics_size = s.metrics_bytes;
         *samples_size = s.samples_bytes;

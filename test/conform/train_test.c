@@ -300,6 +300,23 @@ static void test_train__checkpointing_changes_no_bit(void **state)
     lt_test_temp_end(dir);
 }
 
+/* A stop right after a validation, at a step that is not saved otherwise, does not make the run validate twice. */
+static void test_train__stopped_after_a_validation(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *a = lt_test_path(dir, "a"), *b = lt_test_path(dir, "b");
+    const char *whole[] = { BASE, "--max_steps", "10", "--eval_steps", "3", "--save_total_limit", "1", NULL };
+    const char *stop[] = { BASE, "--max_steps", "10", "--eval_steps", "3", "--save_total_limit", "1", "--stop_at", "6",
+                           NULL };
+    trained(2, data, a, whole);
+    trained(2, data, b, stop);
+    trained(2, data, b, whole);
+    same_files(a, b);
+    free(data);
+    lt_test_temp_end(dir);
+}
+
 static void test_train__stopped_and_continued_is_never_stopped(void **state)
 {
     (void)state;
@@ -507,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_train__decay_by_pattern),
         cmocka_unit_test(test_train__muon_leaves_the_rest_to_adamw),
         cmocka_unit_test(test_train__checkpointing_changes_no_bit),
+        cmocka_unit_test(test_train__stopped_after_a_validation),
         cmocka_unit_test(test_train__stopped_and_continued_is_never_stopped),
         cmocka_unit_test(test_train__interrupted_saves_and_goes_on),
         cmocka_unit_test(test_train__divergence_names_step_tensor_and_checkpoint),
