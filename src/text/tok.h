@@ -98,6 +98,7 @@ int lt_tok_regex_next(const struct lt_tok_regex *r, struct lt_tok_matcher *m, st
 typedef size_t lt_tok_scan_fn(const char *p, size_t n, size_t at);
 lt_tok_scan_fn *lt_tok_scan_find(struct lt_str pattern);        /* NULL: the pattern has no scanner */
 extern const char lt_tok_pattern_gpt2[];
+lt_tok_scan_fn lt_tok_scan_gpt2_digits;         /* GPT-2's words between numeric characters, which stand alone */
 
 /* ---- stages ---- */
 struct lt_tok_norm { struct lt_tok_norm_stage *stage; int count; };

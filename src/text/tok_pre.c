@@ -465,6 +465,19 @@ static int add_stage(struct lt_tok_pre *out, json_t *j, int depth)
     return 0;
 }
 
+/* The scanner that does what the whole chain does; NULL: there is none. */
+static lt_tok_scan_fn *whole_scan(const struct lt_tok_pre_stage *s, int count)
+{
+    const struct lt_tok_pre_stage *last = s + count - 1;
+    if (count > 2 || !is_byte_level(last) || last->prefix_space)
+        return NULL;
+    if (count == 1)
+        return last->use_regex ? last->scan : NULL;
+    if (s->type->split == do_digits && s->behavior == ISOLATED)
+        return last->use_regex ? lt_tok_scan_gpt2_digits : NULL;
+    return last->use_regex ? NULL : s->scan;
+}
+
 int lt_tok_pre_build(json_t *j, struct lt_tok_pre *out)
 {
     *out = (struct lt_tok_pre){ 0 };
@@ -472,12 +485,7 @@ int lt_tok_pre_build(json_t *j, struct lt_tok_pre *out)
         return 0;
     if (add_stage(out, j, 0))
         return -1;
-    const struct lt_tok_pre_stage *s = out->stage;
-    if (out->count == 1 && is_byte_level(s) && s->use_regex && !s->prefix_space)
-        out->scan = s->scan;
-    if (out->count == 2 && s[0].scan && !is_byte_level(s) && is_byte_level(s + 1) && !s[1].use_regex &&
-        !s[1].prefix_space)
-        out->scan = s[0].scan;
+    out->scan = out->count ? whole_scan(out->stage, out->count) : NULL;
     return 0;
 }
 

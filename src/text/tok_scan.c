@@ -5,6 +5,7 @@
  *   cl100k     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*
  *              |\s*[\r\n]+|\s+(?!\S)|\s+
  *   qwen2      the same with \p{N}
+ *   starcoder  GPT-2 between numeric characters, each of which is a word (no pattern: Digits, then ByteLevel)
  *
  * White space before a word: all of it but the last character is a word of its own, and the last one either joins
  * the next word (a space, or in cl100k before letters anything but a line end) or stands alone. */
@@ -75,18 +76,39 @@ static inline size_t spaces(const char *p, size_t n, size_t i, size_t end)
     return last > i ? last : end;
 }
 
-static size_t scan_gpt2(const char *p, size_t n, size_t i)
+/* With digits, every numeric character is a word, and what lies before one ends as a text ends. */
+static inline size_t scan_gpt2_family(const char *p, size_t n, size_t i, bool digits)
 {
     if (p[i] == '\'') {
         size_t c = contraction(p, n, i, false);
         if (c)
             return i + c;
     }
-    size_t start = i + (p[i] == ' ' && i + 1 < n);
-    struct at a = look(p, start);
+    struct at a = look(p, i);
+    if (digits && a.class == LT_CHAR_NUMBER)
+        return a.next;
+    if (p[i] == ' ' && i + 1 < n) {
+        struct at b = look(p, i + 1);
+        if (digits && b.class == LT_CHAR_NUMBER)
+            return i + 1;
+        a = b;
+    }
     if (a.class != LT_CHAR_SPACE)
         return run(p, n, a.next, a.class);
-    return spaces(p, n, i, run(p, n, a.next, LT_CHAR_SPACE));
+    size_t end = run(p, n, a.next, LT_CHAR_SPACE);
+    if (digits && end < n && look(p, end).class == LT_CHAR_NUMBER)
+        return end;
+    return spaces(p, n, i, end);
+}
+
+static size_t scan_gpt2(const char *p, size_t n, size_t i)
+{
+    return scan_gpt2_family(p, n, i, false);
+}
+
+size_t lt_tok_scan_gpt2_digits(const char *p, size_t n, size_t i)
+{
+    return scan_gpt2_family(p, n, i, true);
 }
 
 static inline size_t scan_cl100k_family(const char *p, size_t n, size_t i, int digits)

@@ -105,6 +105,18 @@ static void test_tok_scan__qwen2(void **state)
     json_decref(hold);
 }
 
+static void test_tok_scan__starcoder(void **state)
+{
+    (void)state;
+    json_t *j = json_loads(lt_tok_preset("starcoder"), 0, NULL);            /* three stages are taken one by one */
+    json_array_insert_new(json_object_get(j, "pretokenizers"), 0, json_pack("{s:s,s:s}", "type", "CharDelimiterSplit",
+                                                                            "delimiter", "\1"));
+    char *staged = json_dumps(j, 0);
+    same_words(lt_tok_preset("starcoder"), staged);
+    free(staged);
+    json_decref(j);
+}
+
 /* ---- merging ---- */
 /* By the book: look at all pairs, join the one of lowest rank, the leftmost; begin again. */
 static size_t merge_slowly(const struct lt_tok_merge *merge, size_t count, int32_t *id, size_t n)
@@ -198,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_tok_scan__gpt2),
         cmocka_unit_test(test_tok_scan__llama3),
         cmocka_unit_test(test_tok_scan__qwen2),
+        cmocka_unit_test(test_tok_scan__starcoder),
         cmocka_unit_test(test_tok_scan__merging),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
