@@ -43,13 +43,18 @@ typedef float four __attribute__((vector_size(16)));
 typedef int32_t mask __attribute__((vector_size(4 * WIDTH)));
 typedef int32_t mask_four __attribute__((vector_size(16)));
 
+INLINE void store(float *x, part v)
+{
+    memcpy(x, &v, sizeof v);
+}
+
 /* Sixteen lanes added pairwise: eight apart, then four, two, one. */
-INLINE float total(const part *s)
+INLINE float total(const float *t)
 {
     eight low, high;
     four a, b;
-    memcpy(&low, s, sizeof low);
-    memcpy(&high, (const char *)s + sizeof low, sizeof high);
+    memcpy(&low, t, sizeof low);
+    memcpy(&high, t + 8, sizeof high);
     low += high;
     memcpy(&a, &low, sizeof a);
     memcpy(&b, (const char *)&low + sizeof a, sizeof b);
@@ -63,12 +68,10 @@ INLINE float total(const part *s)
     int64_t i = 0; \
     for (; i + LANES <= n; i += LANES) \
         for (int p = 0; p < PARTS; p++) { int64_t e = i + p * WIDTH; s[p] += (terms); } \
-    if (i < n) { \
-        float rest[LANES] = { 0 }; \
-        for (int64_t e = i; e < n; e++) rest[e - i] = (term); \
-        for (int p = 0; p < PARTS; p++) s[p] += load(rest + p * WIDTH); \
-    } \
-    return total(s);
+    float rest[LANES] = { 0 }; \
+    for (int64_t e = i; e < n; e++) rest[e - i] = (term); \
+    for (int p = 0; p < PARTS; p++) store(rest + p * WIDTH, s[p] + load(rest + p * WIDTH)); \
+    return total(rest);
 
 INLINE float sum_of(int64_t n, const float *x) { SUM(load(x + e), x[e]) }
 INLINE float dot_of(int64_t n, const float *a, const float *b) { SUM(load(a + e) * load(b + e), a[e] * b[e]) }
@@ -400,7 +403,9 @@ INLINE float peak_of(int64_t n, const float *x)
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (int p = 0; p < PARTS; p++) m[p] = larger(load(x + i + p * WIDTH), m[p]);
-    memcpy(q, m, sizeof q);
+    float t[LANES];
+    for (int p = 0; p < PARTS; p++) store(t + p * WIDTH, m[p]);
+    memcpy(q, t, sizeof q);
     q[0] = larger_four(larger_four(q[0], q[1]), larger_four(q[2], q[3]));
     float a = q[0][0] > q[0][1] ? q[0][0] : q[0][1], b = q[0][2] > q[0][3] ? q[0][2] : q[0][3], top = a > b ? a : b;
     for (int64_t l = 0, rest = n - i; l < rest; l++) top = x[i + l] > top ? x[i + l] : top;
