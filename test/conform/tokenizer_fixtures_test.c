@@ -329,6 +329,7 @@ static void llama_cpp(const char *vocab, const char *tokenizer)
 static void test_tokenizer_fixtures__llama_cpp_gpt2(void **state) { (void)state; llama_cpp("gpt-2", "gpt2"); }
 static void test_tokenizer_fixtures__llama_cpp_falcon(void **state) { (void)state; llama_cpp("falcon", "falcon-7b"); }
 static void test_tokenizer_fixtures__llama_cpp_llama(void **state) { (void)state; llama_cpp("llama-spm", "llama-2"); }
+static void test_tokenizer_fixtures__llama_cpp_phi3(void **state) { (void)state; llama_cpp("phi-3", "llama-2"); }
 static void test_tokenizer_fixtures__llama_cpp_bert(void **s) { (void)s; llama_cpp("bert-bge", "bert-base-uncased"); }
 
 /* ---- gpt2-original/: the same vocabulary and merges as tokenizer.json ---- */
@@ -481,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_tokenizer_fixtures__llama_cpp_gpt2),
         cmocka_unit_test(test_tokenizer_fixtures__llama_cpp_falcon),
         cmocka_unit_test(test_tokenizer_fixtures__llama_cpp_llama),
+        cmocka_unit_test(test_tokenizer_fixtures__llama_cpp_phi3),
         cmocka_unit_test(test_tokenizer_fixtures__llama_cpp_bert),
         cmocka_unit_test(test_tokenizer_fixtures__gpt2_original),
         cmocka_unit_test(test_tokenizer_fixtures__nfc),
