@@ -1,5 +1,7 @@
 #include "fault.h"
 #include "../test.h"
+#include <signal.h>
+#include <sys/wait.h>
 
 struct fault fault;
 
@@ -17,6 +19,7 @@ bool fault_now(const char *call)
     int n = ++fault.count;
     bool fails = n == fault.at || (fault.sticky && n > fault.at && !takes_away(call));
     if (!fails) return false;
+    if (fault.kills) kill(getpid(), SIGKILL);
     if (!fault.failed) fault.failed = call;
     fault.cleaning |= takes_away(call);
     errno = fault.error;
@@ -221,6 +224,48 @@ void fault_run(const struct fault_scenario *s, int stride)
         int n = 1 + m % stride;
         while (fail_call(s, dir, &x, n, modes[m].error, modes[m].sticky)) n += stride;
         if (n <= 1 + m % stride) fail_msg("%s: no call was made to fail", s->name);
+    }
+    assert_int_equal(chdir("/"), 0);
+    lt_test_temp_end(dir);
+}
+
+/* Runs act in a child that is killed at call n; false when it makes fewer calls and ends by itself. */
+static bool killed_at(const struct fault_scenario *s, int n)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        fault = (struct fault){ .armed = true, .kills = true, .at = n };
+        _exit(s->act() ? 1 : 0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFSIGNALED(status)) return true;
+    if (WEXITSTATUS(status)) fail_msg("%s fails in a child that is not killed", s->name);
+    return false;
+}
+
+void fault_kill(const struct fault_scenario *s, int stride)
+{
+    if (__real_access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
+    char *dir = lt_test_temp(), hex[33];
+    struct expectation x = { "", "" };
+    empty_folder(dir);
+    s->setup();
+    hash(s->made, x.before);
+    assert_ok(s->act());
+    hash(s->made, x.after);
+    for (int n = 1;; n += stride) {
+        empty_folder(dir);
+        s->setup();
+        if (!killed_at(s, n)) break;
+        hash(s->made, hex);
+        if (!s->grows && strcmp(hex, x.before) && strcmp(hex, x.after))
+            fail_msg("%s, killed at call %d: %s is neither the old nor the new one", s->name, n, s->made);
+        if (s->act()) fail_msg("%s, after a kill at call %d: %s", s->name, n, lt_error());
+        hash(s->made, hex);
+        if (strcmp(hex, x.after)) fail_msg("%s, after a kill at call %d: something else is made", s->name, n);
     }
     assert_int_equal(chdir("/"), 0);
     lt_test_temp_end(dir);

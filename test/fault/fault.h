@@ -18,6 +18,7 @@
 
 struct fault {
     bool armed, sticky;             /* sticky: every call from the Nth on fails, but those that only take away */
+    bool kills;                     /* the Nth call does not come back: the process is killed before it */
     int at, count, error;
     const char *failed;             /* the first call that failed; NULL: none was reached */
     bool cleaning;                  /* a call that takes away failed: what it was to remove may stay */
@@ -36,5 +37,8 @@ struct fault_scenario {
  * is told in a sentence, the final name holds the old content or the new one whole, no temporary file stays, no
  * descriptor leaks, and the same again without a fault succeeds. */
 void fault_run(const struct fault_scenario *s, int stride);
+/* The same with the process killed at call N: the final name holds the old content or the new one whole, and the same
+ * again ends as if nothing had happened.  Temporary files may stay. */
+void fault_kill(const struct fault_scenario *s, int stride);
 
 #endif

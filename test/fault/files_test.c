@@ -199,11 +199,26 @@ static void test_fault__verbs_and_recipes(void **state)
     for (int i = 0; i < LT_COUNT(all); i++) fault_run(&all[i], 1);
 }
 
+static void test_fault__killed_at_every_call(void **state)
+{
+    (void)state;
+    static const struct fault_scenario all[] = {
+        { "writing in pieces", old_file, write_pieces, "file", false },
+        { "replacing a folder", old_folder, make_folder, "folder", false },
+        { "saving weights", old_weights, save_weights, "w.safetensors", false },
+        { "a verb with its record", weighed, weigh_again, "sum", false },
+        { "the record of a verb", weighed, weigh_again, "sum.run.json", false },
+        { "a recipe", chained, run_chain, "all", false },
+    };
+    for (int i = 0; i < LT_COUNT(all); i++) fault_kill(&all[i], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fault__files),
         cmocka_unit_test(test_fault__verbs_and_recipes),
+        cmocka_unit_test(test_fault__killed_at_every_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

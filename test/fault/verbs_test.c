@@ -100,6 +100,14 @@ static void test_fault__use(void **state)
     fault_run(&(struct fault_scenario){ "writing text", model, generate, "out.txt", false }, 13);
 }
 
+static void test_fault__killed(void **state)
+{
+    (void)state;
+    fault_kill(&(struct fault_scenario){ "training a tokenizer", texts, train_tokenizer, "tok", false }, 11);
+    fault_kill(&(struct fault_scenario){ "packing", tokenizer, pack, "shards", false }, 11);
+    fault_kill(&(struct fault_scenario){ "training", shards, train, "model", true }, 17);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +115,7 @@ int main(void)
         cmocka_unit_test(test_fault__pack),
         cmocka_unit_test(test_fault__train),
         cmocka_unit_test(test_fault__use),
+        cmocka_unit_test(test_fault__killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
