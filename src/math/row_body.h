@@ -5,9 +5,11 @@
  * pairwise at the end: the order any vector unit can follow. */
 #include "math/row_kernel.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -40,8 +42,6 @@ INLINE part load(const float *x)
 
 typedef float eight __attribute__((vector_size(32)));
 typedef float four __attribute__((vector_size(16)));
-typedef int32_t mask __attribute__((vector_size(4 * WIDTH)));
-typedef int32_t mask_four __attribute__((vector_size(16)));
 
 INLINE void store(float *x, part v)
 {
@@ -383,16 +383,23 @@ static void rope(int64_t rot, bool interleaved, float sign, const float *restric
 
 /* ---- attention ---- */
 
+/* a > b ? a : b in every lane; gcc makes three instructions of the general form where AVX-512 has one. */
 INLINE part larger(part a, part b)
 {
+#if defined(__AVX512F__)
+    return _mm512_max_ps(a, b);
+#else
+    typedef int32_t mask __attribute__((vector_size(4 * WIDTH)));
     mask m = a > b;
     return (part)((m & (mask)a) | (~m & (mask)b));
+#endif
 }
 
 INLINE four larger_four(four a, four b)
 {
-    mask_four m = a > b;
-    return (four)((m & (mask_four)a) | (~m & (mask_four)b));
+    typedef int32_t mask __attribute__((vector_size(16)));
+    mask m = a > b;
+    return (four)((m & (mask)a) | (~m & (mask)b));
 }
 
 INLINE float peak_of(int64_t n, const float *x)
