@@ -207,11 +207,11 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
     const char *a = rows->p;
     const int64_t row = rows->row, unit = rows->unit;
     __m256 sum[MR][2];
-#pragma GCC unroll 6                    /* here and below: keeps the sums in registers */
+    LT_UNROLL
     for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
     for (int64_t j = 0; j < k; j++, a += unit, b += NR) {
         __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
-#pragma GCC unroll 6
+        LT_UNROLL
         for (int r = 0; r < m; r++) {
             __m256 x = _mm256_broadcast_ss((const float *)(a + r * row));
             sum[r][0] = _mm256_fmadd_ps(x, b0, sum[r][0]);
@@ -219,7 +219,7 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
         }
     }
     if (n == NR) {
-#pragma GCC unroll 6
+        LT_UNROLL
         for (int r = 0; r < m; r++) {
             finish(c + r * ldc, sum[r][0], bias, add);
             finish(c + r * ldc + 8, sum[r][1], bias ? bias + 8 : NULL, add);
@@ -227,7 +227,7 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
         return;
     }
     float wide[MR * NR];
-#pragma GCC unroll 6
+    LT_UNROLL
     for (int r = 0; r < m; r++) {
         _mm256_storeu_ps(wide + r * NR, sum[r][0]);
         _mm256_storeu_ps(wide + r * NR + 8, sum[r][1]);
@@ -254,18 +254,18 @@ INLINE void part_of(const int m, int64_t k, const struct lt_gemm_rows *rows, int
     const char *a = (const char *)rows->p + first * rows->row;
     const int64_t row = rows->row, unit = rows->unit;
     __m256 sum[4][2];
-#pragma GCC unroll 4
+    LT_UNROLL
     for (int r = 0; r < m; r++)
         for (int i = 0; i < 2; i++) sum[r][i] = _mm256_loadu_ps(total + (first + r) * NR + 8 * i);
     for (int64_t j = 0; j < k; j++, a += unit, b += NR) {
-#pragma GCC unroll 4
+        LT_UNROLL
         for (int r = 0; r < m; r++) {
             __m256 x = _mm256_broadcast_ss((const float *)(a + r * row));
             sum[r][0] = _mm256_fmadd_ps(x, _mm256_loadu_ps(b), sum[r][0]);
             sum[r][1] = _mm256_fmadd_ps(x, _mm256_loadu_ps(b + 8), sum[r][1]);
         }
     }
-#pragma GCC unroll 4
+    LT_UNROLL
     for (int r = 0; r < m; r++)
         for (int i = 0; i < 2; i++) _mm256_storeu_ps(total + (first + r) * NR + 8 * i, sum[r][i]);
 }

@@ -246,8 +246,10 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
 {
     const int64_t row = a->row, unit = a->unit;
     const char *p[4];
+    LT_UNROLL
     for (int i = 0; i < 4; i++) p[i] = (const char *)a->p + 4 * i * row;
     __m512 sum[MR][2];
+    LT_UNROLL
     for (int r = 0; r < m; r++) {
         sum[r][0] = sum[r][1] = _mm512_setzero_ps();
         _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
@@ -255,15 +257,17 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
     }
     for (int64_t j = 0; j < k; j++, b += 4 * NR) {
         __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 64);
+        LT_UNROLL
         for (int r = 0; r < m; r++) {
             __m512 x = _mm512_set1_ps(*(const float *)(p[r / 4] + r % 4 * row));
             sum[r][0] = multiply_add(x, b0, sum[r][0], pairs);
             sum[r][1] = multiply_add(x, b1, sum[r][1], pairs);
         }
+        LT_UNROLL
         for (int i = 0; i < 4; i++) p[i] += unit;
     }
     __mmask16 left = mask16(n), right = mask16(n - 16);
-#pragma GCC unroll 14                   /* keeps the sums in registers */
+    LT_UNROLL
     for (int r = 0; r < m; r++) {
         finish(c + r * ldc, left, sum[r][0], bias, add);
         if (n > 16) finish(c + r * ldc + 16, right, sum[r][1], bias ? bias + 16 : NULL, add);
@@ -293,16 +297,19 @@ INLINE void part_of(const int m, int64_t k, const struct lt_gemm_rows *rows, int
     const char *a = (const char *)rows->p + first * rows->row;
     const int64_t row = rows->row, unit = rows->unit;
     __m512 sum[4][2];
+    LT_UNROLL
     for (int r = 0; r < m; r++)
         for (int i = 0; i < 2; i++) sum[r][i] = _mm512_loadu_ps(total + (first + r) * NR + 16 * i);
     for (int64_t j = 0; j < k; j++, a += unit, b += 4 * NR) {
         __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 64);
+        LT_UNROLL
         for (int r = 0; r < m; r++) {
             __m512 x = _mm512_set1_ps(*(const float *)(a + r * row));
             sum[r][0] = multiply_add(x, b0, sum[r][0], pairs);
             sum[r][1] = multiply_add(x, b1, sum[r][1], pairs);
         }
     }
+    LT_UNROLL
     for (int r = 0; r < m; r++)
         for (int i = 0; i < 2; i++) _mm512_storeu_ps(total + (first + r) * NR + 16 * i, sum[r][i]);
 }

@@ -9,6 +9,13 @@
 
 #include "math/gemm.h"
 
+/* Before a loop over the rows of a tile: the loop disappears, which keeps the sums in registers. */
+#if defined(__clang__)
+#define LT_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define LT_UNROLL _Pragma("GCC unroll 14")
+#endif
+
 enum { LT_GEMM_SLACK = 64 };            /* bytes past a panel that packing may write */
 
 struct lt_gemm_source {                 /* one panel of a matrix in memory */
