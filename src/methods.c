@@ -11,6 +11,7 @@
     X(help) \
     X(inspect) \
     X(lab) \
+    X(ngram_query) \
     X(pack) \
     X(perplexity) \
     X(reproduce) \
@@ -61,6 +62,7 @@
     X(wordpiece)
 #define LMS(X) \
     X(fake) \
+    X(ngram) \
     X(transformer)
 
 #define DECLARE_VERB(n) extern const struct lt_verb lt_verb_##n;

@@ -1,0 +1,218 @@
+/* The back end that runs a back-off n-gram model from an ARPA file.  Its tokens are the words of the model; text is cut
+ * at white space, and a word that the model does not list is <unk>.
+ *     lathe perplexity news.arpa.gz held-out.txt
+ *     lathe generate news.arpa --prompt "the house" */
+#include "ngram/ngram.h"
+#include "text/tokenizer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LN10 2.302585092994045684
+
+struct options { const char *path; };
+struct model { struct lt_ngram *ngram; struct lt_tokenizer *tokenizer; };
+struct session {
+    const struct lt_ngram *m;
+    int32_t *token;
+    int count, cap;
+    struct lt_ngram_state state;
+    float *row;                     /* [words]; NULL until asked for */
+};
+
+/* ---- words as a tokenizer ---- */
+static const char split_at_spaces[] =
+    "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[ \\\\t\\\\n\\\\x0B\\\\f\\\\r]+\"},\"behavior\":\"Removed\","
+    "\"invert\":false}";
+
+/* <s> and </s> are special (decoding leaves them out) and yet ordinary words of a text that spells them. */
+static int words_tokenizer(const struct lt_ngram *m, struct lt_tokenizer **out)
+{
+    uint32_t n = m->vocabulary.count;
+    if (n > LT_TOK_IDS_MAX) return lt_fail("%lu words: tokens are fewer than %d", (unsigned long)n, LT_TOK_IDS_MAX);
+    struct lt_str *piece = lt_alloc(n * sizeof *piece);
+    for (uint32_t i = 0; i < n; i++) piece[i] = lt_ngram_spelling(m, i);
+    struct lt_tok_added added[2];
+    int count = 0;
+    const uint32_t marker[] = { m->bos, m->eos };
+    for (int i = 0; i < LT_COUNT(marker); i++)
+        if (marker[i] != LT_NGRAM_NONE)
+            added[count++] = (struct lt_tok_added){ .id = (int32_t)marker[i], .content = piece[marker[i]],
+                                                    .special = true, .unseen = true };
+    struct lt_tok_spec spec = {
+        .kind = LT_TOK_WORDLEVEL, .count = (int32_t)n, .piece = piece, .added = added, .added_count = count,
+        .pre_tokenizer = split_at_spaces, .unk = "<unk>", .unk_id = (int32_t)m->unk,
+        .bos = m->bos == LT_NGRAM_NONE ? -1 : (int32_t)m->bos, .eos = m->eos == LT_NGRAM_NONE ? -1 : (int32_t)m->eos,
+    };
+    int rc = lt_tokenizer_build(&spec, out);
+    free(piece);
+    return rc;
+}
+
+/* ---- sessions ---- */
+static int check(const struct session *s, const int32_t *token, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (token[i] < 0 || (uint32_t)token[i] >= s->m->vocabulary.count)
+            return lt_fail("token %d is not below the vocabulary of %lu words", token[i],
+                           (unsigned long)s->m->vocabulary.count);
+    return 0;
+}
+
+static void hold(struct session *s, int32_t token)
+{
+    if (s->count == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 64;
+        s->token = lt_realloc(s->token, (size_t)s->cap * sizeof *s->token);
+    }
+    s->token[s->count++] = token;
+}
+
+static int ngram_feed(void *self, const int32_t *token, int n)
+{
+    struct session *s = self;
+    if (check(s, token, n)) return -1;
+    for (int i = 0; i < n; i++) {
+        hold(s, token[i]);
+        lt_ngram_push(s->m, &s->state, (uint32_t)token[i]);
+    }
+    return 0;
+}
+
+static const float *ngram_logits(void *self, int *vocab)
+{
+    struct session *s = self;
+    if (!s->row) s->row = lt_alloc(s->m->vocabulary.count * sizeof *s->row);
+    lt_ngram_row(s->m, &s->state, LN10, s->row);
+    *vocab = (int)s->m->vocabulary.count;
+    return s->row;
+}
+
+/* Is no word likelier?  Equal ones: the first counts, as a search for the largest would find it. */
+static bool is_best(struct session *s, int32_t token)
+{
+    int vocab;
+    const float *row = ngram_logits(s, &vocab);
+    for (int32_t i = 0; i < vocab; i++)
+        if (row[i] > row[token] || (row[i] == row[token] && i < token)) return false;
+    return true;
+}
+
+static int ngram_score(void *self, const int32_t *token, int n, float *logp, uint8_t *hit)
+{
+    struct session *s = self;
+    if (check(s, token, n)) return -1;
+    for (int i = 0; i < n; i++) {
+        bool first = !s->count;
+        if (hit) hit[i] = !first && is_best(s, token[i]);
+        double p = lt_ngram_prob(s->m, &s->state, (uint32_t)token[i], NULL);
+        logp[i] = first ? 0 : (float)(p * LN10);
+        hold(s, token[i]);
+    }
+    return 0;
+}
+
+static int ngram_rewind(void *self, int n)
+{
+    struct session *s = self;
+    if (n < 0 || n > s->count) return lt_fail("cannot take back %d of %d tokens", n, s->count);
+    s->count -= n;
+    s->state = (struct lt_ngram_state){ 0 };
+    for (int i = LT_MAX(0, s->count - s->m->order + 1); i < s->count; i++)
+        lt_ngram_push(s->m, &s->state, (uint32_t)s->token[i]);
+    return 0;
+}
+
+static void *ngram_fork(void *self)
+{
+    const struct session *s = self;
+    struct session *t = lt_calloc(1, sizeof *t);
+    t->m = s->m;
+    t->state = s->state;
+    t->count = t->cap = s->count;
+    t->token = lt_alloc((size_t)LT_MAX(s->count, 1) * sizeof *t->token);
+    if (s->count) memcpy(t->token, s->token, (size_t)s->count * sizeof *t->token);
+    return t;
+}
+
+static int ngram_count(void *self)
+{
+    return ((struct session *)self)->count;
+}
+
+static int ngram_limit(void *self)
+{
+    (void)self;
+    return 0;
+}
+
+static void ngram_session_close(void *self)
+{
+    struct session *s = self;
+    free(s->token);
+    free(s->row);
+    free(s);
+}
+
+static const struct lt_session_type session_type = {
+    .feed = ngram_feed, .logits = ngram_logits, .score = ngram_score, .rewind = ngram_rewind, .fork = ngram_fork,
+    .count = ngram_count, .limit = ngram_limit, .close = ngram_session_close,
+};
+
+/* ---- the model ---- */
+static bool ngram_claims(const char *path)
+{
+    static const char *const end[] = { ".arpa", ".arpa.gz", ".arpa.zst" };
+    for (int i = 0; i < LT_COUNT(end); i++)
+        if (lt_str_ends(lt_str(path), end[i])) return true;
+    return false;
+}
+
+static void ngram_close(void *self)
+{
+    struct model *m = self;
+    lt_tokenizer_free(m->tokenizer);
+    lt_ngram_free(m->ngram);
+    free(m);
+}
+
+static int ngram_open(const void *v, struct lt_ctx *c, void **self)
+{
+    const struct options *o = v;
+    struct model *m = lt_calloc(1, sizeof *m);
+    int rc = lt_ngram_open(o->path, c, &m->ngram);
+    if (!rc && words_tokenizer(m->ngram, &m->tokenizer))
+        rc = lt_fail("%s: its words make no tokenizer: %s", o->path, lt_error());
+    if (rc) ngram_close(m);
+    else *self = m;
+    return rc;
+}
+
+static int ngram_session(void *self, struct lt_session *out)
+{
+    struct session *s = lt_calloc(1, sizeof *s);
+    s->m = ((struct model *)self)->ngram;
+    *out = (struct lt_session){ &session_type, s };
+    return 0;
+}
+
+static const struct lt_tokenizer *ngram_tokenizer(void *self)
+{
+    return ((struct model *)self)->tokenizer;
+}
+
+static const struct lt_opt rows[] = {
+    { .key = "path", .help = "ARPA file, plain or compressed", .type = LT_STR, .at = offsetof(struct options, path),
+      .flags = LT_NEED | LT_ARG | LT_IN },
+    { 0 },
+};
+const struct lt_lm_type lt_lm_ngram = {
+    .m = { .name = "ngram", .brief = "back-off n-gram models over words, from ARPA files",
+           .size = sizeof(struct options), .opts = rows,
+           .doc = "log p(w | h) = log prob(h w) when h w is listed, else log backoff(h) + log p(w | shorter h)\n"
+                  "Files: NAME.arpa, NAME.arpa.gz, NAME.arpa.zst; any other name as ngram:path=NAME.\n"
+                  "example: lathe perplexity news.arpa.gz held-out.txt" },
+    .claims = ngram_claims, .open = ngram_open, .session = ngram_session, .tokenizer = ngram_tokenizer,
+    .close = ngram_close,
+};
