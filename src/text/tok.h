@@ -19,7 +19,7 @@
 
 /* ---- pieces found by their bytes ---- */
 struct lt_tok_index { const struct lt_str *piece; uint32_t *slot; uint32_t mask; };
-/* the first of equals wins */
+/* Borrows piece, where p == NULL is no piece; the first of equals wins. */
 void lt_tok_index_build(struct lt_tok_index *x, const struct lt_str *piece, int32_t count);
 int32_t lt_tok_index_find(const struct lt_tok_index *x, const char *p, size_t n);              /* -1: none */
 void lt_tok_index_free(struct lt_tok_index *x);
@@ -61,7 +61,7 @@ static inline uint32_t lt_tok_to(const struct lt_tok_view *v, size_t i)
 {
     return v->to ? v->to[i] : v->base + (uint32_t)i + 1;
 }
-/* The stretch of the given text that bytes begin .. end-1 stand for. */
+/* Where the byte at `begin` came from; at the end of the view, where its last byte's origin ends. */
 static inline uint32_t lt_tok_begin(const struct lt_tok_view *v, size_t begin)
 {
     return begin < v->n ? lt_tok_from(v, begin) : v->n ? lt_tok_to(v, v->n - 1) : v->base;
