@@ -248,7 +248,7 @@ static void sync_tree(const char *path)
     sync_path(path);
 }
 
-/* Puts temp in the place of path; what was there before lies under temp afterwards. */
+/* Puts temp in the place of path; what was there before lies under temp afterwards, or is gone. */
 static int swap_in(const char *temp, const char *path)
 {
     if (!lt_path_exists(path))
@@ -260,13 +260,17 @@ static int swap_in(const char *temp, const char *path)
         return -1;
 #endif
     char *old = temp_name(path, -1);
+    for (int try = -2; try > -100 && lt_path_exists(old); try--) {
+        free(old);
+        old = temp_name(path, try);
+    }
     int rc = rename(path, old);
     if (rc == 0 && (rc = rename(temp, path))) {
         int why = errno;
         rename(old, path);
         errno = why;
     } else if (rc == 0) {
-        rc = rename(old, temp);
+        lt_remove_tree(old);
     }
     free(old);
     return rc;
