@@ -24,8 +24,12 @@ SHAPES = {
 
 def peer(shape, dtype, mode, batch, seconds):
     """Tokens a second and peak MiB, or nothing when the setting does not run here."""
-    run = subprocess.run([sys.executable, PEER, shape, "--dtype", dtype, "--mode", mode, "--batch", str(batch),
-                          "--seconds", str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        run = subprocess.run([sys.executable, PEER, shape, "--dtype", dtype, "--mode", mode, "--batch", str(batch),
+                              "--seconds", str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                             timeout=240)
+    except subprocess.TimeoutExpired:
+        return None
     fields = run.stdout.split()
     return (float(fields[4]), float(fields[5])) if run.returncode == 0 and len(fields) == 6 else None
 
