@@ -163,6 +163,13 @@ static char *join(const char *folder, const char *name)
     return b.p;
 }
 
+int lt_file_remove(const char *path)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    return lt_fail("%s: cannot remove: %s", path, strerror(errno));
+}
+
 int lt_remove_tree(const char *path)
 {
     struct stat st;

@@ -16,6 +16,9 @@ bool lt_path_exists(const char *path);
 bool lt_path_is_dir(const char *path);
 int lt_mkdirs(const char *path);                                    /* like mkdir -p */
 int lt_remove_tree(const char *path);
+int lt_file_remove(const char *path);                               /* one file; none there is none to remove */
+/* Gives a file that is complete and flushed its final name, in the same file system; replaces what had it. */
+int lt_file_move(const char *from, const char *to);
 /* Names in a folder, sorted bytewise, without "." and ".."; free each and the array. */
 int lt_list_dir(const char *path, char ***names, int *count);
 

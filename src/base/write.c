@@ -157,6 +157,14 @@ int lt_file_save(const char *path, const void *p, size_t n)
     return lt_writer_commit(&w);
 }
 
+int lt_file_move(const char *from, const char *to)
+{
+    if (rename(from, to))
+        return lt_fail("%s: cannot write: %s", to, strerror(errno));
+    sync_folder_of(to);
+    return 0;
+}
+
 /* Replacing the folder somebody stands in would take more away than they meant to give. */
 static int refuse_ancestor(const char *path)
 {

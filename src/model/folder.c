@@ -169,7 +169,7 @@ int lt_model_open(const char *path, struct lt_model **out)
 
 /* ---- saving ---- */
 
-static int save_weights(const struct lt_model *m, const char *folder, enum lt_dtype type)
+static int save_weights(const struct lt_model *m, const char *folder, enum lt_dtype type, int64_t shard_bytes)
 {
     struct lt_safetensor *t = lt_calloc((size_t)m->weight_count + 1, sizeof *t);
     for (int i = 0; i < m->weight_count; i++) {
@@ -178,10 +178,7 @@ static int save_weights(const struct lt_model *m, const char *folder, enum lt_dt
                                        .data = w->data };
         for (int d = 0; d < w->rank; d++) t[i].dim[d] = w->dim[d];
     }
-    struct lt_buf path = { 0 };
-    lt_buf_fmt(&path, "%s/model.safetensors", folder);
-    int rc = lt_safetensors_save(path.p, t, m->weight_count, type);
-    lt_buf_free(&path);
+    int rc = lt_safetensors_save_folder(folder, t, m->weight_count, type, shard_bytes);
     free(t);
     return rc;
 }
@@ -197,8 +194,13 @@ static int save_config(const struct lt_model *m, const char *folder, enum lt_dty
     return rc;
 }
 
-int lt_model_save(const struct lt_model *m, const char *folder, enum lt_dtype type)
+int lt_model_save_shards(const struct lt_model *m, const char *folder, enum lt_dtype type, int64_t shard_bytes)
 {
     if (lt_mkdirs(folder) || save_config(m, folder, type) || lt_generation_save(&m->generation, folder)) return -1;
-    return save_weights(m, folder, type);
+    return save_weights(m, folder, type, shard_bytes);
+}
+
+int lt_model_save(const struct lt_model *m, const char *folder, enum lt_dtype type)
+{
+    return lt_model_save_shards(m, folder, type, 0);
 }

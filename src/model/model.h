@@ -84,8 +84,11 @@ int lt_model_train(struct lt_model *m);         /* gives every weight an f32 mas
  * record; training undoes it. */
 void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c);
 /* Writes config.json, model.safetensors (floats as `type`) and generation_config.json into a folder, each atomically;
- * other files there stay.  For a whole folder at once give it the temporary one of an lt_folder. */
+ * other files there stay, but for the shards of an earlier save.  For a whole folder at once give it the temporary one
+ * of an lt_folder. */
 int lt_model_save(const struct lt_model *m, const char *folder, enum lt_dtype type);
+/* The same, the weights in several files where one would hold more than shard_bytes (lt_safetensors_save_folder). */
+int lt_model_save_shards(const struct lt_model *m, const char *folder, enum lt_dtype type, int64_t shard_bytes);
 void lt_model_free(struct lt_model *m);
 int64_t lt_weight_count(const struct lt_weight *w);     /* of elements */
 

@@ -4,11 +4,16 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { HEADER_MAX = 100 << 20 };    /* the format's own bound */
 enum { DIM_MAX_LOG2 = 48 };         /* elements of one tensor; keeps products of sizes far from overflow */
+enum { SHARDS_MAX = 99999 };        /* what five digits count */
+
+static const char single_name[] = "model.safetensors",
+    index_name[] = "model.safetensors.index.json";
 
 /* A name from a file, shortened for a message. */
 #define NAMED "\"%.96s\""
@@ -199,8 +204,8 @@ static int open_any(struct lt_safetensors *s, const char *path)
 {
     if (!lt_path_is_dir(path))
         return lt_str_ends(lt_str(path), ".json") ? open_index(s, path) : map_file(s, path);
-    const char *file = lt_arena_fmt(&s->arena, "%s/model.safetensors", path);
-    const char *index = lt_arena_fmt(&s->arena, "%s/model.safetensors.index.json", path);
+    const char *file = lt_arena_fmt(&s->arena, "%s/%s", path, single_name);
+    const char *index = lt_arena_fmt(&s->arena, "%s/%s", path, index_name);
     if (lt_path_exists(file)) return map_file(s, file);
     if (lt_path_exists(index)) return open_index(s, index);
     return lt_fail("%s: expected model.safetensors or model.safetensors.index.json in this folder, found neither",
@@ -314,4 +319,178 @@ int lt_safetensors_save(const char *path, const struct lt_safetensor *t, int cou
     free(header);
     free(order);
     return rc;
+}
+
+/* ---- writing a folder's weights, whole or in shards ---- */
+
+struct shards {
+    const struct lt_safetensor *t;
+    enum lt_dtype as;
+    int *first, count;              /* shard k holds the tensors from first[k] to first[k + 1] */
+};
+
+static char *path_in(const char *folder, const char *name)
+{
+    struct lt_buf b = { 0 };
+    lt_buf_fmt(&b, "%s/%s", folder, name);
+    return b.p;
+}
+
+static char *shard_path(const struct shards *s, const char *folder, int k)
+{
+    struct lt_buf b = { 0 };
+    lt_buf_fmt(&b, "%s/model-%05d-of-%05d.safetensors", folder, k + 1, s->count);
+    return b.p;
+}
+
+/* A tensor larger than `most` leaves no room behind it, not even for an empty one. */
+static struct shards divide(const struct lt_safetensor *t, int count, enum lt_dtype as, int64_t most)
+{
+    struct shards s = { .t = t, .as = as, .first = lt_calloc((size_t)count + 2, sizeof *s.first) };
+    int64_t held = 0;
+    for (int i = 0; i < count; i++) {
+        int64_t size = t[i].count * (int64_t)lt_dtype_size(stored_type(&t[i], as));
+        if (i == 0 || size > most - held) {
+            s.first[s.count++] = i;
+            held = 0;
+        }
+        held += size;
+    }
+    s.count = LT_MAX(s.count, 1);
+    s.first[s.count] = count;
+    return s;
+}
+
+static int save_index(const struct shards *s, const char *folder)
+{
+    json_t *map = json_object();
+    int64_t total = 0;
+    int rc = 0;
+    for (int k = 0; k < s->count; k++) {
+        char *path = shard_path(s, folder, k);
+        for (int i = s->first[k]; i < s->first[k + 1]; i++) {
+            total += s->t[i].count * (int64_t)lt_dtype_size(stored_type(&s->t[i], s->as));
+            rc |= json_object_set_new(map, s->t[i].name, json_string(strrchr(path, '/') + 1));
+        }
+        free(path);
+    }
+    json_t *index = json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)total, "weight_map", map);
+    char *text = json_dumps(index, JSON_INDENT(2) | JSON_SORT_KEYS), *path = path_in(folder, index_name);
+    struct lt_buf b = { 0 };
+    if (text) lt_buf_fmt(&b, "%s\n", text);
+    rc = rc || !text ? lt_fail("%s: a tensor name is not UTF-8", path) : lt_file_save(path, b.p, b.n);
+    lt_buf_free(&b);
+    json_decref(index);
+    free(text);
+    free(path);
+    return rc;
+}
+
+/* Shards of the same number have the same names: their index goes first, since it would soon name a mixture. */
+static int move_in(const struct shards *s, const char *temp, const char *folder)
+{
+    char *index = path_in(folder, index_name), *written = path_in(temp, index_name);
+    char *same = shard_path(s, folder, 0);
+    int rc = lt_path_exists(same) ? lt_file_remove(index) : 0;
+    for (int k = 0; !rc && k < s->count; k++) {
+        char *from = shard_path(s, temp, k), *to = shard_path(s, folder, k);
+        rc = lt_file_move(from, to);
+        free(from);
+        free(to);
+    }
+    if (!rc) rc = lt_file_move(written, index);
+    free(same);
+    free(written);
+    free(index);
+    return rc;
+}
+
+/* All are written in a folder of a temporary name below this one: a full disk is met before anything old is touched. */
+static int save_shards(const struct shards *s, const char *folder)
+{
+    struct lt_folder d;
+    char *aside = path_in(folder, "model.safetensors.shards");
+    int rc = lt_folder_open(&d, aside);
+    free(aside);
+    if (rc) return -1;
+    for (int k = 0; !rc && k < s->count; k++) {
+        char *path = shard_path(s, d.temp, k);
+        rc = lt_safetensors_save(path, s->t + s->first[k], s->first[k + 1] - s->first[k], s->as);
+        free(path);
+    }
+    if (!rc) rc = save_index(s, d.temp);
+    if (!rc) rc = move_in(s, d.temp, folder);
+    lt_folder_abort(&d);
+    return rc;
+}
+
+/* The number of shards that "model-00001-of-00003.safetensors" names; 0: not such a name. */
+static int64_t shards_named(const char *name)
+{
+    enum { AT = sizeof "model-00001-of-" - 1, DIGITS = 5 };
+    int64_t n;
+    bool is = lt_glob("model-*-of-*.safetensors", name) && strspn(name + 6, "0123456789") == DIGITS
+              && !strncmp(name + 11, "-of-", 4) && strspn(name + AT, "0123456789") == DIGITS
+              && !strcmp(name + AT + DIGITS, ".safetensors");
+    return is && !lt_str_int((struct lt_str){ name + AT, DIGITS }, &n) ? n : 0;
+}
+
+/* Readers take model.safetensors before an index, so the way in that is not the new one goes first. */
+static int remove_replaced(const struct shards *s, const char *folder)
+{
+    char **names, *other = path_in(folder, s->count > 1 ? single_name : index_name);
+    int count = 0, rc = lt_file_remove(other);
+    free(other);
+    if (rc || lt_list_dir(folder, &names, &count)) return -1;
+    for (int i = 0; i < count; i++) {
+        int64_t of = shards_named(names[i]);
+        char *path = path_in(folder, names[i]);
+        if (!rc && of && (s->count == 1 || of != s->count)) rc = lt_file_remove(path);
+        free(path);
+        free(names[i]);
+    }
+    free(names);
+    return rc;
+}
+
+static int save_single(const struct shards *s, const char *folder)
+{
+    char *path = path_in(folder, single_name);
+    int rc = lt_safetensors_save(path, s->t, s->first[1], s->as);
+    free(path);
+    return rc;
+}
+
+int lt_safetensors_save_folder(const char *folder, const struct lt_safetensor *t, int count, enum lt_dtype as,
+                               int64_t shard_bytes)
+{
+    struct shards s = divide(t, count, as, shard_bytes > 0 ? shard_bytes : INT64_MAX);
+    int rc;
+    if (s.count > SHARDS_MAX)
+        rc = lt_fail("%s: shards of %" PRId64 " bytes would be %d files, more than %d; allow larger ones", folder,
+                     shard_bytes, s.count, SHARDS_MAX);
+    else
+        rc = s.count > 1 ? save_shards(&s, folder) : save_single(&s, folder);
+    if (!rc) rc = remove_replaced(&s, folder);
+    free(s.first);
+    return rc;
+}
+
+int lt_shard_size(const char *text, int64_t *bytes)
+{
+    static const struct { const char *name; double bytes; } unit[] = { { "KB", 1e3 }, { "MB", 1e6 }, { "GB", 1e9 },
+                                                                       { "TB", 1e12 } };
+    struct lt_str number = lt_str(text);
+    double value, factor = 1;
+    for (int i = 0; i < LT_COUNT(unit); i++) {
+        if (!lt_str_ends(number, unit[i].name)) continue;
+        factor = unit[i].bytes;
+        number.n -= strlen(unit[i].name);
+        break;
+    }
+    bool is = number.n && !lt_str_real(number, &value) && value * factor >= 1 && value * factor <= 1e18;
+    if (!is || (factor == 1 && value != floor(value)))
+        return lt_misuse("expected a size such as 5GB, 500MB or a count of bytes, found \"%s\"", text);
+    *bytes = (int64_t)(value * factor);
+    return 0;
 }

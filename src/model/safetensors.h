@@ -37,4 +37,15 @@ void lt_safetensors_free(struct lt_safetensors *s);
  * kept otherwise.  Names must be distinct. */
 int lt_safetensors_save(const char *path, const struct lt_safetensor *t, int count, enum lt_dtype as);
 
+/* Writes tensors into a folder that is there, as Hugging Face does: one model.safetensors or, where that would hold
+ * more than shard_bytes of data (0: never), model-00001-of-00003.safetensors ... and model.safetensors.index.json.  The
+ * tensors keep their order and a shard takes as many as fit; one that is larger has a shard of its own.
+ *
+ * What an earlier save left under these names is removed once the new files stand.  A save that fails leaves the old
+ * weights, or the new ones, or (old shards of the same number half replaced) no index: never a mixture. */
+int lt_safetensors_save_folder(const char *folder, const struct lt_safetensor *t, int count, enum lt_dtype as,
+                               int64_t shard_bytes);
+/* "5GB", "1.5GB", "500MB", "64KB" (powers of ten) or plain bytes; at least 1. */
+int lt_shard_size(const char *text, int64_t *bytes);
+
 #endif

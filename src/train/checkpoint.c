@@ -1,6 +1,6 @@
 /* Checkpoints: OUTPUT/checkpoint-N, each a Hugging Face folder with what training needs besides.
  *
- *   config.json, model.safetensors (F32), generation_config.json, tokenizer files
+ *   config.json, model.safetensors (F32) or its shards, generation_config.json, tokenizer files
  *   optimizer.safetensors    the optimiser's state, one flat tensor a weight, by the weight's name
  *   ema.safetensors          the running mean of the weights, when there is one
  *   trainer_state.json       step, data position, options, lengths of the metrics files
@@ -173,7 +173,8 @@ int lt_checkpoint_save(struct lt_trainer *t)
     int rc = lt_folder_open(&d, path);
     free(path);
     if (rc) return -1;
-    rc = lt_model_save(t->model, d.temp, LT_F32) || save_tensors(t, d.temp, optimizer_file, false)
+    rc = lt_model_save_shards(t->model, d.temp, LT_F32, t->shard_bytes)
+         || save_tensors(t, d.temp, optimizer_file, false)
          || (t->o->ema > 0 && save_tensors(t, d.temp, ema_file, true)) || copy_tokenizer(t, d.temp)
          || lt_state_save(t, d.temp);
     if (rc) {
@@ -194,7 +195,7 @@ static int save_ema(struct lt_trainer *t, enum lt_dtype type)
     if (rc) return -1;
     for (int i = 0; i < t->model->weight_count; i++)
         if (t->trained[i].ema) t->model->weight[i].data = t->trained[i].ema;
-    rc = lt_model_save(t->model, d.temp, type) || copy_tokenizer(t, d.temp) ? -1 : 0;
+    rc = lt_model_save_shards(t->model, d.temp, type, t->shard_bytes) || copy_tokenizer(t, d.temp) ? -1 : 0;
     for (int i = 0; i < t->model->weight_count; i++) t->model->weight[i].data = t->model->weight[i].master;
     if (!rc) return lt_folder_commit(&d);
     lt_folder_abort(&d);
@@ -206,6 +207,7 @@ int lt_final_save(struct lt_trainer *t)
     enum lt_dtype type;
     if (lt_dtype_find(t->o->save_dtype, &type)) return -1;
     if (lt_train_bad_weight(t)) return lt_train_diverged(t, t->step, "the update left the numbers");
-    if (lt_model_save(t->model, t->o->output, type) || copy_tokenizer(t, t->o->output)) return -1;
+    if (lt_model_save_shards(t->model, t->o->output, type, t->shard_bytes)) return -1;
+    if (copy_tokenizer(t, t->o->output)) return -1;
     return t->o->ema > 0 ? save_ema(t, type) : 0;
 }

@@ -1,6 +1,7 @@
 /* The training loop. */
 #include "base/ctx.h"
 #include "base/io.h"
+#include "model/safetensors.h"
 #include "train/trainer.h"
 
 #include <errno.h>
@@ -54,10 +55,12 @@ static int prepare_output(const struct lt_train_options *o, int *lock, char **ch
     if (lt_mkdirs(o->output) || lock_output(o->output, lock) || sweep(o->output)) return -1;
     if (o->restart && lt_checkpoint_keep(o, 0)) return -1;
     if (lt_checkpoint_find(o, checkpoint)) return -1;
-    struct lt_buf model = { 0 };
+    struct lt_buf model = { 0 }, shards = { 0 };
     lt_buf_fmt(&model, "%s/model.safetensors", o->output);
-    bool taken = !o->restart && !*checkpoint && lt_path_exists(model.p);
+    lt_buf_fmt(&shards, "%s.index.json", model.p);
+    bool taken = !o->restart && !*checkpoint && (lt_path_exists(model.p) || lt_path_exists(shards.p));
     lt_buf_free(&model);
+    lt_buf_free(&shards);
     return taken ? lt_misuse("%s: holds a model but no checkpoint to go on from; "
                              "name another folder, or --restart to replace it",
                              o->output) : 0;
@@ -265,7 +268,9 @@ int lt_train(const struct lt_train_options *o, struct lt_ctx *c)
     struct lt_trainer t = { .o = o, .ctx = c, .saved_step = -1, .validated_step = -1 };
     struct lt_progress p;
     char *checkpoint = NULL;
-    int lock = -1, rc = prepare_output(o, &lock, &checkpoint);
+    int lock = -1;
+    if (lt_shard_size(o->max_shard_size, &t.shard_bytes)) return lt_misuse("max_shard_size: %s", lt_error());
+    int rc = prepare_output(o, &lock, &checkpoint);
     if (!rc) rc = begin(&t, &checkpoint);
     if (!rc) {
         lt_progress_begin(c, &p, "training", "steps", (double)total(&t));

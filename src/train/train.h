@@ -21,7 +21,7 @@ struct lt_train_options {
     const char *time_limit, *time_plan;
     double learning_rate, weight_decay, max_grad_norm, ema;
     struct lt_list freeze, no_decay, lr_scale;
-    const char *packing, *dtype, *save_dtype, *on_change;
+    const char *packing, *dtype, *save_dtype, *max_shard_size, *on_change;
     bool gradient_checkpointing, restart;
     int64_t save_steps, save_total_limit, eval_steps, eval_batches;
     struct lt_list prompts;

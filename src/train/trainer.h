@@ -19,6 +19,7 @@ struct lt_trained {
 };
 struct lt_trainer {
     const struct lt_train_options *o;
+    int64_t shard_bytes;                    /* --max_shard_size */
     struct lt_ctx *ctx;
     struct lt_model *model;
     struct lt_graph *graph;

@@ -23,8 +23,8 @@ static bool may_change(const char *key)
 {
     static const char *const keys[] = {
         "data", "output", "model", "init_from", "tokenizer", "time_plan", "stop_at", "save_dtype",
-        "gradient_checkpointing", "save_steps", "save_total_limit", "eval_steps", "eval_batches", "prompts",
-        "sample_tokens",
+        "max_shard_size", "gradient_checkpointing", "save_steps", "save_total_limit", "eval_steps", "eval_batches",
+        "prompts", "sample_tokens",
     };
     for (int i = 0; i < LT_COUNT(keys); i++)
         if (!strcmp(keys[i], key)) return true;

@@ -135,6 +135,50 @@ static int save_weights(void)
     return count == 2 ? 0 : lt_fail("tensors are missing");
 }
 
+/* Weights in shards over those of one value: a failure must leave all old, all new, or no model; never a mixture. */
+enum { TENSORS = 3 };
+
+static int save_sharded(float value, int64_t most)
+{
+    const float data[2] = { value, value };
+    static const char *const name[TENSORS] = { "a", "b", "c" };
+    struct lt_safetensor t[TENSORS];
+    for (int i = 0; i < TENSORS; i++)
+        t[i] = (struct lt_safetensor){ .name = name[i], .type = LT_F32, .rank = 1, .dim = { 2 }, .count = 2,
+                                       .data = data };
+    return lt_safetensors_save_folder(".", t, TENSORS, LT_F32, most);
+}
+
+static void check_unmixed(void)
+{
+    struct lt_safetensors *s;
+    if (lt_safetensors_open(".", &s)) return;
+    assert_int_equal(s->count, TENSORS);
+    float first = *(const float *)s->tensor[0].data;
+    for (int i = 1; i < TENSORS; i++) assert_true(*(const float *)s->tensor[i].data == first);
+    lt_safetensors_free(s);
+}
+
+static void single_weights(void) { assert_ok(save_sharded(1, 0)); }
+static void two_shards(void) { assert_ok(save_sharded(1, 16)); }
+static void three_shards(void) { assert_ok(save_sharded(1, 8)); }
+
+static int save_and_look(int64_t most)
+{
+    int rc = save_sharded(2, most);
+    char *said = lt_strdup(lt_error());
+    bool armed = fault.armed;
+    fault.armed = false;
+    check_unmixed();
+    fault.armed = armed;
+    if (rc) lt_fail("%s", said);
+    free(said);
+    return rc;
+}
+
+static int save_three(void) { return save_and_look(8); }
+static int save_one(void) { return save_and_look(0); }
+
 static int run_verb(const struct lt_verb *v, const char *json)
 {
     struct lt_options *s = lt_options_new(&v->m);
@@ -184,6 +228,10 @@ static void test_fault__files(void **state)
         { "hashing a folder", old_folder, hash_folder, NULL, false },
         { "reading documents", documents, read_documents, NULL, false },
         { "saving weights", old_weights, save_weights, "w.safetensors", false },
+        { "shards over a single file", single_weights, save_three, NULL, false },
+        { "shards over others", two_shards, save_three, NULL, false },
+        { "shards over as many", three_shards, save_three, NULL, false },
+        { "a single file over shards", three_shards, save_one, NULL, false },
     };
     for (int i = 0; i < LT_COUNT(all); i++) fault_run(&all[i], 1);
 }

@@ -207,6 +207,46 @@ static void test_model__shards(void **state)
     lt_model_free(m);
 }
 
+static void test_model__saved_in_shards(void **state)
+{
+    (void)state;
+    struct lt_model *m = small(), *n;
+    for (int round = 0; round < 3; round++) {       /* over nothing, over shards, and over a single file */
+        if (round == 2) assert_ok(lt_model_save(m, folder, LT_F32));
+        assert_ok(lt_model_save_shards(m, folder, LT_F32, 3000));
+        assert_false(lt_path_exists(lt_test_path(folder, "model.safetensors")));
+        assert_ok(lt_model_open(folder, &n));
+        assert_true(n->files->file_count > 2);
+        for (int i = 0; i < m->weight_count; i++)
+            assert_memory_equal(n->weight[i].data, m->weight[i].data, (size_t)lt_weight_count(&m->weight[i]) * 4);
+        lt_model_free(n);
+    }
+    assert_ok(lt_model_save(m, folder, LT_F32));
+    assert_false(lt_path_exists(lt_test_path(folder, "model.safetensors.index.json")));
+    assert_ok(lt_model_open(folder, &n));
+    assert_int_equal(n->files->file_count, 1);
+    lt_model_free(n);
+    lt_model_free(m);
+}
+
+/* A link to itself is there and cannot be looked at, whoever asks: no file of that name would be another thing. */
+static void test_model__optional_files_that_cannot_be_looked_at(void **state)
+{
+    (void)state;
+    static const char *const name[] = { "generation_config.json", "tokenizer.json" };
+    for (int i = 0; i < LT_COUNT(name); i++) {
+        struct lt_lm lm = { 0 };
+        write_small();
+        const char *path = lt_test_path(folder, name[i]);
+        unlink(path);
+        assert_int_equal(symlink(name[i], path), 0);
+        assert_fails(lt_lm_open(folder, NULL, &lm), name[i]);
+        assert_int_equal(unlink(path), 0);
+        assert_ok(lt_lm_open(folder, NULL, &lm));
+        lt_lm_close(&lm);
+    }
+}
+
 static void test_model__what_is_no_model(void **state)
 {
     (void)state;
@@ -504,6 +544,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_model__keys_that_change_nothing_are_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__weights_that_lie, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__shards, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_model__saved_in_shards, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_model__optional_files_that_cannot_be_looked_at, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__what_is_no_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__saved_where_nothing_can_be_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_model__names_are_suggested, set_up, tear_down),
