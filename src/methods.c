@@ -1,6 +1,7 @@
 /* The registry: one list a kind, one line a method, sorted.  This file alone sees every folder.
  * tools/tidy fails when a method file is missing from its list. */
 #include "base/base.h"
+#include "ngram/smoothing/smoothing.h"
 #include <string.h>
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
@@ -11,6 +12,7 @@
     X(help) \
     X(inspect) \
     X(lab) \
+    X(ngram_build) \
     X(ngram_query) \
     X(pack) \
     X(perplexity) \
@@ -64,6 +66,10 @@
     X(fake) \
     X(ngram) \
     X(transformer)
+#define SMOOTHINGS(X) \
+    X(absolute_discounting) \
+    X(modified_kneser_ney) \
+    X(witten_bell)
 
 #define DECLARE_VERB(n) extern const struct lt_verb lt_verb_##n;
 #define DECLARE_ARCH(n) extern const struct lt_arch lt_arch_##n;
@@ -74,6 +80,7 @@
 #define DECLARE_DATAOP(n) extern const struct lt_dataop lt_dataop_##n;
 #define DECLARE_TOKENIZER(n) extern const struct lt_tokenizer_trainer lt_tokenizer_##n;
 #define DECLARE_LM(n) extern const struct lt_lm_type lt_lm_##n;
+#define DECLARE_SMOOTHING(n) extern const struct lt_smoothing lt_smoothing_##n;
 VERBS(DECLARE_VERB)
 ARCHS(DECLARE_ARCH)
 OBJECTIVES(DECLARE_OBJECTIVE)
@@ -83,6 +90,7 @@ CONTROLS(DECLARE_CONTROL)
 DATAOPS(DECLARE_DATAOP)
 TOKENIZERS(DECLARE_TOKENIZER)
 LMS(DECLARE_LM)
+SMOOTHINGS(DECLARE_SMOOTHING)
 
 #define HEAD_VERB(n) &lt_verb_##n.m,
 #define HEAD_ARCH(n) &lt_arch_##n.m,
@@ -93,6 +101,7 @@ LMS(DECLARE_LM)
 #define HEAD_DATAOP(n) &lt_dataop_##n.m,
 #define HEAD_TOKENIZER(n) &lt_tokenizer_##n.m,
 #define HEAD_LM(n) &lt_lm_##n.m,
+#define HEAD_SMOOTHING(n) &lt_smoothing_##n.m,
 static const struct lt_method *const verbs[] = { VERBS(HEAD_VERB) NULL };
 static const struct lt_method *const archs[] = { ARCHS(HEAD_ARCH) NULL };
 static const struct lt_method *const objectives[] = { OBJECTIVES(HEAD_OBJECTIVE) NULL };
@@ -102,6 +111,7 @@ static const struct lt_method *const controls[] = { CONTROLS(HEAD_CONTROL) NULL 
 static const struct lt_method *const dataops[] = { DATAOPS(HEAD_DATAOP) NULL };
 static const struct lt_method *const tokenizers[] = { TOKENIZERS(HEAD_TOKENIZER) NULL };
 static const struct lt_method *const lms[] = { LMS(HEAD_LM) NULL };
+static const struct lt_method *const smoothings[] = { SMOOTHINGS(HEAD_SMOOTHING) NULL };
 
 static const struct lt_kind kinds[] = {
     { .name = "verb", .brief = "what the program does: lathe VERB ...", .member = verbs },
@@ -113,6 +123,7 @@ static const struct lt_kind kinds[] = {
     { .name = "dataop", .brief = "operators on streams of documents", .member = dataops },
     { .name = "tokenizer", .brief = "ways to train a tokenizer", .member = tokenizers },
     { .name = "lm", .brief = "back ends of language models", .member = lms },
+    { .name = "smoothing", .brief = "how n-gram counts become probabilities", .member = smoothings },
     { .name = NULL },
 };
 

@@ -3,6 +3,8 @@
 #include "ngram/ngram.h"
 #include <stdlib.h>
 
+enum { WRITE_AT_ONCE = 1 << 20 };     /* bytes */
+
 static void put_float(struct lt_buf *b, float v)
 {
     char text[32];
@@ -35,8 +37,9 @@ static void put_ngram(const struct lt_ngram *m, int level, const uint32_t *node,
     lt_buf_char(b, '\n');
 }
 
-/* The n-grams of one level, in order: node[k] is the n-gram that the first k + 1 words of the current one make. */
-static void put_level(const struct lt_ngram *m, int level, struct lt_buf *b)
+/* The n-grams of one level, in order: node[k] is the n-gram that the first k + 1 words of the current one make.  With a
+ * writer, b is emptied into it whenever it has grown. */
+static void put_level(const struct lt_ngram *m, int level, struct lt_buf *b, struct lt_writer *w)
 {
     uint32_t node[LT_NGRAM_ORDER_MAX] = { 0 };
     for (uint32_t i = 0; i < m->level[level].count; i++) {
@@ -44,26 +47,36 @@ static void put_level(const struct lt_ngram *m, int level, struct lt_buf *b)
         for (int k = level; k >= 1; k--)
             while (m->level[k - 1].child[node[k - 1] + 1] <= node[k]) node[k - 1]++;
         if (listed(m, level, i)) put_ngram(m, level, node, b);
+        if (!w || b->n < WRITE_AT_ONCE) continue;
+        lt_writer_put(w, b->p, b->n);
+        lt_buf_clear(b);
     }
+}
+
+static void put_model(const struct lt_ngram *m, struct lt_buf *b, struct lt_writer *w)
+{
+    lt_buf_str(b, "\\data\\\n");
+    for (int k = 0; k < m->order; k++)
+        lt_buf_fmt(b, "ngram %d=%lu\n", k + 1, (unsigned long)m->level[k].count - (k == 0 && !m->unk_given));
+    for (int k = 0; k < m->order; k++) {
+        lt_buf_fmt(b, "\n\\%d-grams:\n", k + 1);
+        put_level(m, k, b, w);
+    }
+    lt_buf_str(b, "\n\\end\\\n");
 }
 
 void lt_ngram_write(const struct lt_ngram *m, struct lt_buf *out)
 {
-    lt_buf_str(out, "\\data\\\n");
-    for (int k = 0; k < m->order; k++)
-        lt_buf_fmt(out, "ngram %d=%lu\n", k + 1, (unsigned long)m->level[k].count - (k == 0 && !m->unk_given));
-    for (int k = 0; k < m->order; k++) {
-        lt_buf_fmt(out, "\n\\%d-grams:\n", k + 1);
-        put_level(m, k, out);
-    }
-    lt_buf_str(out, "\n\\end\\\n");
+    put_model(m, out, NULL);
 }
 
 int lt_ngram_save(const struct lt_ngram *m, const char *path)
 {
+    struct lt_writer w;
     struct lt_buf b = { 0 };
-    lt_ngram_write(m, &b);
-    int rc = lt_file_save(path, b.p, b.n);
+    if (lt_writer_open(&w, path)) return -1;
+    put_model(m, &b, &w);
+    lt_writer_put(&w, b.p, b.n);
     lt_buf_free(&b);
-    return rc;
+    return lt_writer_commit(&w);
 }

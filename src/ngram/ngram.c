@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LN10 2.302585092994045684
+#define NEVER (-99 * LN10)          /* log p of <s>, which follows nothing; some files give it log10 p = 0 */
 
 struct options { const char *path; };
 struct model { struct lt_ngram *ngram; struct lt_tokenizer *tokenizer; };
@@ -85,6 +86,7 @@ static const float *ngram_logits(void *self, int *vocab)
     struct session *s = self;
     if (!s->row) s->row = lt_alloc(s->m->vocabulary.count * sizeof *s->row);
     lt_ngram_row(s->m, &s->state, LN10, s->row);
+    if (s->m->bos != LT_NGRAM_NONE) s->row[s->m->bos] = (float)NEVER;
     *vocab = (int)s->m->vocabulary.count;
     return s->row;
 }
@@ -107,7 +109,7 @@ static int ngram_score(void *self, const int32_t *token, int n, float *logp, uin
         bool first = !s->count;
         if (hit) hit[i] = !first && is_best(s, token[i]);
         double p = lt_ngram_prob(s->m, &s->state, (uint32_t)token[i], NULL);
-        logp[i] = first ? 0 : (float)(p * LN10);
+        logp[i] = first ? 0 : (uint32_t)token[i] == s->m->bos ? (float)NEVER : (float)(p * LN10);
         hold(s, token[i]);
     }
     return 0;
