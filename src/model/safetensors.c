@@ -476,7 +476,7 @@ int lt_safetensors_save_folder(const char *folder, const struct lt_safetensor *t
     return rc;
 }
 
-int lt_shard_size(const char *text, int64_t *bytes)
+int lt_safetensors_size(const char *text, int64_t *bytes)
 {
     static const struct { const char *name; double bytes; } unit[] = { { "KB", 1e3 }, { "MB", 1e6 }, { "GB", 1e9 },
                                                                        { "TB", 1e12 } };

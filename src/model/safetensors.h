@@ -46,6 +46,6 @@ int lt_safetensors_save(const char *path, const struct lt_safetensor *t, int cou
 int lt_safetensors_save_folder(const char *folder, const struct lt_safetensor *t, int count, enum lt_dtype as,
                                int64_t shard_bytes);
 /* "5GB", "1.5GB", "500MB", "64KB" (powers of ten) or plain bytes; at least 1. */
-int lt_shard_size(const char *text, int64_t *bytes);
+int lt_safetensors_size(const char *text, int64_t *bytes);
 
 #endif

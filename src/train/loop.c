@@ -269,7 +269,7 @@ int lt_train(const struct lt_train_options *o, struct lt_ctx *c)
     struct lt_progress p;
     char *checkpoint = NULL;
     int lock = -1;
-    if (lt_shard_size(o->max_shard_size, &t.shard_bytes)) return lt_misuse("max_shard_size: %s", lt_error());
+    if (lt_safetensors_size(o->max_shard_size, &t.shard_bytes)) return lt_misuse("max_shard_size: %s", lt_error());
     int rc = prepare_output(o, &lock, &checkpoint);
     if (!rc) rc = begin(&t, &checkpoint);
     if (!rc) {

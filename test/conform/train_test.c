@@ -457,6 +457,47 @@ static void cut(const char *path, size_t keep)
     lt_buf_free(&b);
 }
 
+/* Neither the run nor its going on minds how its weights lie in files; nonsense is refused before anything is made. */
+static void test_train__weights_in_shards(void **state)
+{
+    (void)state;
+    char *dir = lt_test_temp(), *data = tiny_data(dir);
+    const char *a = lt_test_path(dir, "a"), *b = lt_test_path(dir, "b");
+    const char *whole[] = { BASE, "--max_steps", "6", "--batch_size", "4", NULL };
+    const char *stop[] = { BASE, "--max_steps", "6", "--batch_size", "4", "--stop_at", "3", "--max_shard_size", "4KB",
+                           NULL };
+    const char *on[] = { BASE, "--max_steps", "6", "--batch_size", "4", "--max_shard_size", "8000", NULL };
+    const char *nonsense[] = { BASE, "--max_steps", "6", "--max_shard_size", "5XB", NULL };
+    static const char index[] = "model.safetensors.index.json";
+    struct lt_safetensors *x, *y;
+    trained(2, data, a, whole);
+    trained(2, data, b, stop);
+    assert_true(lt_path_exists(lt_test_path(dir, "b/checkpoint-3/model.safetensors.index.json")));
+    trained(2, data, b, on);
+    assert_true(lt_path_exists(inside(b, index)));
+    assert_false(lt_path_exists(inside(b, "model.safetensors")));
+    assert_ok(lt_safetensors_open(a, &x));
+    assert_ok(lt_safetensors_open(b, &y));
+    assert_int_equal(x->file_count, 1);
+    assert_true(y->file_count > 1);
+    assert_int_equal(x->count, y->count);
+    for (int i = 0; i < x->count; i++) {
+        const struct lt_safetensor *w = lt_safetensors_find(y, x->tensor[i].name);
+        assert_non_null(w);
+        assert_int_equal(w->count, x->tensor[i].count);
+        assert_memory_equal(w->data, x->tensor[i].data, (size_t)w->count * 4);
+    }
+    lt_safetensors_free(x);
+    lt_safetensors_free(y);
+    assert_ok(lt_remove_tree(inside(b, "checkpoint-6")));       /* a finished model in shards is not written over */
+    assert_ok(lt_remove_tree(inside(b, "checkpoint-3")));
+    assert_fails(tiny_train(2, data, b, on), "holds a model");
+    assert_fails(tiny_train(2, data, lt_test_path(dir, "c"), nonsense), "max_shard_size: expected a size");
+    assert_false(lt_path_exists(lt_test_path(dir, "c")));
+    free(data);
+    lt_test_temp_end(dir);
+}
+
 /* A file of the run that is cut short is named, and nothing of the run is touched. */
 static void test_train__damaged_runs_are_refused(void **state)
 {
@@ -531,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_train__divergence_names_step_tensor_and_checkpoint),
         cmocka_unit_test(test_train__time_limit_can_be_repeated),
         cmocka_unit_test(test_train__bits_per_byte_counts_bytes),
+        cmocka_unit_test(test_train__weights_in_shards),
         cmocka_unit_test(test_train__damaged_runs_are_refused),
         cmocka_unit_test(test_train__refuses_what_does_not_fit),
     };

@@ -364,11 +364,11 @@ static void test_safetensors__shard_sizes(void **state)
                                        "infGB", "1e30", "0.5", "1.5", "0.0001KB", "5GBGB", "9999999999TB" };
     int64_t bytes;
     for (int i = 0; i < LT_COUNT(good); i++) {
-        if (lt_shard_size(good[i].text, &bytes)) fail_msg("refused %s: %s", good[i].text, lt_error());
+        if (lt_safetensors_size(good[i].text, &bytes)) fail_msg("refused %s: %s", good[i].text, lt_error());
         assert_int_equal(bytes, good[i].bytes);
     }
     for (int i = 0; i < LT_COUNT(bad); i++)
-        if (!lt_shard_size(bad[i], &bytes)) fail_msg("\"%s\" passes for %lld bytes", bad[i], (long long)bytes);
+        if (!lt_safetensors_size(bad[i], &bytes)) fail_msg("\"%s\" passes for %lld bytes", bad[i], (long long)bytes);
 }
 
 static void test_safetensors__empty_folder(void **state)
