@@ -156,6 +156,7 @@ static int32_t choose(struct writer *w)
     }
     memcpy(w->logits, logits, (size_t)vocab * sizeof(float));
     lt_log_softmax(logits, vocab, w->logp);
+    for (int i = w->t ? lt_tokenizer_vocab(w->t) : vocab; i < vocab; i++) w->logits[i] = -INFINITY;  /* mere padding */
     struct lt_seq seq = { w->h->token, w->h->count, w->out->prompt_count };
     if (lt_chain_apply(w->chain, seq, w->logits, vocab)) return -1;
     uint64_t bits = lt_rng_at(w->ask->seed, w->ask->number, (uint64_t)w->out->count);

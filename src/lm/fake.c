@@ -21,7 +21,7 @@ static int fake_open(const void *v, struct lt_ctx *c, void **self)
         free(f);
         return -1;
     }
-    if (f->tokenizer) f->vocab = lt_tokenizer_vocab(f->tokenizer);
+    if (f->tokenizer) f->vocab = LT_MAX(f->vocab, lt_tokenizer_vocab(f->tokenizer));
     *self = f;
     return 0;
 }
@@ -145,8 +145,8 @@ static int fake_session(void *self, struct lt_session *out)
 }
 
 static const struct lt_opt rows[] = {
-    { .key = "vocab", .help = "tokens", .type = LT_INT, .at = offsetof(struct options, vocab), .dflt = 64, .min = 1,
-      .max = 1 << 24 },
+    { .key = "vocab", .help = "tokens, not fewer than the tokenizer has", .type = LT_INT,
+      .at = offsetof(struct options, vocab), .dflt = 64, .min = 1, .max = 1 << 24 },
     { .key = "seed", .help = "names the model", .type = LT_INT, .at = offsetof(struct options, seed), .min = 0,
       .max = 1e15 },
     { .key = "limit", .help = "tokens a session holds; 0: any", .type = LT_INT, .at = offsetof(struct options, limit),

@@ -172,6 +172,26 @@ static void test_generate__stops_before_a_stop_string(void **unused)
     lt_test_temp_end(folder);
 }
 
+/* Models pad their vocabulary; what no tokenizer can spell is never written. */
+static void test_generate__padding_is_never_chosen(void **unused)
+{
+    (void)unused;
+    char *folder = lt_test_temp(), *path = byte_tokenizer(folder);
+    struct lt_lm lm = open_fake(path, ",vocab=4096");
+    struct lt_ask a = { .prompt = lt_str("ab"), .max_tokens = 50 };
+    struct lt_reply r;
+    for (int greedy = 0; greedy < 2; greedy++) {
+        a.greedy = greedy;
+        assert_ok(lt_generate(&lm, NULL, &a, 1, &r));
+        assert_true(r.count > 0);
+        for (int i = 0; i < r.count; i++) assert_in_range(r.token[i], 0, 256);
+        lt_reply_release(&r);
+    }
+    lt_lm_close(&lm);
+    free(path);
+    lt_test_temp_end(folder);
+}
+
 static void test_generate__a_prompt_is_never_cut(void **unused)
 {
     (void)unused;
@@ -252,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_generate__does_not_depend_on_company),
         cmocka_unit_test(test_generate__draws_from_the_distribution),
         cmocka_unit_test(test_generate__stops_before_a_stop_string),
+        cmocka_unit_test(test_generate__padding_is_never_chosen),
         cmocka_unit_test(test_generate__a_prompt_is_never_cut),
         cmocka_unit_test(test_perplexity__windows_agree),
     };
