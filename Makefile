@@ -27,7 +27,7 @@ FUZZ_SRC = $(sort $(wildcard test/fuzz/fuzz_*.c))
 FUZZ_NAME = $(FUZZ_SRC:test/fuzz/fuzz_%.c=%)
 FUZZ_BIN = $(FUZZ_NAME:%=$(BUILD)/fuzz/fuzz_%)
 REPLAY_BIN = $(FUZZ_NAME:%=$(BUILD)/fuzz/replay_%)
-FUZZ_SECONDS ?= 60
+FUZZ_LIMIT ?= 60s
 
 .DEFAULT_GOAL = all
 .SECONDARY:
@@ -121,9 +121,9 @@ $(BUILD)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(BUILD)/liblathe.a
 SANITIZED = BUILD=build-fuzz CC="$(CLANG)" $(SLOW) EXTRA_LDFLAGS="-fsanitize=address,undefined" \
             EXTRA_CFLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
 fuzzers: $(FUZZ_BIN)
-fuzz:  ## feed every parser random input for FUZZ_SECONDS (60) each, with clang and the sanitizers
+fuzz:  ## feed every parser random input for FUZZ_LIMIT (60s, or a number of inputs) each, sanitized
 	@$(MAKE) $(SANITIZED) fuzzers
-	tools/run-fuzz build-fuzz $(FUZZ_SECONDS) $(FUZZ_NAME)
+	tools/run-fuzz build-fuzz $(FUZZ_LIMIT) $(FUZZ_NAME)
 
 sanitized:
 	@$(MAKE) $(SANITIZED) all fuzzers

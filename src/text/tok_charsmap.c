@@ -1,5 +1,6 @@
 /* Sentencepiece's compiled normaliser: a double array (darts-clone) from byte strings to places in a list of
- * NUL-terminated replacements.  The bytes come from outside: every step is checked against the sizes.
+ * NUL-terminated replacements.  The bytes come from outside: every step is checked against the sizes, and a key or a
+ * replacement that is not made of whole characters is none, so that what comes out is UTF-8 as what goes in.
  *
  *   u32 size of the double array in bytes, little-endian; the array of u32; the replacements */
 #include "text/tok.h"
@@ -25,6 +26,11 @@ static uint32_t u32_at(const uint8_t *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
+static bool continues(char c)                  /* not the first byte of a character */
+{
+    return ((uint8_t)c & 0xC0) == 0x80;
+}
+
 /* The replacement for a key that p begins with: the longest key, or the shortest.  Its length, 0 when there is none. */
 static size_t find(const struct lt_tok_charsmap *m, const char *p, size_t n, bool longest, struct lt_str *out)
 {
@@ -40,7 +46,7 @@ static size_t find(const struct lt_tok_charsmap *m, const char *p, size_t n, boo
         if (!(unit >> 8 & 1) || at >= m->count)
             continue;
         size_t text = m->unit[at] & INT32_MAX;
-        if (text > m->text_n)
+        if (text > m->text_n || continues(m->text[text]) || (i + 1 < n && continues(p[i + 1])))
             continue;
         *out = lt_str(m->text + text);
         found = i + 1;
@@ -78,7 +84,8 @@ struct lt_tok_charsmap *lt_tok_charsmap_new(struct lt_str bytes)
 {
     const uint8_t *p = (const uint8_t *)bytes.p;
     uint32_t size = bytes.n < 4 ? 0 : u32_at(p);
-    if (bytes.n < 4 || size % 4 || size < 1024 || size > bytes.n - 4) {
+    if (bytes.n < 4 || size % 4 || size < 1024 || size > bytes.n - 4
+        || lt_utf8_bad(bytes.p + 4 + size, bytes.n - 4 - size) < bytes.n - 4 - size) {
         lt_fail("the compiled character map of %zu bytes is damaged", bytes.n);
         return NULL;
     }
