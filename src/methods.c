@@ -8,6 +8,7 @@
 #define VERBS(X) \
     X(completion) \
     X(explain) \
+    X(filter) \
     X(generate) \
     X(help) \
     X(inspect) \
@@ -57,7 +58,10 @@
     X(top_k) \
     X(top_p) \
     X(typical_p)
-#define DATAOPS(X)
+#define DATAOPS(X) \
+    X(exact_dedup) \
+    X(length) \
+    X(perplexity)
 #define TOKENIZERS(X) \
     X(bpe) \
     X(unigram) \
