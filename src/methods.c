@@ -19,6 +19,8 @@
     X(perplexity) \
     X(reproduce) \
     X(run) \
+    X(show_mask) \
+    X(show_template) \
     X(tokenizer_decode) \
     X(tokenizer_encode) \
     X(tokenizer_inspect) \
