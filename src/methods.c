@@ -53,8 +53,11 @@
     X(warmup_stable_decay)
 #define CONTROLS(X) \
     X(frequency_penalty) \
+    X(grammar) \
+    X(json_schema) \
     X(min_p) \
     X(presence_penalty) \
+    X(regex) \
     X(repetition_penalty) \
     X(temperature) \
     X(top_k) \

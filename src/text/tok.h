@@ -204,6 +204,7 @@ struct lt_tokenizer {
     void *state;                    /* of the model */
     int32_t bos, eos;
     char hash[33];
+    struct lt_token_trie *trie;     /* of lt_tokenizer_trie; NULL until asked for */
 };
 
 #endif

@@ -4,6 +4,7 @@
 #include "text/tok.h"
 #include "base/io.h"
 #include "text/tok_char.h"
+#include "text/token_trie.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -426,6 +427,7 @@ void lt_tokenizer_free(struct lt_tokenizer *t)
     lt_tok_trie_free(&t->added_normal.trie);
     lt_tok_index_free(&t->by_piece);
     lt_tok_index_free(&t->by_raw);
+    lt_token_trie_free(t->trie);
     lt_arena_free(&t->arena);
     free(t);
 }

@@ -33,6 +33,7 @@ static void test_control_laws__every_member(void **unused)
     struct lt_seq seq = { token, 6, 2 };
     for (const struct lt_method *const *m = controls(); *m; m++) {
         const struct lt_control *c = (const struct lt_control *)*m;
+        if (c->open) continue;              /* those that need a model: grammar_laws_test.c */
         struct lt_options *s = lt_options_new(*m);
         const void *o = lt_options_done(s);
         assert_non_null(o);

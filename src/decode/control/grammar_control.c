@@ -1,0 +1,181 @@
+/* Controls that let only tokens through that keep to a grammar, and the end only where the text may end.
+ *
+ *     lathe generate MODEL --prompt "Name: " --regex "[A-Z][a-z]{1,20}"
+ *     lathe generate MODEL --prompt "Answer in JSON: " --json_schema schema.json
+ *     lathe generate MODEL --grammar chess.gbnf */
+#include "base/io.h"
+#include "decode/grammar/grammar.h"
+#include "text/token_trie.h"
+#include "text/tokenizer.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options { const char *value; int64_t indent; };
+
+/* What forks of a chain share; they belong to one thread. */
+struct shared { struct lt_grammar *grammar; struct lt_gmachine *machine; const struct lt_tokenizer *t; int holders; };
+struct state { struct shared *shared; int *place; int count, cap; };     /* places so far, the last is now */
+
+typedef int compile_fn(const struct options *o, struct lt_grammar **out);
+
+static void push(struct state *s, int place)
+{
+    if (s->count == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 64;
+        s->place = lt_realloc(s->place, (size_t)s->cap * sizeof *s->place);
+    }
+    s->place[s->count++] = place;
+}
+
+static int open_with(compile_fn *compile, const void *v, void *st, struct lt_lm *lm)
+{
+    struct state *s = st;
+    const struct lt_tokenizer *t = lm && lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    struct lt_grammar *g;
+    if (!t) return lt_misuse("a grammar needs a model with a tokenizer");
+    if (compile(v, &g)) return -1;
+    struct shared *h = lt_calloc(1, sizeof *h);
+    *h = (struct shared){ .grammar = g, .machine = lt_gmachine_new(g, lt_tokenizer_trie(t)), .t = t, .holders = 1 };
+    s->shared = h;
+    if (lt_gmachine_start(h->machine) < 0) return lt_misuse("the grammar allows no text at all");
+    push(s, lt_gmachine_start(h->machine));
+    return 0;
+}
+
+static void grammar_apply(const void *v, void *st, struct lt_seq seq, float *logits, int vocab)
+{
+    struct state *s = st;
+    const struct shared *h = s->shared;
+    int place = s->place[s->count - 1], known = LT_MIN(vocab, lt_tokenizer_vocab(h->t)), eos = lt_tokenizer_eos(h->t);
+    (void)v, (void)seq;
+    float end = eos >= 0 && eos < vocab && lt_gmachine_ends(h->machine, place) ? logits[eos] : -INFINITY;
+    const uint64_t *mask = place < 0 ? NULL : lt_gmachine_mask(h->machine, place);
+    for (int i = 0; i < known; i += 64) {
+        uint64_t bits = mask ? mask[i / 64] : 0;
+        int n = LT_MIN(64, known - i);
+        if (bits == UINT64_MAX) continue;
+        for (int k = 0; k < n; k++)
+            if (!(bits >> k & 1)) logits[i + k] = -INFINITY;
+    }
+    for (int i = known; i < vocab; i++) logits[i] = -INFINITY;
+    if (eos >= 0 && eos < vocab) logits[eos] = LT_MAX(logits[eos], end);
+}
+
+static void grammar_accept(const void *v, void *st, int32_t token)
+{
+    struct state *s = st;
+    struct lt_str bytes;
+    int place = s->place[s->count - 1];
+    (void)v;
+    if (lt_tokenizer_special(s->shared->t, token) || !lt_tokenizer_bytes(s->shared->t, token, &bytes)) bytes.n = 0;
+    push(s, lt_gmachine_steps(s->shared->machine, place, bytes));
+}
+
+static void grammar_rewind(const void *v, void *st, int n)
+{
+    struct state *s = st;
+    (void)v;
+    s->count -= LT_MIN(n, s->count - 1);
+}
+
+static int grammar_fork(void *dst, const void *src)
+{
+    struct state *to = dst;
+    const struct state *from = src;
+    *to = *from;
+    to->place = lt_alloc((size_t)from->cap * sizeof *to->place);
+    memcpy(to->place, from->place, (size_t)from->count * sizeof *to->place);
+    to->shared->holders++;
+    return 0;
+}
+
+static void grammar_close(void *st)
+{
+    struct state *s = st;
+    free(s->place);
+    if (!s->shared || --s->shared->holders) return;
+    lt_gmachine_free(s->shared->machine);
+    lt_grammar_free(s->shared->grammar);
+    free(s->shared);
+}
+
+/* ---- the notations ---- */
+static int compile_regex(const struct options *o, struct lt_grammar **out)
+{
+    return lt_grammar_regex("regex", lt_str(o->value), out);
+}
+
+/* The text of a file, or the value itself when it begins as the notation does. */
+static int with_text(const struct options *o, bool inline_text,
+                     int (*compile)(const char *, struct lt_str, const struct options *, struct lt_grammar **),
+                     struct lt_grammar **out)
+{
+    struct lt_buf text = { 0 };
+    if (inline_text) return compile("the option", lt_str(o->value), o, out);
+    int rc = lt_file_read(o->value, &text);
+    if (!rc) rc = compile(o->value, (struct lt_str){ text.p ? text.p : "", text.n }, o, out);
+    lt_buf_free(&text);
+    return rc;
+}
+
+static int gbnf_text(const char *label, struct lt_str text, const struct options *o, struct lt_grammar **out)
+{
+    (void)o;
+    return lt_grammar_gbnf(label, text, out);
+}
+
+static int compile_gbnf(const struct options *o, struct lt_grammar **out)
+{
+    return with_text(o, strstr(o->value, "::=") != NULL, gbnf_text, out);
+}
+
+static int schema_text(const char *label, struct lt_str text, const struct options *o, struct lt_grammar **out)
+{
+    return lt_grammar_schema(label, text, (int)o->indent, out);
+}
+
+static int compile_schema(const struct options *o, struct lt_grammar **out)
+{
+    return with_text(o, *o->value == '{', schema_text, out);
+}
+
+static int regex_open(const void *o, void *st, struct lt_lm *lm) { return open_with(compile_regex, o, st, lm); }
+static int gbnf_open(const void *o, void *st, struct lt_lm *lm) { return open_with(compile_gbnf, o, st, lm); }
+static int schema_open(const void *o, void *st, struct lt_lm *lm) { return open_with(compile_schema, o, st, lm); }
+
+#define VALUE(text) \
+    { .key = "value", .help = text, .type = LT_STR, .at = offsetof(struct options, value), .flags = LT_NEED }
+static const struct lt_opt regex_rows[] = { VALUE("regular expression that the whole text must match"), { 0 } };
+static const struct lt_opt gbnf_rows[] = { VALUE("file of a grammar in GBNF, or the grammar itself"), { 0 } };
+static const struct lt_opt schema_rows[] = {
+    VALUE("file of a JSON Schema, or the schema itself; {} is any JSON"),
+    { .key = "indent", .help = "most blanks after a line end between JSON tokens", .type = LT_INT,
+      .at = offsetof(struct options, indent), .dflt = 20, .min = 0, .max = 1000 },
+    { 0 },
+};
+#define GRAMMAR(open_fn) \
+    .order = 100, .state = sizeof(struct state), .open = open_fn, .apply = grammar_apply, .accept = grammar_accept, \
+    .rewind = grammar_rewind, .fork = grammar_fork, .close = grammar_close
+
+const struct lt_control lt_control_regex = {
+    .m = { .name = "regex", .brief = "the text matches a regular expression", .paper = "arXiv:2307.09702",
+           .size = sizeof(struct options), .opts = regex_rows,
+           .doc = "Tokens after which no match is possible any more are banned; the end is allowed where the text\n"
+                  "matches.  Classes, groups, | * + ? {m,n}; no back references and no look-around." },
+    GRAMMAR(regex_open),
+};
+const struct lt_control lt_control_grammar = {
+    .m = { .name = "grammar", .brief = "the text is of a grammar in GBNF, llama.cpp's notation",
+           .paper = "arXiv:2305.13971", .size = sizeof(struct options), .opts = gbnf_rows,
+           .doc = "root ::= \"yes\" | \"no\"     a value with ::= is the grammar itself, any other names a file" },
+    GRAMMAR(gbnf_open),
+};
+const struct lt_control lt_control_json_schema = {
+    .m = { .name = "json_schema", .brief = "the text is JSON that a schema allows", .paper = "arXiv:2501.10868",
+           .size = sizeof(struct options), .opts = schema_rows,
+           .doc = "What comes out is valid by the schema; properties come in its order.  White space between tokens\n"
+                  "is one space or a line end and blanks.  A keyword that is not supported is an error that names\n"
+                  "its place." },
+    GRAMMAR(schema_open),
+};

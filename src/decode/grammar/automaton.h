@@ -1,0 +1,19 @@
+/* What a grammar is after building: one automaton for each rule, their states numbered through. */
+#ifndef LT_AUTOMATON_H
+#define LT_AUTOMATON_H
+
+#include "decode/grammar/grammar.h"
+
+enum lt_gedge_kind { LT_GEDGE_EMPTY, LT_GEDGE_BYTE, LT_GEDGE_CALL };
+struct lt_gedge { uint8_t kind, low, high; int32_t to, rule, next; };   /* next: another edge of the state, or -1 */
+struct lt_grammar {
+    struct lt_gedge *edge; int32_t edges, edge_cap;
+    int32_t *first;                 /* [states]: an edge of the state, or -1 */
+    bool *final;                    /* [states]: the rule may end here */
+    int32_t states, state_cap;
+    int32_t *start;                 /* [rules] */
+    bool *nullable;                 /* [rules]: may be empty */
+    int rules, root;
+};
+
+#endif

@@ -1,0 +1,25 @@
+/* The tokens of a tokenizer as a trie over the bytes they stand for, laid out for walks that leave subtrees out:
+ * constrained decoding and vocabulary filters go through it once for every token they choose. */
+#ifndef LT_TOKEN_TRIE_H
+#define LT_TOKEN_TRIE_H
+
+#include "base/base.h"
+
+struct lt_token_node {
+    uint32_t end;                   /* the first node after this one's subtree; nodes lie in depth-first order */
+    uint32_t first, count;          /* tokens that end here: id[first .. first + count - 1] */
+    uint16_t depth;                 /* bytes from the root, from 1 */
+    uint8_t byte;
+};
+struct lt_token_trie {
+    struct lt_token_node *node; uint32_t nodes;
+    int32_t *id; uint32_t ids;
+    int depth_max, vocab;           /* vocab: as lt_tokenizer_vocab */
+};
+/* Special tokens and tokens that add nothing to a text are not in it.  Made at the first call and kept with the
+ * tokenizer; any thread may call. */
+const struct lt_token_trie *lt_tokenizer_trie(const struct lt_tokenizer *t);
+struct lt_token_trie *lt_token_trie_new(const struct lt_tokenizer *t);
+void lt_token_trie_free(struct lt_token_trie *t);       /* NULL is fine */
+
+#endif
