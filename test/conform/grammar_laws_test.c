@@ -201,6 +201,8 @@ static void test_grammar_laws__refusals(void **state)
         { lt_grammar_regex, "a{2", "nothing to repeat" },
         { lt_grammar_regex, "[a", "a class without its ]" },
         { lt_grammar_regex, "(a", "a ( without its )" },
+        { lt_grammar_regex, "a[]", "allows no text at all" },
+        { lt_grammar_gbnf, "root ::= \"a\" root", "allows no text at all" },
         { lt_grammar_regex, "a)", "a ) without its (" },
         { lt_grammar_regex, "((((a{100}){100}){100}){100})", "too large" },
     };

@@ -38,7 +38,6 @@ static int open_with(compile_fn *compile, const void *v, void *st, struct lt_lm 
     struct shared *h = lt_calloc(1, sizeof *h);
     *h = (struct shared){ .grammar = g, .machine = lt_gmachine_new(g, lt_tokenizer_trie(t)), .t = t, .holders = 1 };
     s->shared = h;
-    if (lt_gmachine_start(h->machine) < 0) return lt_misuse("the grammar allows no text at all");
     push(s, lt_gmachine_start(h->machine));
     return 0;
 }

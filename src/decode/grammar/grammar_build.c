@@ -352,6 +352,34 @@ static void compile(struct making *m, const struct lt_gx *x, int32_t from, int32
     }
 }
 
+/* ---- what leads nowhere ---- */
+static bool leads_on(const struct lt_grammar *g, const bool *alive, const struct lt_gedge *e)
+{
+    return alive[e->to] && (e->kind != LT_GEDGE_CALL || alive[g->start[e->rule]]);
+}
+
+/* Takes edges away after which no rule could end, so that whatever may come can be finished.  False: there is no text
+ * at all. */
+static bool trim(struct lt_grammar *g)
+{
+    bool *alive = lt_alloc((size_t)g->states);
+    memcpy(alive, g->final, (size_t)g->states);
+    for (bool more = true; more;) {
+        more = false;
+        for (int32_t s = g->states - 1; s >= 0; s--)        /* most edges lead to later states */
+            for (int32_t e = g->first[s]; e >= 0 && !alive[s]; e = g->edge[e].next)
+                if (leads_on(g, alive, &g->edge[e])) alive[s] = more = true;
+    }
+    for (int32_t s = 0; s < g->states; s++)
+        for (int32_t *e = &g->first[s]; *e >= 0;) {
+            if (leads_on(g, alive, &g->edge[*e])) e = &g->edge[*e].next;
+            else *e = g->edge[*e].next;
+        }
+    bool any = alive[g->start[g->root]];
+    free(alive);
+    return any;
+}
+
 /* ---- what must not be ---- */
 /* Goes along edges that take no byte from the start of a rule.  seen: [states], holds `mark` where it has been; found
  * receives the rules called.  True: the rule may end without a byte. */
@@ -462,6 +490,7 @@ int lt_grammar_build(struct lt_grammar_builder *b, int root, struct lt_grammar *
                          LT_GRAMMAR_STATES_MAX);
     }
     if (!rc) rc = check(g, b);
+    if (!rc && !trim(g)) rc = lt_fail("the grammar allows no text at all");
     if (rc) lt_grammar_free(g);
     else *out = g;
     return rc;
