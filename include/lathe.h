@@ -268,6 +268,8 @@ struct lt_session_type {
 struct lt_lm { const struct lt_lm_type *type; void *self; };
 /* a model folder, file, or NAME:key=value,... */
 int lt_lm_open(const char *path, struct lt_ctx *c, struct lt_lm *out);
+/* The same with further "key=value" options of the back end; more may be NULL. */
+int lt_lm_open_with(const char *path, const struct lt_list *more, struct lt_ctx *c, struct lt_lm *out);
 void lt_lm_close(struct lt_lm *lm);
 
 /* ---- whole operations ---- */

@@ -1,7 +1,6 @@
 #include "model/session.h"
 #include "model/session_state.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,12 +237,10 @@ static int begin(const struct lt_feed *f, int *done)
     return f->logp && from_of(f) == *done && *done < f->n ? know_last(s) : 0;
 }
 
-static int feed_many(const struct lt_feed *f, int count)
+static int feed_beside(const struct lt_feed *f, int count)
 {
-    if (!count) return 0;
     struct lt_runner *r = ((struct lt_session_state *)f->s)->run;
     int *done = lt_calloc(2 * (size_t)count, sizeof *done), *before = done + count, rc = 0, begun = 0;
-    for (int i = 0; i < count; i++) assert(((struct lt_session_state *)f[i].s)->run == r);
     for (; begun < count && !rc; begun++) {
         before[begun] = held(f[begun].s);
         rc = begin(&f[begun], &done[begun]);
@@ -253,6 +250,19 @@ static int feed_many(const struct lt_feed *f, int count)
     for (int i = 0; rc && i < begun; i++) cut(f[i].s, LT_MIN(before[i], held(f[i].s)));
     free(p);
     free(done);
+    return rc;
+}
+
+/* Sessions of several runners go runner by runner. */
+static int feed_many(const struct lt_feed *f, int count)
+{
+    int rc = 0;
+    for (int i = 0, n; i < count && !rc; i += n) {
+        struct lt_runner *r = ((struct lt_session_state *)f[i].s)->run;
+        for (n = 1; i + n < count && ((struct lt_session_state *)f[i + n].s)->run == r; n++) { }
+        rc = feed_beside(f + i, n);
+        for (int k = 0; rc && k < i; k++) cut(f[k].s, held(f[k].s) - f[k].n);
+    }
     return rc;
 }
 

@@ -25,8 +25,8 @@ struct lt_pages *lt_runner_pages(struct lt_runner *r);
  * with a context of its own. */
 int lt_model_session(struct lt_model *m, struct lt_ctx *c, struct lt_session_spec spec, struct lt_session *out);
 
-/* The bytes of a saved session (doc/formats/session-cache.md); out is empty.  Back from them into an empty session; label
- * stands for the path. */
+/* The bytes of a saved session (doc/formats/session-cache.md); out is empty.  Back from them into an empty session;
+ * label stands for the path. */
 void lt_session_write(const struct lt_session *s, struct lt_buf *out);
 int lt_session_parse(struct lt_session *s, const char *label, const uint8_t *p, size_t n);
 
