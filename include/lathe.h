@@ -224,6 +224,11 @@ struct lt_reply {                                       /* release with lt_reply
     const char *finish;  /* "stop": an end token or stop string, "length", "interrupted" */
 };
 void lt_reply_release(struct lt_reply *r);
+/* A way to find a reply, over sessions only: it serves models of every kind. */
+struct lt_search {
+    struct lt_method m;
+    int (*run)(const void *o, struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, struct lt_reply *out);
+};
 struct lt_session_type;
 struct lt_session { const struct lt_session_type *type; void *self; };
 struct lt_lm_type {

@@ -30,6 +30,7 @@ static const struct lt_opt rows[] = {
     { .key = "controls", .help = "changes to the logits before a token is chosen", .type = LT_METHODS,
       .at = AT(controls),
       .text = "control" },
+    { .key = "search", .help = "how a reply is found", .type = LT_METHOD, .at = AT(search), .text = "search:sample" },
     { .key = "logprobs", .help = "most likely tokens reported at each place, with --format jsonl", .type = LT_INT,
       .at = AT(logprobs), .min = 0, .max = 1000, .alias = "top_logprobs" },
     { .key = "batch_size", .help = "replies written at once; changes no text", .type = LT_INT, .at = AT(batch_size),
@@ -58,9 +59,10 @@ const struct lt_verb lt_verb_generate = {
            .doc = "p(x_t | x_<t) = softmax(controls(logits)); the token at place i of reply k is drawn with the\n"
                   "random number (seed, k, i), so a reply does not depend on the others, the threads or the batch.\n"
                   "Guesses (draft: arXiv:2211.17192, lookup) save passes over the model and leave the distribution as it\n"
-                  "is; with greedy or lookup also the text.  Log-probabilities are the model's own, before the controls.  Several replies as text are separated\n"
-                  "by a line of ---.\n"
+                  "is; with greedy or lookup also the text.  Log-probabilities are the model's own,\n"
+                  "before the controls.  Several replies as text are separated by a line of ---.\n"
                   "example: lathe generate MODEL --prompt \"It was a\" --temperature 0.8 --top_p 0.95 --n 3\n"
+                  "example: lathe generate MODEL --prompt \"It was a\" --search beam --search.width 4\n"
                   "example: lathe generate MODEL --input prompts.jsonl --format jsonl --greedy --output out.jsonl" },
     .run = run,
 };

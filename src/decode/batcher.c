@@ -232,7 +232,8 @@ static int guess(struct lt_batcher *b, struct seat **s, int n)
     int count = 0;
     for (int i = 0; i < n; i++) {
         s[i]->draft.count = 0;
-        if (s[i]->r->w.reply.count && s[i]->r->w.count - s[i]->held <= PART) all[count++] = (struct lt_drafted){ &s[i]->draft, &s[i]->r->w };
+        if (s[i]->r->w.reply.count && s[i]->r->w.count - s[i]->held <= PART)
+            all[count++] = (struct lt_drafted){ &s[i]->draft, &s[i]->r->w };
     }
     int rc = count ? lt_draft_guess(&b->how.draft, all, count) : 0;
     free(all);

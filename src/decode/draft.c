@@ -51,9 +51,15 @@ static void look_up(struct lt_draft *d, const struct lt_writing *w, int longest,
 
 /* ---- a model that guesses ---- */
 
-struct guesser { struct lt_draft *d; struct lt_writing *w; struct lt_chain *chain; float *row; int most, vocab, place; };
+struct guesser {
+    struct lt_draft *d;
+    struct lt_writing *w;
+    struct lt_chain *chain;         /* a fork of the reply's */
+    float *row;
+    int most, vocab, place;         /* place: tokens of the reply before the guesses */
+};
 
-/* Draws the next guess from the guesser's logits as the reply would be: with its controls, seeing the guesses before. */
+/* Draws the next guess from the guesser's logits as the reply would be: with its controls, after the guesses before. */
 static int guess(struct guesser *g)
 {
     struct lt_writing *w = g->w;

@@ -1,8 +1,8 @@
-/* Speculative decoding (arXiv:2211.17192): tokens are guessed cheaply, the model judges all guesses in one pass, and what
- * is kept has exactly the model's distribution.
+/* Speculative decoding (arXiv:2211.17192): tokens are guessed cheaply, the model judges all guesses in one pass, and
+ * what is kept has exactly the model's distribution.
  *
- * A guess from a second model is kept with probability min(1, p/q), else a token is drawn from max(p - q, 0); p and q are
- * both after the controls.  A guess looked up in the text so far is kept when it is the token that would have been
+ * A guess from a second model is kept with probability min(1, p/q), else a token is drawn from max(p - q, 0); p and q
+ * are both after the controls.  A guess looked up in the text so far is kept when it is the token that would have been
  * written anyhow, so the text is the same as without; so it is with greedy. */
 #ifndef LT_DRAFT_H
 #define LT_DRAFT_H
@@ -29,8 +29,8 @@ void lt_draft_close(struct lt_draft *d);
 /* A guess for each of n replies that are being written; none where the text has no room for one. */
 struct lt_drafted { struct lt_draft *d; struct lt_writing *w; };
 int lt_draft_guess(const struct lt_draft_how *how, const struct lt_drafted *all, int n);
-/* Judges the guesses: row (count + 1, vocab) are the model's logits before each of them and after the last.  Writes down
- * those kept and one token more, unless the reply finishes before.  Returns the guesses kept, or -1. */
+/* Judges the guesses: row (count + 1, vocab) are the model's logits before each of them and after the last.  Writes
+ * down those kept and one token more, unless the reply finishes before.  Returns the guesses kept, or -1. */
 int lt_draft_judge(struct lt_draft *d, struct lt_writing *w, const float *row);
 
 #endif

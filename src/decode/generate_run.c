@@ -223,6 +223,27 @@ static int ask_more(struct run *r)
     return 0;
 }
 
+/* A search finds one reply after the other. */
+static int search_all(struct run *r)
+{
+    const struct lt_search *search = (const struct lt_search *)r->o->search.method;
+    struct lt_progress p;
+    int rc = 0;
+    lt_progress_begin(r->c, &p, "generate", "replies", 0);
+    while (!rc && (rc = next_prompt(r)) > 0) {
+        struct slot *s = add_slot(r);
+        rc = search->run(r->o->search.o, &r->lm, r->c, &s->ask, &s->reply);
+        if (rc) fail_slot(s, lt_error(), lt_error_is_misuse());
+        s->done = true;
+        rc = write_out(r);
+        lt_progress_at(&p, (double)r->written, NULL);
+        if (!rc && lt_ctx_interrupted(r->c))
+            rc = lt_fail("interrupted after %llu replies", (unsigned long long)r->written);
+    }
+    lt_progress_end(&p);
+    return rc;
+}
+
 static int write_all(struct run *r)
 {
     struct lt_progress p;
@@ -272,6 +293,20 @@ static int read_ids(const struct lt_list *list, int32_t **id)
     return 0;
 }
 
+/* Is there a search that is more than one token after the other? */
+static bool searches(const struct lt_generate_options *o) { return strcmp(o->search.method->name, "sample"); }
+
+static int check_search(const struct lt_generate_options *o)
+{
+    const char *name = o->search.method->name;
+    if (!searches(o)) return 0;
+    if (o->n > 1) return lt_misuse("--search %s finds one reply to a prompt: n must be 1, found %lld", name,
+                                   (long long)o->n);
+    if (o->logprobs || o->stop.count) return lt_misuse("logprobs and stop are for --search sample, not %s", name);
+    if (o->draft || o->lookup) return lt_misuse("draft and lookup are for --search sample, not %s", name);
+    return 0;
+}
+
 static int check(const struct lt_generate_options *o)
 {
     int ways = (o->prompt != NULL) + (o->prompt_ids.count > 0) + (o->input.count > 0);
@@ -280,6 +315,7 @@ static int check(const struct lt_generate_options *o)
         return lt_misuse("greedy writes the same text every time: n must be 1, found %lld", (long long)o->n);
     if (o->logprobs && strcmp(o->format, "jsonl")) return lt_misuse("logprobs are written with --format jsonl");
     if (o->echo && strcmp(o->format, "text")) return lt_misuse("echo is for --format text; JSON lines hold the prompt");
+    if (check_search(o)) return -1;
     if (o->draft && o->lookup) return lt_misuse("give one of draft and lookup, not both");
     if (o->draft_tokens && !o->draft && !o->lookup)
         return lt_misuse("draft_tokens says how many tokens are guessed: give draft or lookup with it");
@@ -333,10 +369,13 @@ static int answer_all(struct run *r)
     int rc = o->input.count ? lt_docs_open(&o->input, &from, &r->docs) : 0;
     if (!rc && o->draft) rc = lt_lm_open(o->draft, r->c, &r->draft);
     if (!rc) rc = open_cache(r, &cache);
-    if (!rc) rc = lt_batcher_open(&r->lm, r->c, &how, &r->batcher);
-    if (!rc) rc = write_all(r);
+    if (!rc && searches(o)) rc = search_all(r);
+    else if (!rc) {
+        rc = lt_batcher_open(&r->lm, r->c, &how, &r->batcher);
+        if (!rc) rc = write_all(r);
+        if (!rc) tell_guesses(r);
+    }
     if (!rc) rc = save_cache(r, &cache);
-    if (!rc) tell_guesses(r);
     lt_batcher_close(r->batcher);
     for (struct slot *s; (s = r->head); free_slot(s)) r->head = s->next;
     lt_session_close(&cache);
@@ -353,7 +392,7 @@ int lt_generate_run(const struct lt_generate_options *o, struct lt_ctx *c)
     if (check(o) || (lt_path_is_dir(o->model) && lt_generation_read(o->model, &r.says))) return -1;
     if (lt_how_open(&o->how, o->model, c, &r.lm)) return -1;
     r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;
-    r.live = !r.jsonl && r.t && !o->output;
+    r.live = !r.jsonl && r.t && !o->output && !searches(o);
     int rc = lt_writer_open(&r.out, o->output ? o->output : "-");
     if (!rc) {
         rc = answer_all(&r);

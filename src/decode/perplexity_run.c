@@ -37,8 +37,8 @@ static int put_token(void *self, const struct lt_ppl_token *k)
     struct lt_str piece = lt_tokenizer_piece(r->t, k->token.id);
     lt_buf_clear(&r->piece);
     lt_json_put_text(&r->piece, piece.p ? piece : lt_str(""));
-    lt_writer_fmt(r->tokens, "%llu\t%lld\t%d\t%u\t%u\t", (unsigned long long)r->number[k->document], (long long)k->position,
-                  k->token.id,
+    lt_writer_fmt(r->tokens, "%llu\t%lld\t%d\t%u\t%u\t", (unsigned long long)r->number[k->document],
+                  (long long)k->position, k->token.id,
                   k->token.begin, k->token.end);
     if (isnan(k->logp)) lt_writer_fmt(r->tokens, "nan");
     else lt_writer_fmt(r->tokens, "%.9g", (double)k->logp);

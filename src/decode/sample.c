@@ -41,3 +41,16 @@ int lt_generate(struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, in
 {
     return lt_generate_how(lm, c, &(struct lt_batcher_how){ .batch = LT_MIN(n, 8) }, ask, n, out);
 }
+
+static int run(const void *o, struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, struct lt_reply *out)
+{
+    (void)o;
+    return lt_generate(lm, c, ask, 1, out);
+}
+
+const struct lt_search lt_search_sample = {
+    .m = { .name = "sample", .brief = "token by token, each drawn or, with --greedy, the most likely",
+           .doc = "x_t ~ softmax(controls(logits(x_<t)))\n"
+                  "example: lathe generate MODEL --prompt \"It was a\" --temperature 0.8" },
+    .run = run,
+};

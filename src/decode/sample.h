@@ -16,6 +16,7 @@ struct lt_generate_options {
     const char *model, *prompt, *field, *output, *format, *draft, *prompt_cache;
     struct lt_list prompt_ids, input, stop;
     struct lt_choices controls;
+    struct lt_choice search;
     int64_t max_tokens, n, seed, logprobs, batch_size, lookup, draft_tokens;
     bool greedy, echo;
     struct lt_how how;

@@ -72,7 +72,8 @@ static int64_t count_words(struct lt_str text)
     return n;
 }
 
-static int tell(const struct scored *d, int document, struct lt_str text, struct lt_ppl_total *total, lt_ppl_fn *fn, void *to)
+static int tell(const struct scored *d, int document, struct lt_str text, struct lt_ppl_total *total, lt_ppl_fn *fn,
+                void *to)
 {
     size_t first = 0;                               /* byte where scoring begins */
     for (int i = d->given; i < d->count; i++) {

@@ -1,5 +1,5 @@
-/* One reply as it is written: from the ids of a prompt to text, token by token.  Knows nothing of sessions: who drives it
- * feeds the tokens and brings the logits. */
+/* One reply as it is written: from the ids of a prompt to text, token by token.  Knows nothing of sessions: who drives
+ * it feeds the tokens and brings the logits. */
 #ifndef LT_WRITING_H
 #define LT_WRITING_H
 
@@ -24,8 +24,8 @@ struct lt_writing {
     bool finished;
 };
 
-/* What ask and model must agree on, then the prompt's ids.  limit: tokens a session holds, or 0.  What the ask points to
- * is borrowed until _release; _release also after a failure. */
+/* What ask and model must agree on, then the prompt's ids.  limit: tokens a session holds, or 0.  What the ask points
+ * to is borrowed until _release; _release also after a failure. */
 int lt_writing_begin(struct lt_writing *w, struct lt_lm *lm, const struct lt_ask *ask, int limit, int vocab);
 /* The logits of the next token after the controls, in w->logits; the chain is that of the ask or a fork of it.  -1: no
  * token is left to choose. */
