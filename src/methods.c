@@ -57,7 +57,7 @@
     X(top_k) \
     X(top_p) \
     X(typical_p)
-#define SEARCHES(X) \
+#define SEARCHS(X) \
     X(beam) \
     X(best_of_n) \
     X(deal) \
@@ -93,7 +93,7 @@ OBJECTIVES(DECLARE_OBJECTIVE)
 OPTIMS(DECLARE_OPTIM)
 SCHEDULES(DECLARE_SCHEDULE)
 CONTROLS(DECLARE_CONTROL)
-SEARCHES(DECLARE_SEARCH)
+SEARCHS(DECLARE_SEARCH)
 DATAOPS(DECLARE_DATAOP)
 TOKENIZERS(DECLARE_TOKENIZER)
 LMS(DECLARE_LM)
@@ -116,7 +116,7 @@ static const struct lt_method *const objectives[] = { OBJECTIVES(HEAD_OBJECTIVE)
 static const struct lt_method *const optims[] = { OPTIMS(HEAD_OPTIM) NULL };
 static const struct lt_method *const schedules[] = { SCHEDULES(HEAD_SCHEDULE) NULL };
 static const struct lt_method *const controls[] = { CONTROLS(HEAD_CONTROL) NULL };
-static const struct lt_method *const searches[] = { SEARCHES(HEAD_SEARCH) NULL };
+static const struct lt_method *const searches[] = { SEARCHS(HEAD_SEARCH) NULL };
 static const struct lt_method *const dataops[] = { DATAOPS(HEAD_DATAOP) NULL };
 static const struct lt_method *const tokenizers[] = { TOKENIZERS(HEAD_TOKENIZER) NULL };
 static const struct lt_method *const lms[] = { LMS(HEAD_LM) NULL };

@@ -58,8 +58,8 @@ const struct lt_verb lt_verb_generate = {
            .opts = rows,
            .doc = "p(x_t | x_<t) = softmax(controls(logits)); the token at place i of reply k is drawn with the\n"
                   "random number (seed, k, i), so a reply does not depend on the others, the threads or the batch.\n"
-                  "Guesses (draft: arXiv:2211.17192, lookup) save passes over the model and leave the distribution as it\n"
-                  "is; with greedy or lookup also the text.  Log-probabilities are the model's own,\n"
+                  "Guesses (draft: arXiv:2211.17192, lookup) save passes over the model and leave the distribution as\n"
+                  "it is; with greedy or lookup also the text.  Log-probabilities are the model's own,\n"
                   "before the controls.  Several replies as text are separated by a line of ---.\n"
                   "example: lathe generate MODEL --prompt \"It was a\" --temperature 0.8 --top_p 0.95 --n 3\n"
                   "example: lathe generate MODEL --prompt \"It was a\" --search beam --search.width 4\n"

@@ -273,6 +273,47 @@ static void test_batcher__a_draft_must_share_the_vocabulary(void **state)
     lt_lm_close(&draft);
 }
 
+/* ---- a prompt kept between runs ---- */
+
+static void test_batcher__a_prompt_is_kept_in_a_file(void **state)
+{
+    (void)state;
+    char *folder = lt_test_temp(), *model = lt_strdup(lt_test_path(folder, "model"));
+    struct small s;
+    struct lt_buf text[3] = { { 0 } };
+    make_small(&s, 1, 0);
+    assert_ok(lt_mkdirs(model));
+    assert_ok(lt_model_save(s.m, model, LT_F32));
+    drop_small(&s);
+    struct lt_buf ids = { 0 };
+    for (int i = 0; i < 90; i++) lt_buf_fmt(&ids, "%s%d", i ? "," : "", i * 11 % 30);
+    for (int run = 0; run < 4; run++) {         /* without the file, writing it, reading it, unable to */
+        struct lt_options *o = lt_options_new(lt_method_find("verb", "generate"));
+        const char *out = lt_test_path(folder, "out.jsonl"), *cache = lt_test_path(folder, "prompt.cache");
+        assert_ok(lt_options_set(o, "model", model));
+        assert_ok(lt_options_set(o, "prompt_ids", ids.p));
+        assert_ok(lt_options_set(o, "n", "3"));
+        assert_ok(lt_options_set(o, "max_tokens", "20"));
+        assert_ok(lt_options_set(o, "format", "jsonl"));
+        assert_ok(lt_options_set(o, "output", out));
+        if (run) assert_ok(lt_options_set(o, "prompt_cache", cache));
+        if (run == 3) assert_ok(lt_options_set(o, "cache_type", "q8"));
+        assert_int_equal(lt_path_exists(cache), run >= 2);
+        if (run == 3) {
+            assert_fails(lt_generate_run(lt_options_done(o), NULL), "this session keeps them as q8");
+        } else {
+            assert_ok(lt_generate_run(lt_options_done(o), NULL));
+            assert_ok(lt_file_read(out, &text[run]));
+            assert_true(lt_str_eq(lt_buf_view(&text[0]), lt_buf_view(&text[run])));
+        }
+        lt_options_free(o);
+    }
+    for (int i = 0; i < 3; i++) lt_buf_free(&text[i]);
+    lt_buf_free(&ids);
+    free(model);
+    lt_test_temp_end(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_batcher__pages_are_shared_and_short),
         cmocka_unit_test(test_batcher__asks_come_and_go),
         cmocka_unit_test(test_batcher__guessed_texts_are_drawn_from_the_model),
+        cmocka_unit_test(test_batcher__a_prompt_is_kept_in_a_file),
         cmocka_unit_test(test_batcher__a_draft_must_share_the_vocabulary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Beam search.  Diverse groups: arXiv:1610.02424; the length penalty is that of Hugging Face's generate.  Constraints are
- * controls: what they ban is not searched.
+/* Beam search.  Diverse groups: arXiv:1610.02424; the length penalty is that of Hugging Face's generate.  Constraints
+ * are controls: what they ban is not searched.
  *     lathe generate MODEL --prompt "It was a" --search beam --search.width 4 */
 #include "decode/search/beams.h"
 

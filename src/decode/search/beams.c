@@ -278,13 +278,10 @@ static int choose(struct search *s, struct candidate *c, int n, int room, struct
             continue;
         }
         if (chosen) chosen[c[i].token]++;
-        if (x->ended || x->count - x->prompt == s->most) {
-            finish(s, x);
-            if (!x->ended) room--;
-        } else {
-            next[(*next_count)++] = x;
-            room--;
-        }
+        bool ended = x->ended, finished = ended || x->count - x->prompt == s->most;
+        if (finished) finish(s, x);
+        else next[(*next_count)++] = x;
+        room -= !ended;
     }
     return rc;
 }
