@@ -31,8 +31,9 @@ int lt_ppl_document(struct lt_session *s, const struct lt_tokenizer *t, const st
 
 /* log p(text | context) of n pairs, in any order; fills in logp, tokens and greedy.  White space at the end of a
  * context belongs to the text, which is cut into tokens together with its context (as the Language Model Evaluation
- * Harness does).  An empty context is the begin or end token, where the tokenizer has one; else the first token is not scored.
- * What contexts have in common is fed once.  A pair that does not fit the model is an error; nothing is cut off. */
+ * Harness does).  An empty context is the begin or end token, where the tokenizer has one; else the first token is not
+ * scored. What contexts have in common is fed once.  A pair that does not fit the model is an error; nothing is cut
+ * off. */
 int lt_score(struct lt_lm *lm, struct lt_ctx *c, struct lt_score *q, int n);
 
 struct lt_perplexity_options {
