@@ -2,6 +2,7 @@
 
 #include "math/attention_tile.h"
 #include "math/split.h"
+#include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -120,6 +121,7 @@ static void pack_pages(const struct job *j, struct block *b, int64_t first, int6
     const struct lt_gemm_kernel *kn = j->kernel;
     const struct lt_attn_seq *seq = &j->s->seq[b->item->seq];
     int64_t dim = j->s->dim;
+    assert(LT_PAGE_KEYS % kn->nr == 0 && LT_PAGE_KEYS % kn->step == 0);
     size_t unit = (size_t)kn->nr * 4, panel = unit * (size_t)lt_tile_units(kn, keys);
     for (int64_t i = 0; i < keys; i += LT_PAGE_KEYS) {
         int64_t n = LT_MIN(LT_PAGE_KEYS, keys - i);
