@@ -35,7 +35,7 @@ static const struct lt_opt rows[] = {
       .at = AT(logprobs), .min = 0, .max = 1000, .alias = "top_logprobs" },
     { .key = "batch_size", .help = "replies written at once; changes no text", .type = LT_INT, .at = AT(batch_size),
       .dflt = 8, .min = 1, .max = 4096, .flags = LT_FREE },
-    { .key = "draft", .help = "model that guesses tokens, over the same vocabulary; the model judges several at a time",
+    { .key = "draft", .help = "model that guesses tokens the model knows too; the model judges several at a time",
       .type = LT_STR, .at = AT(draft), .flags = LT_IN, .alias = "model_draft" },
     { .key = "lookup", .help = "guess what followed the last N tokens where they stood before; 0: no",
       .type = LT_INT, .at = AT(lookup), .min = 0, .max = 64, .alias = "prompt_lookup_num_tokens" },

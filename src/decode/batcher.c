@@ -377,6 +377,7 @@ void lt_batcher_close(struct lt_batcher *b)
         next = r->next;
         free_reply(r);
     }
+    free(b->how.draft.id);
     free(b->seat);
     free(b);
 }
@@ -401,7 +402,7 @@ int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_
         if (b->vocab < 0) rc = -1;
     }
     if (!rc && drafts(b)) rc = open_seat(b, &b->seat[0]);
-    if (!rc && how->draft.lm) rc = lt_draft_check(how->draft.lm, &b->seat[0].draft.s, b->t, b->vocab);
+    if (!rc && how->draft.lm) rc = lt_draft_match(&b->how.draft, &b->seat[0].draft.s, b->t, b->vocab);
     if (rc) lt_batcher_close(b);
     else *out = b;
     return rc;

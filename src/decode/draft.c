@@ -4,11 +4,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-int lt_draft_check(struct lt_lm *lm, struct lt_session *s, const struct lt_tokenizer *t, int vocab)
+/* Names by spelling; at least half of the model's tokens must have one. */
+static int match_spellings(struct lt_draft_how *how, const struct lt_tokenizer *own, const struct lt_tokenizer *t,
+                           int vocab)
 {
-    const struct lt_tokenizer *own = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
-    if (own && t && strcmp(lt_tokenizer_hash(own), lt_tokenizer_hash(t)))
-        return lt_misuse("draft: its tokenizer is another one than the model's, so its tokens mean something else");
+    int all = LT_MIN(lt_tokenizer_vocab(t), vocab);
+    how->unknown = lt_tokenizer_id(own, "<unk>");
+    how->id = lt_alloc((size_t)vocab * sizeof *how->id);
+    how->known = 0;
+    for (int i = 0; i < vocab; i++) {
+        struct lt_str piece = i < all ? lt_tokenizer_piece(t, i) : (struct lt_str){ 0 };
+        struct lt_buf z = { 0 };
+        lt_buf_put(&z, piece.p, piece.n);
+        how->id[i] = piece.n ? lt_tokenizer_id(own, z.p) : -1;
+        how->known += how->id[i] >= 0;
+        lt_buf_free(&z);
+    }
+    if (2 * how->known >= all && how->unknown >= 0) return 0;
+    return lt_misuse("draft: its tokenizer is another one than the model's: %d of %d tokens are spelt alike%s",
+                     how->known, all, how->unknown < 0 ? ", and it has no <unk>" : "");
+}
+
+int lt_draft_match(struct lt_draft_how *how, struct lt_session *s, const struct lt_tokenizer *t, int vocab)
+{
+    const struct lt_tokenizer *own = how->lm->type->tokenizer ? how->lm->type->tokenizer(how->lm->self) : NULL;
+    if (own && t && strcmp(lt_tokenizer_hash(own), lt_tokenizer_hash(t))) return match_spellings(how, own, t, vocab);
     int have = lt_session_vocab(s);
     if (have < 0) return -1;
     return have == vocab || (own && t) ? 0
@@ -55,18 +75,44 @@ struct guesser {
     struct lt_draft *d;
     struct lt_writing *w;
     struct lt_chain *chain;         /* a fork of the reply's */
-    float *row;
+    const struct lt_draft_how *how;
+    float *row, *wide;              /* (vocab) logits as the guesser numbers them, and as the model does */
+    int32_t *fed;                   /* what it is fed, by its own names; NULL: the same */
     int most, vocab, place;         /* place: tokens of the reply before the guesses */
 };
 
-/* Draws the next guess from the guesser's logits as the reply would be: with its controls, after the guesses before. */
-static int guess(struct guesser *g)
+static float *by_model(struct guesser *g)
+{
+    const int32_t *id = g->how->id;
+    int vocab = g->w->vocab;
+    for (int i = 0; i < vocab; i++) {
+        int at = id ? id[i] : i;
+        g->wide[i] = at >= 0 && at < g->vocab ? g->row[at] : -INFINITY;
+    }
+    return g->wide;
+}
+
+static const int32_t *by_guesser(struct guesser *g, int from)
+{
+    if (!g->how->id) return g->w->token + from;
+    for (int i = from; i < g->w->count; i++) {
+        int32_t id = g->how->id[g->w->token[i]];
+        g->fed[i] = id < 0 ? g->how->unknown : id;
+    }
+    return g->fed + from;
+}
+
+/* Draws the next guess from the guesser's logits as the reply would be: with its controls, after the guesses before.
+ * Where it has nothing to say that the controls allow, guessing ends. */
+static void guess(struct guesser *g)
 {
     struct lt_writing *w = g->w;
     struct lt_draft *d = g->d;
     float *q = d->q + (size_t)d->count * (size_t)w->vocab;
-    for (int i = g->vocab; i < w->vocab; i++) g->row[i] = -INFINITY;
-    if (lt_writing_shape(w, g->chain, g->row)) return -1;
+    if (lt_writing_shape(w, g->chain, by_model(g))) {
+        g->most = 0;
+        return;
+    }
     int32_t id;
     if (w->ask.greedy) id = lt_argmax(w->logits, w->vocab);
     else {
@@ -76,13 +122,12 @@ static int guess(struct guesser *g)
     lt_chain_accept(g->chain, id);
     w->token[w->count++] = id;      /* until all are guessed: the controls see them */
     d->token[d->count++] = id;
-    return 0;
 }
 
-static int begin(struct guesser *g, const struct lt_drafted *x, int most)
+static int begin(struct guesser *g, const struct lt_draft_how *how, const struct lt_drafted *x, int most)
 {
     struct lt_writing *w = x->w;
-    *g = (struct guesser){ .d = x->d, .w = w, .most = most, .place = w->count };
+    *g = (struct guesser){ .d = x->d, .w = w, .how = how, .most = most, .place = w->count };
     if (w->count + most >= w->cap) {
         w->cap = 2 * (w->count + most);
         w->token = lt_realloc(w->token, (size_t)w->cap * sizeof *w->token);
@@ -91,7 +136,9 @@ static int begin(struct guesser *g, const struct lt_drafted *x, int most)
     if (held > same && x->d->s.type->rewind(x->d->s.self, held - same)) return -1;
     x->d->held = same;
     g->vocab = lt_session_vocab(&x->d->s);
-    g->row = lt_alloc((size_t)LT_MAX(g->vocab, w->vocab) * sizeof *g->row);
+    g->row = lt_alloc((size_t)LT_MAX(g->vocab, 1) * sizeof *g->row);
+    g->wide = lt_alloc((size_t)w->vocab * sizeof *g->wide);
+    if (how->id) g->fed = lt_alloc((size_t)w->cap * sizeof *g->fed);
     return g->vocab < 0 ? -1 : lt_chain_fork(w->chain, &g->chain);
 }
 
@@ -104,14 +151,14 @@ static int guess_all(struct guesser *g, int n)
         for (int i = 0; i < n; i++) {
             struct lt_draft *d = g[i].d;
             if (round >= g[i].most) continue;
-            f[count++] = (struct lt_feed){ .s = d->s.self, .token = g[i].w->token + d->held,
+            f[count++] = (struct lt_feed){ .s = d->s.self, .token = by_guesser(&g[i], d->held),
                                            .n = g[i].w->count - d->held, .row = g[i].row, .rows = 1 };
             d->held = g[i].w->count;
         }
         if (!count) break;
         rc = lt_feed_many(g->d->s.type, f, count) ? -1 : 0;
         for (int i = 0; i < n && !rc; i++)
-            if (round < g[i].most) rc = guess(&g[i]);
+            if (round < g[i].most) guess(&g[i]);
     }
     free(f);
     return rc;
@@ -125,13 +172,15 @@ static int ask_model(const struct lt_draft_how *how, const struct lt_drafted *al
         struct lt_writing *w = all[i].w;
         int limit = all[i].d->s.type->limit(all[i].d->s.self), most = LT_MIN(how->tokens, w->most - w->reply.count - 1);
         if (limit) most = LT_MIN(most, limit - w->count + 1);
-        if (most > 0) rc = begin(&g[count++], &all[i], most);
+        if (most > 0) rc = begin(&g[count++], how, &all[i], most);
     }
     if (!rc && count) rc = guess_all(g, count);
     for (int i = 0; i < count; i++) {
         if (g[i].w) g[i].w->count = g[i].place;
         lt_chain_free(g[i].chain);
         free(g[i].row);
+        free(g[i].wide);
+        free(g[i].fed);
     }
     free(g);
     return rc;

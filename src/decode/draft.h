@@ -10,12 +10,16 @@
 #include "decode/writing.h"
 
 struct lt_draft_how {
-    struct lt_lm *lm;               /* guesses; over the tokens of the model.  NULL: none */
+    struct lt_lm *lm;               /* guesses.  NULL: none */
     int lookup;                     /* longest run of tokens that is looked up in the text; 0: none */
     int tokens;                     /* guessed at a time at most */
+    int32_t *id;                    /* (vocab) what lm calls a token of the model, by its spelling; NULL: the same */
+    int32_t unknown;                /* what it calls a token it has no name for */
+    int known;                      /* tokens of the model that have a name in lm; how many of id are filled in */
 };
-/* Whether lm's guesses are tokens of the model: by the tokenizers, or the vocabularies where they have none. */
-int lt_draft_check(struct lt_lm *lm, struct lt_session *s, const struct lt_tokenizer *t, int vocab);
+/* Makes lm's tokens and the model's known to one another: they have the same tokenizer, or the same vocabulary and no
+ * tokenizer, or (an n-gram model over pieces) numbers of their own for the same spellings.  free(how->id). */
+int lt_draft_match(struct lt_draft_how *how, struct lt_session *s, const struct lt_tokenizer *t, int vocab);
 
 /* The guesses for one reply. */
 struct lt_draft {

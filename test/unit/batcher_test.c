@@ -273,6 +273,50 @@ static void test_batcher__a_draft_must_share_the_vocabulary(void **state)
     lt_lm_close(&draft);
 }
 
+/* The same n-gram model with its words in another order, and one word of its own: tokens are matched by spelling. */
+static void test_batcher__tokens_are_matched_by_spelling(void **state)
+{
+    (void)state;
+    static const char *const arpa[] = {
+        "\\data\\\nngram 1=6\nngram 2=3\n\n\\1-grams:\n-99\t<s>\t-0.3\n-1.1\t</s>\n-2\t<unk>\n"
+        "-0.7\tthe\t-0.4\n"
+        "-0.6\tcat\t-0.2\n-0.8\tsat\t-0.3\n\n\\2-grams:\n-0.2\t<s> the\n-0.5\tthe cat\n-0.1\tcat sat\n\n\\end\\\n",
+        "\\data\\\nngram 1=7\nngram 2=3\n\n\\1-grams:\n-2\t<unk>\n-0.8\tsat\t-0.3\n-9\tdog\n"
+        "-99\t<s>\t-0.3\n-1.1\t</s>\n"
+        "-0.6\tcat\t-0.2\n-0.7\tthe\t-0.4\n\n\\2-grams:\n-0.2\t<s> the\n-0.5\tthe cat\n-0.1\tcat sat\n\n\\end\\\n",
+        "\\data\\\nngram 1=4\n\n\\1-grams:\n-2\t<unk>\n-99\t<s>\n-1\t</s>\n-1\tZug\n\n\\end\\\n",
+    };
+    char *folder = lt_test_temp();
+    struct lt_lm lm[3];
+    for (int i = 0; i < 3; i++) {
+        char name[] = { (char)('a' + i), '.', 'a', 'r', 'p', 'a', 0 };
+        const char *path = lt_test_path(folder, name);
+        assert_ok(lt_file_save(path, arpa[i], strlen(arpa[i])));
+        lm[i] = open_lm(path);
+    }
+    struct lt_ask a = { .prompt = lt_str("the"), .max_tokens = 12, .greedy = true };
+    struct lt_reply want;
+    struct lt_done d;
+    struct lt_batcher *b;
+    struct lt_batcher_how how = { .batch = 2, .draft = { .lm = &lm[1], .tokens = 3 } };
+    assert_ok(lt_generate(&lm[0], NULL, &a, 1, &want));
+    assert_true(want.count > 3);
+    assert_ok(lt_batcher_open(&lm[0], NULL, &how, &b));
+    assert_ok(lt_batcher_add(b, &a, NULL));
+    while (lt_batcher_step(b) > 0) { }
+    assert_true(lt_batcher_take(b, &d));
+    assert_string_equal(d.reply.text, want.text);
+    assert_true(lt_batcher_sums(b).kept > 0);
+    assert_int_equal(lt_batcher_sums(b).kept, lt_batcher_sums(b).guessed);
+    lt_batcher_close(b);
+    lt_reply_release(&d.reply);
+    lt_reply_release(&want);
+    how.draft.lm = &lm[2];
+    assert_fails(lt_batcher_open(&lm[1], NULL, &how, &b), "are spelt alike");
+    for (int i = 0; i < 3; i++) lt_lm_close(&lm[i]);
+    lt_test_temp_end(folder);
+}
+
 /* ---- a prompt kept between runs ---- */
 
 static void test_batcher__a_prompt_is_kept_in_a_file(void **state)
@@ -321,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_batcher__pages_are_shared_and_short),
         cmocka_unit_test(test_batcher__asks_come_and_go),
         cmocka_unit_test(test_batcher__guessed_texts_are_drawn_from_the_model),
+        cmocka_unit_test(test_batcher__tokens_are_matched_by_spelling),
         cmocka_unit_test(test_batcher__a_prompt_is_kept_in_a_file),
         cmocka_unit_test(test_batcher__a_draft_must_share_the_vocabulary),
     };
