@@ -233,6 +233,11 @@ struct lt_reply {                                       /* release with lt_reply
     const char *finish;  /* "stop": an end token or stop string, "length", "interrupted" */
 };
 void lt_reply_release(struct lt_reply *r);
+/* A way to find a reply, over sessions only: it serves models of every kind. */
+struct lt_search {
+    struct lt_method m;
+    int (*run)(const void *o, struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, struct lt_reply *out);
+};
 struct lt_session_type;
 struct lt_session { const struct lt_session_type *type; void *self; };
 struct lt_lm_type {
@@ -246,6 +251,15 @@ struct lt_lm_type {
     const struct lt_tokenizer *(*tokenizer)(void *self);/* NULL: cannot */
     void (*close)(void *self);
 };
+/* One session's part of a pass over several. */
+struct lt_feed {
+    void *s;
+    const int32_t *token; int n;                        /* fed, n > 0 */
+    /* Of tokens from .. n-1 as score gives them, n - from values; logp NULL: they are only fed. */
+    float *logp; uint8_t *hit; int from;
+    float *row; int rows;                               /* logits after each of the last `rows` tokens, (rows, vocab) */
+};
+enum { LT_FULL = 1 };                                   /* there is no memory now for what would have to be kept */
 struct lt_session_type {
     int (*feed)(void *s, const int32_t *token, int n);
     const float *(*logits)(void *s, int *vocab);        /* after the last token fed; valid until the next call */
@@ -257,10 +271,19 @@ struct lt_session_type {
     int (*count)(void *s);                              /* tokens held */
     int (*limit)(void *s);                              /* most tokens it can hold; 0: no limit */
     void (*close)(void *s);
+    /* Below: may be NULL (lm/feed.h does without). */
+    /* Feeds `count` different sessions of one model in as few passes as it can; what a session then gives has the same
+     * bits as when it is fed alone.  0; LT_FULL: other sessions hold the memory; -1.  Unless 0, all are as before. */
+    int (*feed_many)(const struct lt_feed *f, int count);
+    int (*vocab)(void *s);                              /* logits in a row */
+    int (*save)(void *s, const char *path);             /* the session in a file, and back into an empty session */
+    int (*load)(void *s, const char *path);
 };
 struct lt_lm { const struct lt_lm_type *type; void *self; };
 /* a model folder, file, or NAME:key=value,... */
 int lt_lm_open(const char *path, struct lt_ctx *c, struct lt_lm *out);
+/* The same with further "key=value" options of the back end; more may be NULL. */
+int lt_lm_open_with(const char *path, const struct lt_list *more, struct lt_ctx *c, struct lt_lm *out);
 void lt_lm_close(struct lt_lm *lm);
 
 /* ---- whole operations ---- */

@@ -67,6 +67,11 @@
     X(exact_dedup) \
     X(length) \
     X(perplexity)
+#define SEARCHS(X) \
+    X(beam) \
+    X(best_of_n) \
+    X(deal) \
+    X(sample)
 #define TOKENIZERS(X) \
     X(bpe) \
     X(unigram) \
@@ -86,6 +91,7 @@
 #define DECLARE_OPTIM(n) extern const struct lt_optim lt_optim_##n;
 #define DECLARE_SCHEDULE(n) extern const struct lt_schedule lt_schedule_##n;
 #define DECLARE_CONTROL(n) extern const struct lt_control lt_control_##n;
+#define DECLARE_SEARCH(n) extern const struct lt_search lt_search_##n;
 #define DECLARE_DATAOP(n) extern const struct lt_dataop lt_dataop_##n;
 #define DECLARE_TOKENIZER(n) extern const struct lt_tokenizer_trainer lt_tokenizer_##n;
 #define DECLARE_LM(n) extern const struct lt_lm_type lt_lm_##n;
@@ -96,6 +102,7 @@ OBJECTIVES(DECLARE_OBJECTIVE)
 OPTIMS(DECLARE_OPTIM)
 SCHEDULES(DECLARE_SCHEDULE)
 CONTROLS(DECLARE_CONTROL)
+SEARCHS(DECLARE_SEARCH)
 DATAOPS(DECLARE_DATAOP)
 TOKENIZERS(DECLARE_TOKENIZER)
 LMS(DECLARE_LM)
@@ -107,6 +114,7 @@ SMOOTHINGS(DECLARE_SMOOTHING)
 #define HEAD_OPTIM(n) &lt_optim_##n.m,
 #define HEAD_SCHEDULE(n) &lt_schedule_##n.m,
 #define HEAD_CONTROL(n) &lt_control_##n.m,
+#define HEAD_SEARCH(n) &lt_search_##n.m,
 #define HEAD_DATAOP(n) &lt_dataop_##n.m,
 #define HEAD_TOKENIZER(n) &lt_tokenizer_##n.m,
 #define HEAD_LM(n) &lt_lm_##n.m,
@@ -117,6 +125,7 @@ static const struct lt_method *const objectives[] = { OBJECTIVES(HEAD_OBJECTIVE)
 static const struct lt_method *const optims[] = { OPTIMS(HEAD_OPTIM) NULL };
 static const struct lt_method *const schedules[] = { SCHEDULES(HEAD_SCHEDULE) NULL };
 static const struct lt_method *const controls[] = { CONTROLS(HEAD_CONTROL) NULL };
+static const struct lt_method *const searches[] = { SEARCHS(HEAD_SEARCH) NULL };
 static const struct lt_method *const dataops[] = { DATAOPS(HEAD_DATAOP) NULL };
 static const struct lt_method *const tokenizers[] = { TOKENIZERS(HEAD_TOKENIZER) NULL };
 static const struct lt_method *const lms[] = { LMS(HEAD_LM) NULL };
@@ -129,6 +138,7 @@ static const struct lt_kind kinds[] = {
     { .name = "optim", .brief = "optimisers", .member = optims },
     { .name = "schedule", .brief = "learning-rate schedules", .member = schedules },
     { .name = "control", .brief = "changes to the logits before a token is chosen", .member = controls },
+    { .name = "search", .brief = "ways to find a reply: lathe generate --search NAME", .member = searches },
     { .name = "dataop", .brief = "operators on streams of documents", .member = dataops },
     { .name = "tokenizer", .brief = "ways to train a tokenizer", .member = tokenizers },
     { .name = "lm", .brief = "back ends of language models", .member = lms },

@@ -30,8 +30,20 @@ static const struct lt_opt rows[] = {
     { .key = "controls", .help = "changes to the logits before a token is chosen", .type = LT_METHODS,
       .at = AT(controls),
       .text = "control" },
+    { .key = "search", .help = "how a reply is found", .type = LT_METHOD, .at = AT(search), .text = "search:sample" },
     { .key = "logprobs", .help = "most likely tokens reported at each place, with --format jsonl", .type = LT_INT,
       .at = AT(logprobs), .min = 0, .max = 1000, .alias = "top_logprobs" },
+    { .key = "batch_size", .help = "replies written at once; changes no text", .type = LT_INT, .at = AT(batch_size),
+      .dflt = 8, .min = 1, .max = 4096, .flags = LT_FREE },
+    { .key = "draft", .help = "model that guesses tokens the model knows too; the model judges several at a time",
+      .type = LT_STR, .at = AT(draft), .flags = LT_IN, .alias = "model_draft" },
+    { .key = "lookup", .help = "guess what followed the last N tokens where they stood before; 0: no",
+      .type = LT_INT, .at = AT(lookup), .min = 0, .max = 64, .alias = "prompt_lookup_num_tokens" },
+    { .key = "draft_tokens", .help = "tokens guessed at a time, with draft or lookup; 0: 4", .type = LT_INT,
+      .at = AT(draft_tokens), .min = 0, .max = 64, .alias = "draft_max,num_assistant_tokens" },
+    { .key = "prompt_cache", .help = "file that keeps what the model computed of the prompt: read if it is there, "
+      "else written", .type = LT_STR, .at = AT(prompt_cache), .flags = LT_FREE },
+    LT_HOW_ROWS(AT(how)),
     { .key = "echo", .help = "write the prompt before the text", .type = LT_BOOL, .at = AT(echo) },
     { 0 },
 };
@@ -46,9 +58,11 @@ const struct lt_verb lt_verb_generate = {
            .opts = rows,
            .doc = "p(x_t | x_<t) = softmax(controls(logits)); the token at place i of reply k is drawn with the\n"
                   "random number (seed, k, i), so a reply does not depend on the others, the threads or the batch.\n"
-                  "Log-probabilities are the model's own, before the controls.  Several replies as text are separated\n"
-                  "by a line of ---.\n"
+                  "Guesses (draft: arXiv:2211.17192, lookup) save passes over the model and leave the distribution as\n"
+                  "it is; with greedy or lookup also the text.  Log-probabilities are the model's own,\n"
+                  "before the controls.  Several replies as text are separated by a line of ---.\n"
                   "example: lathe generate MODEL --prompt \"It was a\" --temperature 0.8 --top_p 0.95 --n 3\n"
+                  "example: lathe generate MODEL --prompt \"It was a\" --search beam --search.width 4\n"
                   "example: lathe generate MODEL --input prompts.jsonl --format jsonl --greedy --output out.jsonl" },
     .run = run,
 };

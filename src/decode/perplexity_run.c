@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/xz.h"
 #include "decode/score.h"
+#include "lm/feed.h"
 #include "text/document.h"
 #include "text/tokenizer.h"
 #include <math.h>
@@ -14,12 +15,16 @@ struct run {
     const struct lt_perplexity_options *o;
     struct lt_ctx *c;
     struct lt_lm lm;
-    struct lt_session s;
+    struct lt_session *s;           /* one for every document scored at once */
+    int count;                      /* documents gathered */
+    struct lt_buf *text;
+    struct lt_str *view;
+    uint64_t *number, gathered;     /* of each; bytes of all */
+    char **source;
     const struct lt_tokenizer *t;
     struct lt_ppl_how how;
     struct lt_ppl_total total;
     struct lt_writer *tokens;       /* NULL: not asked */
-    uint64_t document;
     struct lt_buf all;              /* the texts, for the baseline */
     uint64_t xz_bytes;
     struct lt_buf piece;
@@ -32,13 +37,47 @@ static int put_token(void *self, const struct lt_ppl_token *k)
     struct lt_str piece = lt_tokenizer_piece(r->t, k->token.id);
     lt_buf_clear(&r->piece);
     lt_json_put_text(&r->piece, piece.p ? piece : lt_str(""));
-    lt_writer_fmt(r->tokens, "%llu\t%lld\t%d\t%u\t%u\t", (unsigned long long)r->document, (long long)k->position,
-                  k->token.id,
+    lt_writer_fmt(r->tokens, "%llu\t%lld\t%d\t%u\t%u\t", (unsigned long long)r->number[k->document],
+                  (long long)k->position, k->token.id,
                   k->token.begin, k->token.end);
     if (isnan(k->logp)) lt_writer_fmt(r->tokens, "nan");
     else lt_writer_fmt(r->tokens, "%.9g", (double)k->logp);
     lt_writer_fmt(r->tokens, "\t%d\t%s\n", k->hit, r->piece.p);
     return 0;
+}
+
+enum { GATHER = 4 << 20 };          /* bytes of documents scored at once at most */
+
+static int score_gathered(struct run *r)
+{
+    int failed, n = r->count;
+    if (!n) return 0;
+    for (int i = 0; i < n; i++) r->view[i] = lt_buf_view(&r->text[i]);
+    int rc = lt_ppl_documents(r->s, n, r->t, &r->how, r->view, &r->total, r->tokens ? put_token : NULL, r, &failed);
+    if (rc && failed >= 0)
+        rc = lt_fail("%s, document %llu: %s", r->source[failed], (unsigned long long)r->number[failed], lt_error());
+    else if (rc)
+        rc = lt_fail("%s, documents %llu to %llu: %s", r->source[0], (unsigned long long)r->number[0],
+                     (unsigned long long)r->number[n - 1], lt_error());
+    r->count = 0;
+    r->gathered = 0;
+    return rc;
+}
+
+static int gather(struct run *r, const struct lt_doc *d)
+{
+    struct lt_buf *b = &r->text[r->count];
+    lt_buf_clear(b);
+    lt_buf_put(b, d->text.p, d->text.n);
+    free(r->source[r->count]);
+    r->source[r->count] = lt_strdup(d->source);
+    r->number[r->count++] = d->number;
+    r->gathered += d->text.n;
+    if (strcmp(r->o->baseline, "none")) {
+        lt_buf_put(&r->all, d->text.p, d->text.n);
+        lt_buf_char(&r->all, '\n');
+    }
+    return r->count == r->o->batch_size || r->gathered >= GATHER ? score_gathered(r) : 0;
 }
 
 static int read_all(struct run *r)
@@ -54,15 +93,7 @@ static int read_all(struct run *r)
     lt_docs_progress(docs, &done, &total);
     lt_progress_begin(r->c, &p, "perplexity", "bytes", total);
     while ((rc = lt_docs_next(docs, &d)) > 0) {
-        r->document = d.number;
-        if (lt_ppl_document(&r->s, r->t, &r->how, d.text, &r->total, r->tokens ? put_token : NULL, r)) {
-            rc = lt_fail("%s, document %llu: %s", d.source, (unsigned long long)d.number, lt_error());
-            break;
-        }
-        if (strcmp(o->baseline, "none")) {
-            lt_buf_put(&r->all, d.text.p, d.text.n);
-            lt_buf_char(&r->all, '\n');
-        }
+        if ((rc = gather(r, &d))) break;
         if (lt_ctx_interrupted(r->c)) {
             rc = lt_fail("interrupted after %lld documents", (long long)r->total.documents);
             break;
@@ -72,6 +103,7 @@ static int read_all(struct run *r)
         lt_docs_progress(docs, &done, &total);
         lt_progress_at(&p, done, extra);
     }
+    if (!rc) rc = score_gathered(r);
     lt_progress_end(&p);
     lt_docs_close(docs);
     if (!rc && !r->total.tokens)
@@ -130,10 +162,27 @@ static int measure(struct run *r)
         if (!strcmp(r->o->start, name[i])) r->how.start = (enum lt_start)i;
     if (!r->t) return lt_misuse("%s has no tokenizer, which perplexity of text needs", r->o->model);
     if (!r->lm.type->session) return lt_misuse("%s models give no log-probabilities", r->lm.type->m.name);
-    if (r->lm.type->session(r->lm.self, &r->s)) return -1;
-    int rc = read_all(r);
+    size_t n = (size_t)r->o->batch_size;
+    int rc = 0;
+    r->s = lt_calloc(n, sizeof *r->s);
+    r->text = lt_calloc(n, sizeof *r->text);
+    r->view = lt_calloc(n, sizeof *r->view);
+    r->number = lt_calloc(n, sizeof *r->number);
+    r->source = lt_calloc(n, sizeof *r->source);
+    for (size_t i = 0; i < n && !rc; i++)
+        if ((rc = r->lm.type->session(r->lm.self, &r->s[i]))) r->s[i] = (struct lt_session){ 0 };
+    if (!rc) rc = read_all(r);
     if (!rc && r->all.n) rc = lt_xz_size(r->c, lt_buf_view(&r->all), &r->xz_bytes);
-    r->s.type->close(r->s.self);
+    for (size_t i = 0; i < n; i++) {
+        lt_session_close(&r->s[i]);
+        lt_buf_free(&r->text[i]);
+        free(r->source[i]);
+    }
+    free(r->s);
+    free(r->text);
+    free(r->view);
+    free(r->number);
+    free(r->source);
     return rc;
 }
 
@@ -141,7 +190,7 @@ int lt_perplexity_run(const struct lt_perplexity_options *o, struct lt_ctx *c)
 {
     struct run r = { .o = o, .c = c, .how = { (int)o->context, (int)o->stride, LT_START_AUTO } };
     struct lt_writer tokens;
-    if (lt_lm_open(o->model, c, &r.lm)) return -1;
+    if (lt_how_open(&o->how, o->model, c, &r.lm)) return -1;
     r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;
     int rc = 0;
     if (o->tokens && !(rc = lt_writer_open(&tokens, o->tokens))) {

@@ -17,46 +17,62 @@ static int open_with(const struct lt_lm_type *type, struct lt_options *s, struct
     return 0;
 }
 
+/* key=value; where is what to call it in messages. */
+static int set_pair(struct lt_options *s, const char *where, struct lt_str part)
+{
+    struct lt_str value = part, key;
+    lt_str_split(&value, '=', &key);
+    if (!value.p) return lt_misuse("%s: expected key=value, found \"%.*s\"", where, (int)part.n, part.p);
+    struct lt_buf k = { 0 }, v = { 0 };
+    lt_buf_put(&k, key.p, key.n);
+    lt_buf_put(&v, value.p, value.n);
+    int rc = lt_options_set(s, k.p, v.p);
+    lt_buf_free(&k);
+    lt_buf_free(&v);
+    return rc;
+}
+
+static int open_more(const struct lt_lm_type *type, struct lt_options *s, const struct lt_list *more, struct lt_ctx *c,
+                     struct lt_lm *out)
+{
+    for (int i = 0; more && i < more->count; i++)
+        if (set_pair(s, type->m.name, lt_str(more->item[i]))) return -1;
+    return open_with(type, s, c, out);
+}
+
 /* NAME:key=value,key=value */
-static int open_named(const struct lt_lm_type *type, const char *spec, struct lt_ctx *c, struct lt_lm *out)
+static int open_named(const struct lt_lm_type *type, const char *spec, const char *whole, const struct lt_list *more,
+                      struct lt_ctx *c, struct lt_lm *out)
 {
     struct lt_options *s = lt_options_new(&type->m);
     struct lt_str rest = lt_str(spec), part;
     int rc = 0;
-    while (!rc && rest.n && lt_str_split(&rest, ',', &part)) {
-        struct lt_str value = part, key;
-        lt_str_split(&value, '=', &key);
-        if (!value.p) {
-            rc = lt_misuse("%s:%s: expected key=value, found \"%.*s\"", type->m.name, spec, (int)part.n, part.p);
-            break;
-        }
-        struct lt_buf k = { 0 }, v = { 0 };
-        lt_buf_put(&k, key.p, key.n);
-        lt_buf_put(&v, value.p, value.n);
-        rc = lt_options_set(s, k.p, v.p);
-        lt_buf_free(&k);
-        lt_buf_free(&v);
-    }
-    if (!rc) rc = open_with(type, s, c, out);
+    while (!rc && rest.n && lt_str_split(&rest, ',', &part)) rc = set_pair(s, whole, part);
+    if (!rc) rc = open_more(type, s, more, c, out);
     lt_options_free(s);
     return rc;
 }
 
 int lt_lm_open(const char *path, struct lt_ctx *c, struct lt_lm *out)
 {
+    return lt_lm_open_with(path, NULL, c, out);
+}
+
+int lt_lm_open_with(const char *path, const struct lt_list *more, struct lt_ctx *c, struct lt_lm *out)
+{
     const struct lt_kind *k = backends();
     const char *colon = strchr(path, ':');
     for (const struct lt_method *const *m = k->member; *m; m++) {
         size_t n = strlen((*m)->name);
         if (colon && (size_t)(colon - path) == n && !strncmp(path, (*m)->name, n))
-            return open_named((const struct lt_lm_type *)*m, colon + 1, c, out);
+            return open_named((const struct lt_lm_type *)*m, colon + 1, path, more, c, out);
     }
     for (const struct lt_method *const *m = k->member; *m; m++) {
         const struct lt_lm_type *type = (const struct lt_lm_type *)*m;
         if (!type->claims || !type->claims(path)) continue;
         struct lt_options *s = lt_options_new(*m);
         int rc = lt_options_set(s, "path", path);
-        if (!rc) rc = open_with(type, s, c, out);
+        if (!rc) rc = open_more(type, s, more, c, out);
         lt_options_free(s);
         return rc;
     }

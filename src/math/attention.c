@@ -2,6 +2,7 @@
 
 #include "math/attention_tile.h"
 #include "math/split.h"
+#include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct block {
     const struct item *item;
     int64_t n;                      /* rows */
     float *q, *score, *out;         /* (ROWS, dim), (ROWS, KEYS), (n, dim) */
+    float *wide;                    /* (KEYS, dim), of keys and values kept in bytes; NULL: none are */
     float *top, *sum;               /* (n) running maximum, and sum of exp(score - top) */
     char *q_packed;                 /* the row blocks of q, q_size bytes each */
     size_t q_size;
@@ -38,9 +40,10 @@ struct block {
 };
 
 /* Called twice: with memory NULL it returns the bytes needed. */
-static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t dim, struct block *b, char *memory)
+static size_t lay_out(const struct lt_gemm_kernel *kn, const struct lt_attn *s, struct block *b, char *memory)
 {
     struct lt_attn_room at = { .memory = memory };
+    int64_t dim = s->dim;
     b->q_size = lt_tile_bytes(kn, LT_ATTN_ROWS, dim);
     b->q = lt_attn_cut(&at, (size_t)(LT_ATTN_ROWS * dim) * 4);
     b->score = lt_attn_cut(&at, LT_ATTN_ROWS * LT_ATTN_KEYS * 4);
@@ -48,6 +51,7 @@ static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t dim, struct block
     b->top = lt_attn_cut(&at, ITEM_ROWS * 4);
     b->sum = lt_attn_cut(&at, ITEM_ROWS * 4);
     b->q_packed = lt_attn_cut(&at, ITEM_BLOCKS * b->q_size);
+    b->wide = s->kv_type == LT_I8 ? lt_attn_cut(&at, (size_t)(LT_ATTN_KEYS * dim) * 4) : NULL;
     b->kp = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_KEYS, dim));
     b->pp = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_ROWS, LT_ATTN_KEYS));
     b->vp = lt_attn_cut(&at, lt_tile_bytes(kn, dim, LT_ATTN_KEYS));
@@ -78,11 +82,12 @@ static void prefetch(const struct lt_attn *s, const void *kv, int64_t kv_head, i
             __builtin_prefetch((const char *)kv + (i * s->ldk + kv_head * s->dim) * size + b, 0, 2);
 }
 
-static void key_tile(const struct job *j, struct block *b, int64_t first)
+/* Keys and values that lie in one piece. */
+static void pack_whole(const struct job *j, struct block *b, int64_t first, int64_t keys)
 {
     const struct lt_attn *s = j->s;
     const struct lt_attn_seq *seq = &s->seq[b->item->seq];
-    int64_t dim = s->dim, keys = LT_MIN(LT_ATTN_KEYS, seq->k_len - first);
+    int64_t dim = s->dim;
     size_t at = (size_t)(first * s->ldk + b->item->kv_head * dim) * lt_dtype_size(s->kv_type);
     struct lt_gemm_source k = { .p = (const char *)seq->k + at, .ld = s->ldk, .type = s->kv_type, .k_fast = true };
     struct lt_gemm_source v = { .p = (const char *)seq->v + at, .ld = s->ldk, .type = s->kv_type };
@@ -91,6 +96,55 @@ static void key_tile(const struct job *j, struct block *b, int64_t first)
     prefetch(s, seq->k, b->item->kv_head, first + keys, next);
     lt_tile_pack_b(j->kernel, b->vp, dim, keys, &v);
     prefetch(s, seq->v, b->item->kv_head, first + keys, next);
+}
+
+/* The rows of this head in the page of key `first`, at bytes into it: n of them. */
+static struct lt_gemm_source page_rows(const struct job *j, const struct block *b, int64_t first, int64_t n, size_t at)
+{
+    const struct lt_attn *s = j->s;
+    int64_t row = b->item->kv_head * LT_PAGE_KEYS, dim = s->dim;
+    const char *data = (const char *)s->seq[b->item->seq].page[first / LT_PAGE_KEYS] + at;
+    struct lt_gemm_source from = { .p = data + (size_t)(row * dim) * lt_dtype_size(s->kv_type), .ld = dim,
+                                   .type = s->kv_type };
+    if (s->kv_type != LT_I8) return from;
+    const float *scale = (const float *)(const void *)(data + s->kv_heads * LT_PAGE_KEYS * dim) + row;
+    const int8_t *bytes = from.p;
+    for (int64_t i = 0; i < n; i++) j->rows->widen_i8(dim, scale[i], bytes + i * dim, b->wide + i * dim);
+    from.p = b->wide;
+    from.type = LT_F32;
+    return from;
+}
+
+/* What pack_whole makes, page by page: a page holds whole panels of keys, and whole units of sums over values. */
+static void pack_pages(const struct job *j, struct block *b, int64_t first, int64_t keys)
+{
+    const struct lt_gemm_kernel *kn = j->kernel;
+    const struct lt_attn_seq *seq = &j->s->seq[b->item->seq];
+    int64_t dim = j->s->dim;
+    assert(LT_PAGE_KEYS % kn->nr == 0 && LT_PAGE_KEYS % kn->step == 0);
+    size_t unit = (size_t)kn->nr * 4, panel = unit * (size_t)lt_tile_units(kn, keys);
+    for (int64_t i = 0; i < keys; i += LT_PAGE_KEYS) {
+        int64_t n = LT_MIN(LT_PAGE_KEYS, keys - i);
+        struct lt_gemm_source k = page_rows(j, b, first + i, n, seq->k_at);
+        k.k_fast = true;
+        lt_tile_pack_b(kn, (char *)b->kp + (size_t)(i * lt_tile_units(kn, dim)) * 4, n, dim, &k);
+        struct lt_gemm_source v = page_rows(j, b, first + i, n, seq->v_at);
+        char *to = (char *)b->vp + unit * (size_t)(i / kn->step);
+        for (int64_t c = 0; c < dim; c += kn->nr, to += panel) {
+            struct lt_gemm_source part = v;
+            part.p = (const char *)v.p + (size_t)c * lt_dtype_size(v.type);
+            kn->pack(to, kn->nr, LT_MIN(kn->nr, dim - c), n, &part);
+        }
+    }
+}
+
+static void key_tile(const struct job *j, struct block *b, int64_t first)
+{
+    const struct lt_attn *s = j->s;
+    const struct lt_attn_seq *seq = &s->seq[b->item->seq];
+    int64_t keys = LT_MIN(LT_ATTN_KEYS, seq->k_len - first);
+    if (seq->page) pack_pages(j, b, first, keys);
+    else pack_whole(j, b, first, keys);
     for (int64_t row = 0; row < b->n; row += LT_ATTN_ROWS) {
         struct lt_span seen = lt_attn_block_span(s, seq, b->item->row + row, LT_MIN(LT_ATTN_ROWS, b->n - row));
         if (first >= seen.from && first < seen.end) row_block(j, b, row, first, keys);
@@ -132,7 +186,7 @@ static void run_slot(void *arg, int64_t slot)
 {
     struct job *j = arg;
     struct block b = { 0 };
-    lay_out(j->kernel, j->s->dim, &b, j->scratch + (size_t)slot * j->scratch_size);
+    lay_out(j->kernel, j->s, &b, j->scratch + (size_t)slot * j->scratch_size);
     for (;;) {
         int64_t i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
         if (i >= j->item_count) return;
@@ -158,7 +212,7 @@ void lt_attention(struct lt_pool *p, const struct lt_attn *s, const float *q, fl
     struct job j = { .s = s, .kernel = lt_gemm_kernel(LT_ISA_BEST, s->compute), .rows = lt_row_kernel(), .item = item,
                      .item_count = count, .q = q, .o = o, .lse = lse };
     int64_t slots = LT_MIN(lt_pool_threads(p), count);
-    j.scratch_size = lay_out(j.kernel, s->dim, &(struct block){ 0 }, NULL);
+    j.scratch_size = lay_out(j.kernel, s, &(struct block){ 0 }, NULL);
     struct lt_arena own = { 0 }, *arena = p ? lt_pool_arena(p) : &own;
     struct lt_arena_mark mark = lt_arena_here(arena);
     j.scratch = lt_arena_take(arena, (size_t)slots * j.scratch_size);

@@ -38,11 +38,17 @@ void lt_rope(struct lt_pool *p, const struct lt_rope *s, const float *angle, con
  * q_len < k_len.  Key tiles start at key 0 of the sequence and run upward whatever q_len is: a query's result has the
  * same bits alone with a cache and inside a full pass. */
 enum lt_mask { LT_MASK_CAUSAL, LT_MASK_NONE, LT_MASK_PREFIX };      /* PREFIX: the first `prefix` keys see each other */
+/* Keys may lie in pages instead: page[i] holds those from i * LT_PAGE_KEYS on, k_at bytes into it the keys and v_at the
+ * values, each (kv_heads, LT_PAGE_KEYS, dim) of kv_type; with I8 the scales of the rows follow, (kv_heads,
+ * LT_PAGE_KEYS) f32.  Pages change no bit and serve the forward pass alone. */
+enum { LT_PAGE_KEYS = 32 };
 struct lt_attn_seq {
     int64_t row;                    /* of its first query in q and o */
     int32_t q_len, k_len, prefix;
     const void *k, *v;              /* (k_len, kv_heads * dim), type kv_type */
     float *dk, *dv;                 /* f32 gradients, same shape, leading dimension ldk; NULL in a forward pass */
+    const void *const *page;        /* NULL: k and v */
+    size_t k_at, v_at;
 };
 struct lt_attn {
     int32_t heads, kv_heads, dim;   /* heads is a multiple of kv_heads (grouped-query) */
@@ -50,7 +56,7 @@ struct lt_attn {
     float scale;                    /* positive; usually 1/sqrt(dim) */
     enum lt_mask mask;
     enum lt_compute compute;
-    enum lt_dtype kv_type;          /* F32 or BF16 */
+    enum lt_dtype kv_type;          /* F32 or BF16; in pages also I8 */
     int64_t ldq, ldk, ldo;          /* ldk serves k, v, dk and dv */
     bool set;                       /* backward overwrites its sequences' rows of dq, dk and dv */
     const struct lt_attn_seq *seq; int64_t seq_count;

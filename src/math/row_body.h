@@ -528,10 +528,32 @@ static void affine_bf16(int64_t n, float mul, float sub, float *x)
     }
 }
 
+/* ---- rows in bytes ---- */
+
+/* Not a number becomes -127 of a scale that is no number either. */
+static float narrow_i8(int64_t n, const float *x, int8_t *y)
+{
+    float top = 0;
+    for (int64_t i = 0; i < n; i++) top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
+    float scale = top / 127, back = scale > 0 ? 1 / scale : 0;
+    for (int64_t i = 0; i < n; i++) {
+        float v = rintf(x[i] * back);
+        y[i] = (int8_t)(v > 127 ? 127 : v > -127 ? v : -127);
+        if (x[i] != x[i]) scale = x[i];
+    }
+    return scale;
+}
+
+static void widen_i8(int64_t n, float scale, const int8_t *y, float *x)
+{
+    for (int64_t i = 0; i < n; i++) x[i] = (float)y[i] * scale;
+}
+
 const struct lt_row_kernel ROW_TABLE = {
     .add = add, .axpy = axpy, .scale = scale, .dot = dot, .wide_dot = wide_dot, .finite = all_finite, .drop = drop,
     .rms = rms, .rms_back = rms_back, .layer = layer, .layer_back = layer_back, .norm_sums = norm_sums,
     .act = act, .act_back = act_back, .glu = glu, .glu_back = glu_back, .rope = rope,
     .soften = soften, .soft_slope = soft_slope,
     .peak = peak, .sum = sum, .exp_sum = exp_sum, .affine = affine, .affine_bf16 = affine_bf16,
+    .narrow_i8 = narrow_i8, .widen_i8 = widen_i8,
 };

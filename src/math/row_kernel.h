@@ -52,6 +52,10 @@ struct lt_row_kernel {
     double (*exp_sum)(int64_t n, float top, const float *x, float *e); /* e = exp(x - top), may be x or NULL; its sum */
     void (*affine)(int64_t n, float mul, float sub, float *x);              /* x = x mul - sub */
     void (*affine_bf16)(int64_t n, float mul, float sub, float *x); /* the same, rounded; bf16 from x's first byte on */
+
+    /* ---- rows in bytes: x is about y scale, scale = max |x| / 127 ---- */
+    float (*narrow_i8)(int64_t n, const float *x, int8_t *y);               /* returns the scale */
+    void (*widen_i8)(int64_t n, float scale, const int8_t *y, float *x);
 };
 
 const struct lt_row_kernel *lt_row_kernel(void);        /* for the instruction set of lt_cpu_level */

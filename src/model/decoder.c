@@ -239,7 +239,6 @@ static struct lt_tensor *attend(struct lt_graph *g, const struct pass *p, int i,
     }
     struct lt_attn_seq *seq = lt_graph_take(g, (size_t)p->seq_count * sizeof *seq);
     spec.seq = seq;
-    spec.ldk = d->kv_heads * d->head_dim;
     for (int64_t s = 0; s < p->seq_count; s++) {
         seq[s] = p->seq[s];
         lt_cache_put(p->cache[s], i, t.k, t.v, seq[s].row, seq[s].q_len);
@@ -371,6 +370,8 @@ struct lt_tensor *lt_decoder_forward(const void *o, struct lt_model *m, struct l
 {
     (void)o;
     if (check(m, b)) return NULL;
+    for (int64_t s = 0; b->cache && s < b->seq_count; s++)
+        if (lt_cache_reserve(b->cache[s], b->seq_row[s + 1] - b->seq_row[s])) return NULL;
     const struct pass *p = begin(m, g, b);
     const struct lt_decoder *d = p->d;
     struct lt_tensor *x = lt_embed(g, m, at(p, d->table.w), b->token, b->rows);
@@ -382,6 +383,7 @@ struct lt_tensor *lt_decoder_forward(const void *o, struct lt_model *m, struct l
         run[i] = (struct layer){ p, i };
         x = segment ? lt_checkpoint(g, run_layer, &run[i], x) : run_layer(&run[i], g, x);
     }
-    for (int64_t s = 0; b->cache && s < b->seq_count; s++) lt_cache_advance(b->cache[s], p->seq[s].q_len);
+    for (int64_t s = 0; b->cache && s < b->seq_count; s++)
+        lt_cache_advance(b->cache[s], b->token + b->seq_row[s], p->seq[s].q_len);
     return lt_tap(g, m, "final", -1, normalise(g, p, d->last, x));
 }

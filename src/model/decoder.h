@@ -5,6 +5,7 @@
 #ifndef LT_DECODER_H
 #define LT_DECODER_H
 
+#include "model/cache.h"
 #include "model/model.h"
 
 enum lt_decoder_order {
@@ -51,19 +52,5 @@ struct lt_decoder {
 /* Declares the weights of *d (copied) and leaves the plan in the model. */
 int lt_decoder_params(struct lt_model *m, const struct lt_decoder *d);
 struct lt_tensor *lt_decoder_forward(const void *o, struct lt_model *m, struct lt_graph *g, const struct lt_batch *b);
-
-/* Keys and values of one sequence, per layer; what a batch's `cache` points to. */
-struct lt_cache;
-struct lt_cache *lt_cache_new(const struct lt_model *m, enum lt_dtype type);     /* F32 or BF16 */
-struct lt_cache *lt_cache_fork(const struct lt_cache *c);
-void lt_cache_rewind(struct lt_cache *c, int64_t count);    /* keeps the first `count` tokens */
-int64_t lt_cache_count(const struct lt_cache *c);
-void lt_cache_free(struct lt_cache *c);
-/* Of the decoder alone: n rows of k and v are put in a layer behind the tokens held; advance counts them as held. */
-void lt_cache_put(struct lt_cache *c, int layer, const struct lt_tensor *k, const struct lt_tensor *v, int64_t row,
-                  int64_t n);
-void lt_cache_seq(const struct lt_cache *c, int layer, int64_t n, struct lt_attn_seq *seq);
-enum lt_dtype lt_cache_type(const struct lt_cache *c);
-void lt_cache_advance(struct lt_cache *c, int64_t n);
 
 #endif

@@ -11,12 +11,13 @@
 
 enum { PACK_NUMBERS = 8 << 20 };   /* weights of a model that lives in the caches */
 
-struct options { const char *path, *dtype, *cache, *tokenizer; };
+struct options { const char *path, *dtype, *cache, *tokenizer; int64_t cache_memory; };
 struct transformer {
     struct lt_ctx *ctx;
     struct lt_model *model;
     struct lt_tokenizer *tokenizer;
     struct lt_session_spec spec;
+    struct lt_runner *runner;       /* NULL until a session is asked for */
 };
 
 static bool transformer_claims(const char *path)
@@ -60,6 +61,7 @@ static int open_tokenizer(struct transformer *t, const struct options *o)
 static void transformer_close(void *self)
 {
     struct transformer *t = self;
+    lt_runner_free(t->runner);
     lt_tokenizer_free(t->tokenizer);
     lt_model_free(t->model);
     free(t);
@@ -71,7 +73,9 @@ static int transformer_open(const void *v, struct lt_ctx *c, void **self)
     struct transformer *t = lt_calloc(1, sizeof *t);
     t->ctx = c;
     t->spec = (struct lt_session_spec){ .compute = strcmp(o->dtype, "float32") ? LT_COMPUTE_BF16 : LT_COMPUTE_F32,
-                                        .cache = strcmp(o->cache, "float32") ? LT_BF16 : LT_F32 };
+                                        .cache = !strcmp(o->cache, "float32") ? LT_F32
+                                            : !strcmp(o->cache, "bfloat16") ? LT_BF16 : LT_I8,
+                                        .cache_limit = (size_t)o->cache_memory << 20 };
     if (lt_model_open(o->path, &t->model) || open_tokenizer(t, o)) {
         transformer_close(t);
         return -1;
@@ -90,10 +94,16 @@ static int64_t weights_of(const struct lt_model *m)
 static int transformer_session(void *self, struct lt_session *out)
 {
     struct transformer *t = self;
+    if (t->runner) {
+        lt_runner_session(t->runner, out);
+        return 0;
+    }
     /* bf16: rounded once instead of for every token, and half of what is read.  f32 gains in the caches alone. */
     if (t->spec.compute == LT_COMPUTE_BF16 || weights_of(t->model) <= PACK_NUMBERS)
         lt_model_pack(t->model, t->spec.compute, t->ctx);
-    return lt_model_session(t->model, t->ctx, t->spec, out);
+    if (lt_runner_new(t->model, t->ctx, t->spec, &t->runner)) return -1;
+    lt_runner_session(t->runner, out);
+    return 0;
 }
 
 static const struct lt_tokenizer *transformer_tokenizer(void *self)
@@ -114,12 +124,20 @@ static const struct lt_opt rows[] = {
       .at = AT(dtype),
       .text = "float32|bfloat16",
       .flags = LT_ENUM },
-    { .key = "cache",
-      .help = "type of keys and values kept",
+    { .key = "cache_type",
+      .help = "type of keys and values kept; q8: bytes with a scale for each row of a head",
       .type = LT_STR,
       .at = AT(cache),
-      .text = "float32|bfloat16",
+      .text = "float32|bfloat16|q8",
+      .alias = "cache",
       .flags = LT_ENUM },
+    { .key = "cache_memory",
+      .help = "MiB for keys and values of all texts together; 0: any",
+      .type = LT_INT,
+      .at = AT(cache_memory),
+      .dflt = 4096,
+      .min = 0,
+      .max = 1 << 24 },
     { .key = "tokenizer",
       .help = "tokenizer file; default: tokenizer.json or tokenizer.bin of the folder",
       .type = LT_STR,
@@ -130,7 +148,8 @@ static const struct lt_opt rows[] = {
 const struct lt_lm_type lt_lm_transformer = {
     .m = { .name = "transformer", .brief = "a Transformer in a model folder or a llama2.c checkpoint",
            .size = sizeof(struct options), .opts = rows,
-           .doc = "Keys and values of the text so far are kept, so a token costs one pass over the weights.\n"
+           .doc = "Keys and values of the texts so far are kept, so a token costs one pass over the weights; what\n"
+                  "texts have in common at their beginning is computed and kept once.\n"
                   "    lathe generate transformer:path=out/model,dtype=bfloat16 --prompt \"Once upon a time\"" },
     .claims = transformer_claims, .open = transformer_open, .session = transformer_session,
     .tokenizer = transformer_tokenizer, .close = transformer_close,

@@ -374,7 +374,8 @@ static void test_archs__sessions_give_the_same_bits_in_any_parts(void **state)
         struct text t;
         fill(&t);
         for (int way = 0; way < 3; way++) {
-            struct lt_session_spec spec = { way == 1 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32, way == 2 ? LT_BF16 : LT_F32 };
+            struct lt_session_spec spec = { .compute = way == 1 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32,
+                                            .cache = way == 2 ? LT_BF16 : LT_F32 };
             float logp[3][ROWS], last[VOCAB], first[VOCAB];
             say(m, spec, t.token, ROWS, ROWS, true, logp[0], first);
             for (int part = 1; part < 12; part += 3) {
@@ -431,7 +432,8 @@ static void test_archs__caches_side_by_side(void **state)
     (void)state;
     for (const struct lt_method *const *a = archs()->member; *a; a++) {
         struct lt_model *m = make(*a, 1, NULL);
-        struct lt_cache *cache[] = { lt_cache_new(m, LT_F32), lt_cache_new(m, LT_F32) };
+        struct lt_pages *pages = lt_pages_new(m, LT_F32, 0);
+        struct lt_cache *cache[] = { lt_cache_new(pages), lt_cache_new(pages) };
         struct text t;
         float one[2][VOCAB];
         fill(&t);
@@ -445,6 +447,7 @@ static void test_archs__caches_side_by_side(void **state)
         free(x);
         lt_cache_free(cache[0]);
         lt_cache_free(cache[1]);
+        lt_pages_free(pages);
         lt_model_free(m);
     }
 }

@@ -2,6 +2,7 @@
  * and the bits of a row with a cache, in a batch and on several threads; all on every instruction set. */
 #include "levels.h"
 #include "math/kernel.h"
+#include "math/row_kernel.h"
 #include <math.h>
 
 struct shape {
@@ -241,6 +242,57 @@ static void test_attention__narrow_cache(void **state)
     }
 }
 
+/* The keys or values x of t in pages of `type`, all of them at `at`; with I8, x becomes what the bytes say. */
+static void to_pages(const struct setup *t, enum lt_dtype type, float *x, char **page, size_t at)
+{
+    const struct lt_row_kernel *rows = lt_row_kernel();
+    for (int64_t i = 0; i < t->seq.k_len; i++)
+        for (int64_t h = 0; h < t->s.kv_heads; h++) {
+            int64_t row = h * LT_PAGE_KEYS + i % LT_PAGE_KEYS, dim = t->s.dim;
+            float *from = x + i * t->s.ldk + h * dim;
+            char *data = page[i / LT_PAGE_KEYS] + at, *to = data + (size_t)(row * dim) * lt_dtype_size(type);
+            float *scale = (float *)(void *)(data + t->s.kv_heads * LT_PAGE_KEYS * dim) + row;
+            if (type != LT_I8) {
+                lt_convert(type, to, LT_F32, from, dim);
+                lt_convert(LT_F32, from, type, to, dim);
+            } else {
+                *scale = rows->narrow_i8(dim, from, (int8_t *)to);
+                rows->widen_i8(dim, *scale, (const int8_t *)to, from);
+            }
+        }
+}
+
+/* Pages change no bit, whatever type keys and values are kept in. */
+static void test_attention__pages(void **state)
+{
+    (void)state;
+    static const enum lt_dtype type[] = { LT_F32, LT_BF16, LT_I8 };
+    for (int n = 0; n < 6 * LT_COUNT(shapes); n++) {
+        struct setup t = make(&shapes[n / 6], (enum lt_compute)(n % 2));
+        int64_t on = t.seq.q_len * t.s.ldo, pages = (t.seq.k_len + LT_PAGE_KEYS - 1) / LT_PAGE_KEYS;
+        size_t half = (size_t)(t.s.kv_heads * LT_PAGE_KEYS * (t.s.dim + 1)) * 4 + 64;
+        char **page = lt_calloc((size_t)pages, sizeof *page);
+        for (int64_t i = 0; i < pages; i++) page[i] = memset(lt_aligned(2 * half), 0x7f, 2 * half);
+        to_pages(&t, type[n / 2 % 3], t.k, page, 64);
+        to_pages(&t, type[n / 2 % 3], t.v, page, half);
+        float *kept = lt_alloc((size_t)on * sizeof *kept);
+        memcpy(kept, t.o, (size_t)on * sizeof *kept);
+        t.s.seq = &t.seq;
+        lt_attention(NULL, &t.s, t.q, kept, NULL);
+        t.s.kv_type = type[n / 2 % 3];
+        t.seq.k = t.seq.v = NULL;
+        t.seq.page = (const void *const *)page;
+        t.seq.k_at = 64;
+        t.seq.v_at = half;
+        lt_attention(NULL, &t.s, t.q, t.o, NULL);
+        assert_memory_equal(t.o, kept, (size_t)on * sizeof *kept);
+        for (int64_t i = 0; i < pages; i++) free(page[i]);
+        free(page);
+        free(kept);
+        drop(&t);
+    }
+}
+
 /* Told to overwrite, the backward pass gives what it adds to zeros, and touches nothing between the rows. */
 static void test_attention__backward_overwrites(void **state)
 {
@@ -315,6 +367,7 @@ static int all(void)
         cmocka_unit_test(test_attention__backward),
         cmocka_unit_test(test_attention__cache_has_the_bits_of_a_full_pass),
         cmocka_unit_test(test_attention__narrow_cache),
+        cmocka_unit_test(test_attention__pages),
         cmocka_unit_test(test_attention__backward_overwrites),
         cmocka_unit_test(test_attention__same_bits_in_a_batch_and_on_threads),
     };

@@ -265,6 +265,132 @@ static void test_perplexity__windows_agree(void **unused)
     lt_test_temp_end(folder);
 }
 
+/* ---- many texts ---- */
+
+static int note_logp(void *to, const struct lt_ppl_token *k)
+{
+    struct lt_buf *b = to;
+    lt_buf_fmt(b, "%d %d %a %d\n", k->document, k->token.id, (double)k->logp, k->hit);
+    return 0;
+}
+
+static void test_perplexity__documents_together(void **unused)
+{
+    (void)unused;
+    enum { DOCS = 5 };
+    char *folder = lt_test_temp(), *path = byte_tokenizer(folder);
+    struct lt_lm lm = open_fake(path, "");
+    const struct lt_tokenizer *t = lm.type->tokenizer(lm.self);
+    const struct lt_str text[DOCS] = { lt_str("one"), lt_str("Two words, no more."), lt_str(""), lt_str("x"),
+                                       lt_str("A text that is longer than the others by a few windows.") };
+    struct lt_session s[DOCS];
+    for (int i = 0; i < DOCS; i++) assert_ok(lm.type->session(lm.self, &s[i]));
+    for (int way = 0; way < 3; way++) {
+        struct lt_ppl_how how = { .context = way * 8, .stride = way * 3, .start = LT_START_AUTO };
+        struct lt_ppl_total together = { 0 }, alone = { 0 };
+        struct lt_buf all = { 0 }, each = { 0 };
+        int failed;
+        assert_ok(lt_ppl_documents(s, DOCS, t, &how, text, &together, note_logp, &all, &failed));
+        for (int i = 0; i < DOCS; i++) {
+            struct lt_buf one = { 0 };
+            assert_ok(lt_ppl_document(&s[0], t, &how, text[i], &alone, note_logp, &one));
+            for (char *c = one.p; c && *c; c = strchr(c, '\n') + 1)
+                lt_buf_fmt(&each, "%d%.*s", i, (int)(strchr(c, '\n') + 1 - c - 1), c + 1);
+            lt_buf_free(&one);
+        }
+        assert_true(lt_str_eq(lt_buf_view(&all), lt_buf_view(&each)));
+        assert_memory_equal(&together, &alone, sizeof alone);
+        lt_buf_free(&all);
+        lt_buf_free(&each);
+    }
+    for (int i = 0; i < DOCS; i++) s[i].type->close(s[i].self);
+    lt_lm_close(&lm);
+    free(path);
+    lt_test_temp_end(folder);
+}
+
+/* A back end that can do nothing but what it must. */
+static struct lt_session_type plain_type;
+static int plain_session(void *self, struct lt_session *out)
+{
+    struct lt_lm *inner = self;
+    if (inner->type->session(inner->self, out)) return -1;
+    plain_type = *out->type;
+    plain_type.fork = NULL;
+    out->type = &plain_type;
+    return 0;
+}
+
+static const struct lt_tokenizer *plain_tokenizer(void *self)
+{
+    struct lt_lm *inner = self;
+    return inner->type->tokenizer(inner->self);
+}
+
+static const struct lt_lm_type plain = { .m = { .name = "plain" }, .session = plain_session,
+                                         .tokenizer = plain_tokenizer };
+
+/* One pair from nothing; the byte tokenizer cuts texts anywhere. */
+static void brute_score(struct lt_lm *lm, struct lt_score *q)
+{
+    struct lt_session s;
+    struct lt_token *token = NULL;
+    size_t n = 0, cap = 0, context = q->context.n;
+    struct lt_buf whole = { 0 };
+    while (context && q->context.p[context - 1] == ' ') context--;
+    lt_buf_put(&whole, q->context.p, q->context.n);
+    lt_buf_put(&whole, q->text.p, q->text.n);
+    assert_ok(lt_tokenizer_encode(lm->type->tokenizer(lm->self), lt_buf_view(&whole), 0, &token, &n, &cap));
+    assert_ok(lm->type->session(lm->self, &s));
+    if (!context) assert_ok(s.type->feed(s.self, &(int32_t){ 256 }, 1));
+    *q = (struct lt_score){ .context = q->context, .text = q->text, .greedy = true };
+    for (size_t i = 0; i < n; i++) {
+        float logp;
+        uint8_t hit;
+        assert_ok(s.type->score(s.self, &token[i].id, 1, &logp, &hit));
+        if (i < context) continue;
+        q->logp += (double)logp;
+        q->greedy = q->greedy && hit;
+        q->tokens++;
+    }
+    s.type->close(s.self);
+    lt_buf_free(&whole);
+    free(token);
+}
+
+static void test_score__pairs_as_from_nothing(void **unused)
+{
+    (void)unused;
+    static const struct { const char *context, *text; } pair[] = {
+        { "The cat sat on", " the mat" }, { "The cat sat on", " the hat" }, { "The cat sat on ", "a" },
+        { "", "The cat" }, { "The cat sat on", " the mat" }, { "A dog", " barks" }, { "The cat", " sat" },
+        { "The cat sat on", "" }, { "  ", "x" }, { "A dog", "" }, { "Zebras", " and so on and so on" },
+    };
+    enum { N = LT_COUNT(pair), TIMES = 9 };
+    char *folder = lt_test_temp(), *path = byte_tokenizer(folder);
+    struct lt_lm lm = open_fake(path, ""), alone = { &plain, &lm }, narrow = open_fake(path, ",limit=10");
+    struct lt_score want[N], have[N * TIMES];
+    for (int i = 0; i < N; i++) {
+        want[i] = (struct lt_score){ .context = lt_str(pair[i].context), .text = lt_str(pair[i].text) };
+        brute_score(&lm, &want[i]);
+    }
+    for (int way = 0; way < 2; way++) {
+        for (int i = 0; i < N * TIMES; i++)
+            have[i] = (struct lt_score){ .context = want[i % N].context, .text = want[i % N].text, .tokens = -1 };
+        assert_ok(lt_score(way ? &alone : &lm, NULL, have, N * TIMES));
+        for (int i = 0; i < N * TIMES; i++) {
+            assert_true(fabs(have[i].logp - want[i % N].logp) < 1e-9);
+            assert_int_equal(have[i].tokens, want[i % N].tokens);
+            assert_int_equal(have[i].greedy, want[i % N].greedy);
+        }
+    }
+    assert_fails(lt_score(&narrow, NULL, have, 1), "22 tokens and the model holds 10");
+    lt_lm_close(&narrow);
+    lt_lm_close(&lm);
+    free(path);
+    lt_test_temp_end(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +401,8 @@ int main(void)
         cmocka_unit_test(test_generate__padding_is_never_chosen),
         cmocka_unit_test(test_generate__a_prompt_is_never_cut),
         cmocka_unit_test(test_perplexity__windows_agree),
+        cmocka_unit_test(test_perplexity__documents_together),
+        cmocka_unit_test(test_score__pairs_as_from_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

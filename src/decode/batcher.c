@@ -1,0 +1,409 @@
+#include "decode/batcher.h"
+#include "base/ctx.h"
+#include "lm/feed.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    BATCH = 8,                      /* replies at once by default */
+    PART = 128,                     /* tokens of a prompt read in one pass, so that running replies go on */
+    WORTH = 16,                     /* common tokens that are worth a fork, or waiting for another prompt */
+};
+struct reply {                      /* one that was asked for */
+    struct reply *next;
+    struct lt_writing w;
+    void *tag;
+    char *error;
+    uint64_t number;                /* order of arrival */
+};
+struct seat {
+    struct lt_session s;            /* stays when a reply leaves: the next may begin alike.  type NULL: not open yet */
+    int32_t *token; int held, cap;  /* what the session holds */
+    struct reply *r;                /* NULL: free */
+    struct lt_draft draft;
+    float *row;                     /* (guesses + 1, vocab) */
+};
+struct lt_batcher {
+    struct lt_lm *lm;
+    struct lt_ctx *c;
+    struct lt_batcher_how how;
+    const struct lt_tokenizer *t;
+    struct seat *seat;
+    int vocab, limit;
+    int crowd;                      /* replies at once for which there is memory, as far as is known */
+    uint64_t count;                 /* of asks */
+    struct reply *queue, **queue_end, *done, **done_end;
+    struct lt_batcher_sums sums;
+};
+
+static bool drafts(const struct lt_batcher *b) { return b->how.draft.lm || b->how.draft.lookup; }
+
+/* ---- replies ---- */
+
+static void put(struct reply ***end, struct reply *r)
+{
+    r->next = NULL;
+    **end = r;
+    *end = &r->next;
+}
+
+static void finish(struct lt_batcher *b, struct reply *r, bool failed)
+{
+    if (failed) r->error = lt_strdup(lt_error());
+    put(&b->done_end, r);
+}
+
+static void free_reply(struct reply *r)
+{
+    lt_writing_release(&r->w);
+    free(r->error);
+    free(r);
+}
+
+int lt_batcher_add(struct lt_batcher *b, const struct lt_ask *ask, void *tag)
+{
+    struct reply *r = lt_calloc(1, sizeof *r);
+    r->tag = tag;
+    if (lt_writing_begin(&r->w, b->lm, ask, b->limit, b->vocab)) {
+        free_reply(r);
+        return -1;
+    }
+    r->number = b->count++;
+    if (r->w.finished) finish(b, r, false);
+    else put(&b->queue_end, r);
+    return 0;
+}
+
+bool lt_batcher_take(struct lt_batcher *b, struct lt_done *out)
+{
+    struct reply *r = b->done;
+    if (!r) return false;
+    if (!(b->done = r->next)) b->done_end = &b->done;
+    *out = (struct lt_done){ .tag = r->tag };
+    if (!r->error && lt_writing_end(&r->w, &out->reply)) r->error = lt_strdup(lt_error());
+    out->error = r->error;
+    r->error = NULL;
+    free_reply(r);
+    return true;
+}
+
+int lt_batcher_waiting(const struct lt_batcher *b)
+{
+    int n = 0;
+    for (const struct reply *r = b->queue; r; r = r->next) n++;
+    return n;
+}
+
+struct lt_batcher_sums lt_batcher_sums(const struct lt_batcher *b) { return b->sums; }
+
+static void leave(struct lt_batcher *b, struct seat *s, bool failed)
+{
+    finish(b, s->r, failed);
+    s->r = NULL;
+    b->crowd = LT_MIN(b->crowd + 1, b->how.batch);
+}
+
+/* ---- seats ---- */
+
+static int open_seat(struct lt_batcher *b, struct seat *s)
+{
+    if (s->s.type) return 0;
+    if (b->lm->type->session(b->lm->self, &s->s)) {
+        s->s = (struct lt_session){ 0 };
+        return -1;
+    }
+    s->row = lt_alloc((size_t)(drafts(b) ? b->how.draft.tokens + 1 : 1) * (size_t)b->vocab * sizeof *s->row);
+    return drafts(b) ? lt_draft_open(&s->draft, &b->how.draft, b->vocab) : 0;
+}
+
+static void hold(struct seat *s, const int32_t *token, int n)
+{
+    if (s->held + n > s->cap) {
+        s->cap = 2 * (s->held + n);
+        s->token = lt_realloc(s->token, (size_t)s->cap * sizeof *s->token);
+    }
+    memcpy(s->token + s->held, token, (size_t)n * sizeof *token);
+    s->held += n;
+}
+
+static int cut(struct seat *s, int count)
+{
+    if (s->held > count && s->s.type->rewind(s->s.self, s->held - count)) return -1;
+    s->held = LT_MIN(s->held, count);
+    return 0;
+}
+
+static int common(const int32_t *a, int na, const int32_t *b, int nb)
+{
+    int n = LT_MIN(na, nb), i = 0;
+    while (i < n && a[i] == b[i]) i++;
+    return i;
+}
+
+/* Tokens of a reply that need not be fed when a session holds those of s; the last is always fed, for its logits. */
+static int spared(const struct seat *s, const struct reply *r)
+{
+    return common(s->token, s->held, r->w.token, r->w.count - 1);
+}
+
+/* The free seat whose session holds most of what the reply begins with. */
+static struct seat *free_seat(struct lt_batcher *b, const struct reply *r)
+{
+    struct seat *best = NULL;
+    for (int i = 0; i < b->how.batch; i++) {
+        struct seat *s = &b->seat[i];
+        if (!s->r && (!best || spared(s, r) > spared(best, r))) best = s;
+    }
+    return best;
+}
+
+static int seated(const struct lt_batcher *b)
+{
+    int n = 0;
+    for (int i = 0; i < b->how.batch; i++) n += b->seat[i].r != NULL;
+    return n;
+}
+
+static int enter(struct lt_batcher *b)
+{
+    for (int active = seated(b); b->queue && active < b->crowd; active++) {
+        struct reply *r = b->queue;
+        struct seat *s = free_seat(b, r);
+        if (open_seat(b, s)) return -1;
+        if (!(b->queue = r->next)) b->queue_end = &b->queue;
+        s->r = r;
+        s->draft.held = 0;
+        if (cut(s, spared(s, r))) return -1;
+    }
+    return 0;
+}
+
+/* Where another seat's session holds, or will hold, much more of what this reply begins with: takes a fork of it, or
+ * waits.  1: waits; -1. */
+static int join(struct lt_batcher *b, struct seat *s)
+{
+    struct reply *r = s->r;
+    struct seat *best = NULL;
+    int most = s->held + WORTH - 1;
+    for (int i = 0; i < b->how.batch && s->s.type->fork; i++) {
+        struct seat *o = &b->seat[i];
+        bool older = o->r && o->r->number < r->number;
+        int have = o == s ? 0 : spared(o, r);
+        int will = older ? common(o->r->w.token, o->r->w.count, r->w.token, r->w.count - 1) : 0;
+        if (LT_MAX(have, will) <= most) continue;
+        most = LT_MAX(have, will);
+        best = o;
+    }
+    if (!best) return 0;
+    int have = spared(best, r);
+    if (have < most) return 1;
+    struct lt_session fork;
+    if (lt_session_fork(&best->s, &fork)) return -1;
+    lt_session_close(&s->s);
+    s->s = fork;
+    s->held = 0;
+    hold(s, best->token, best->held);
+    return cut(s, have);
+}
+
+/* ---- passes ---- */
+
+struct work { struct seat *seat; struct lt_feed feed; int32_t *token; int guesses; };
+
+/* What a seat is fed in this pass; n 0: nothing. */
+static void plan(const struct seat *s, struct work *w)
+{
+    const struct lt_writing *t = &s->r->w;
+    int left = t->count - s->held, n = LT_MIN(left, PART);
+    *w = (struct work){ .seat = (struct seat *)s };
+    w->guesses = n == left ? s->draft.count : 0;
+    w->token = lt_alloc((size_t)(n + w->guesses) * sizeof *w->token);
+    memcpy(w->token, t->token + s->held, (size_t)n * sizeof *w->token);
+    if (w->guesses) memcpy(w->token + n, s->draft.token, (size_t)w->guesses * sizeof *w->token);
+    w->feed = (struct lt_feed){ .s = s->s.self, .token = w->token, .n = n + w->guesses, .row = s->row,
+                                .rows = n == left ? 1 + w->guesses : 0 };
+}
+
+/* Guesses for every place but the first: also where a reply that was set back goes on. */
+static int guess(struct lt_batcher *b, struct seat **s, int n)
+{
+    if (!drafts(b)) return 0;
+    struct lt_drafted *all = lt_alloc((size_t)n * sizeof *all);
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        s[i]->draft.count = 0;
+        if (s[i]->r->w.reply.count && s[i]->r->w.count - s[i]->held <= PART)
+            all[count++] = (struct lt_drafted){ &s[i]->draft, &s[i]->r->w };
+    }
+    int rc = count ? lt_draft_guess(&b->how.draft, all, count) : 0;
+    free(all);
+    return rc;
+}
+
+/* What comes after the feed: the next token or tokens. */
+static int go_on(struct lt_batcher *b, struct work *w)
+{
+    struct seat *s = w->seat;
+    struct lt_writing *t = &s->r->w;
+    int before = t->reply.count, kept = 0, rc;
+    hold(s, w->feed.token, w->feed.n);
+    if (!w->feed.rows) return 0;
+    if (w->guesses) {
+        rc = kept = lt_draft_judge(&s->draft, t, s->row);
+        b->sums.guessed += w->guesses;
+        b->sums.kept += LT_MAX(kept, 0);
+    } else {
+        rc = lt_writing_shape(t, t->chain, s->row);
+        if (!rc) rc = lt_writing_take(t, lt_writing_pick(t), s->row);
+    }
+    b->sums.written += t->reply.count - before;
+    if (rc < 0 || t->finished) leave(b, s, rc < 0);
+    return cut(s, s->held - w->guesses + LT_MAX(kept, 0));
+}
+
+/* Room for the others: what free seats hold, or else the reply that came last begins again later. */
+static int set_back(struct lt_batcher *b)
+{
+    struct seat *last = NULL;
+    int freed = 0, active = seated(b);
+    for (int i = 0; i < b->how.batch; i++) {
+        struct seat *s = &b->seat[i];
+        if (s->r && (!last || s->r->number > last->r->number)) last = s;
+        if (s->r || !s->held) continue;
+        freed += s->held;
+        if (cut(s, 0)) return -1;
+    }
+    if (freed) return 0;
+    if (!last || active < 2) return -1;
+    b->sums.set_back++;
+    b->crowd = active - 1;
+    struct reply *r = last->r, **at = &b->queue;
+    last->r = NULL;
+    while (*at && (*at)->number < r->number) at = &(*at)->next;
+    if (!*at) b->queue_end = &r->next;
+    r->next = *at;
+    *at = r;
+    return cut(last, 0);
+}
+
+static int pass(struct lt_batcher *b, struct work *w, int n)
+{
+    struct lt_feed *f = lt_alloc((size_t)n * sizeof *f);
+    for (int i = 0; i < n; i++) f[i] = w[i].feed;
+    int rc = lt_feed_many(w->seat->s.type, f, n);
+    free(f);
+    b->sums.passes++;
+    if (rc == LT_FULL) return set_back(b);
+    for (int i = 0; i < n && !rc; i++) rc = go_on(b, &w[i]);
+    return rc ? -1 : 0;
+}
+
+static void interrupt(struct lt_batcher *b)
+{
+    for (int i = 0; i < b->how.batch; i++) {
+        struct seat *s = &b->seat[i];
+        if (!s->r) continue;
+        lt_writing_stop(&s->r->w, "interrupted");
+        leave(b, s, false);
+    }
+    while (b->queue) {
+        struct reply *r = b->queue;
+        if (!(b->queue = r->next)) b->queue_end = &b->queue;
+        lt_writing_stop(&r->w, "interrupted");
+        finish(b, r, false);
+    }
+}
+
+void lt_batcher_cancel(struct lt_batcher *b, const void *tag)
+{
+    for (int i = 0; i < b->how.batch; i++) {
+        struct seat *s = &b->seat[i];
+        if (!s->r || s->r->tag != tag) continue;
+        lt_writing_stop(&s->r->w, "interrupted");
+        leave(b, s, false);
+    }
+    for (struct reply **at = &b->queue, *r; (r = *at);) {
+        if (r->tag != tag) {
+            at = &r->next;
+            continue;
+        }
+        if (!(*at = r->next)) b->queue_end = at;
+        lt_writing_stop(&r->w, "interrupted");
+        finish(b, r, false);
+    }
+}
+
+int lt_batcher_step(struct lt_batcher *b)
+{
+    if (lt_ctx_interrupted(b->c)) interrupt(b);
+    if (enter(b)) return -1;
+    struct seat **s = lt_alloc((size_t)b->how.batch * sizeof(struct seat *));
+    struct work *w = lt_calloc((size_t)b->how.batch, sizeof *w);
+    int n = 0, rc = 0, active = 0;
+    for (int i = 0; i < b->how.batch && !rc; i++) {
+        if (!b->seat[i].r) continue;
+        active++;
+        int waits = b->seat[i].r->w.count - b->seat[i].held > 1 ? join(b, &b->seat[i]) : 0;
+        if (waits < 0) rc = -1;
+        else if (!waits) s[n++] = &b->seat[i];
+    }
+    if (!rc && n) rc = guess(b, s, n);
+    for (int i = 0; i < n && !rc; i++) plan(s[i], &w[i]);
+    if (!rc && n) rc = pass(b, w, n);
+    for (int i = 0; i < n; i++) free(w[i].token);
+    free(w);
+    free(s);
+    return rc ? -1 : active > 0;
+}
+
+/* ---- life ---- */
+
+void lt_batcher_close(struct lt_batcher *b)
+{
+    if (!b) return;
+    for (int i = 0; i < b->how.batch; i++) {
+        struct seat *s = &b->seat[i];
+        if (s->r) free_reply(s->r);
+        lt_draft_close(&s->draft);
+        lt_session_close(&s->s);
+        free(s->token);
+        free(s->row);
+    }
+    for (struct reply *r = b->queue, *next; r; r = next) {
+        next = r->next;
+        free_reply(r);
+    }
+    for (struct reply *r = b->done, *next; r; r = next) {
+        next = r->next;
+        free_reply(r);
+    }
+    free(b->how.draft.id);
+    free(b->seat);
+    free(b);
+}
+
+int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_how *how, struct lt_batcher **out)
+{
+    if (!lm->type->session) return lt_misuse("%s models give no logits and cannot write", lm->type->m.name);
+    if (how->draft.lm && !how->draft.lm->type->session)
+        return lt_misuse("draft: %s models give no logits and cannot guess", how->draft.lm->type->m.name);
+    struct lt_batcher *b = lt_calloc(1, sizeof *b);
+    *b = (struct lt_batcher){ .lm = lm, .c = c, .how = *how, .queue_end = &b->queue, .done_end = &b->done };
+    if (b->how.batch <= 0) b->how.batch = BATCH;
+    b->crowd = b->how.batch;
+    b->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    b->seat = lt_calloc((size_t)b->how.batch, sizeof *b->seat);
+    struct lt_session first;
+    int rc = lm->type->session(lm->self, &first);
+    if (!rc) {
+        b->vocab = lt_session_vocab(&first);
+        b->limit = first.type->limit(first.self);
+        lt_session_close(&first);
+        if (b->vocab < 0) rc = -1;
+    }
+    if (!rc && drafts(b)) rc = open_seat(b, &b->seat[0]);
+    if (!rc && how->draft.lm) rc = lt_draft_match(&b->how.draft, &b->seat[0].draft.s, b->t, b->vocab);
+    if (rc) lt_batcher_close(b);
+    else *out = b;
+    return rc;
+}

@@ -1,0 +1,245 @@
+#include "decode/writing.h"
+#include "decode/prompt.h"
+#include "math/row_kernel.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- numbers ---- */
+
+int32_t lt_argmax(const float *x, int n)
+{
+    float top = lt_row_kernel()->peak(n, x);
+    for (int32_t i = 0; i < n; i++)
+        if (x[i] == top) return i;
+    return 0;
+}
+
+void lt_softmax(const float *x, int n, float *p)
+{
+    const struct lt_row_kernel *rows = lt_row_kernel();
+    double sum = rows->exp_sum(n, rows->peak(n, x), x, p);
+    rows->scale(n, (float)(1 / sum), p);
+}
+
+int32_t lt_draw(const float *p, int n, double u)
+{
+    double left = u * lt_row_kernel()->sum(n, p);
+    int32_t last = 0;
+    for (int32_t i = 0; i < n; i++) {
+        if (!(p[i] > 0)) continue;
+        last = i;
+        if ((left -= (double)p[i]) < 0) break;
+    }
+    return last;
+}
+
+double lt_place_unit(const struct lt_ask *a, int place, int what)
+{
+    uint64_t seed = what ? lt_rng_at(a->seed, 0, (uint64_t)what) : a->seed;
+    return (double)(lt_rng_at(seed, a->number, (uint64_t)place) >> 11) * 0x1p-53;
+}
+
+/* ---- the prompt ---- */
+
+int lt_ask_ids(const struct lt_ask *a, const struct lt_tokenizer *t, int limit, int32_t **id, int *count)
+{
+    int given = 0;
+    *id = NULL;
+    *count = 0;
+    if (a->prompt_ids) {
+        *id = lt_alloc((size_t)LT_MAX(a->prompt_count, 1) * sizeof **id);
+        memcpy(*id, a->prompt_ids, (size_t)a->prompt_count * sizeof **id);
+        *count = a->prompt_count;
+    } else if (!t) return lt_misuse("the model has no tokenizer: give the prompt as ids");
+    else if (lt_prompt_encode(t, a->prompt, a->prompt.n ? LT_START_RULES : LT_START_AUTO, id, count, &given, NULL))
+        return -1;
+    if (!*count) return lt_misuse("the prompt is empty and the tokenizer has no token to start a text from");
+    if (limit && *count >= limit)
+        return lt_misuse("the prompt has %d tokens and the model holds %d; at least one must be left to write",
+                         *count, limit);
+    return 0;
+}
+
+static int check_stop(const struct lt_writing *w)
+{
+    const struct lt_list *stop = w->ask.stop;
+    if (stop && stop->count && !w->t) return lt_misuse("stop strings need a model with a tokenizer");
+    for (int i = 0; stop && i < stop->count; i++)
+        if (!*stop->item[i]) return lt_misuse("a stop string is empty; every text would end at once");
+    return 0;
+}
+
+int lt_writing_begin(struct lt_writing *w, struct lt_lm *lm, const struct lt_ask *ask, int limit, int vocab)
+{
+    *w = (struct lt_writing){ .ask = *ask, .vocab = vocab };
+    w->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    w->known = w->t ? LT_MIN(lt_tokenizer_vocab(w->t), vocab) : vocab;
+    if (check_stop(w) || lt_ask_ids(ask, w->t, limit, &w->token, &w->count)) return -1;
+    w->prompt = w->cap = w->count;
+    w->most = limit ? LT_MIN(ask->max_tokens, limit - w->prompt) : ask->max_tokens;
+    w->finished = w->most <= 0;
+    w->reply = (struct lt_reply){ .finish = "length", .prompt_count = w->prompt };
+    if (lt_chain_open(ask->controls, lm, &w->chain)) return -1;
+    if (w->t) w->detok = lt_detok_new(w->t, false);
+    w->logits = lt_alloc((size_t)vocab * sizeof(float));
+    w->work = lt_alloc((size_t)vocab * sizeof(float));
+    return 0;
+}
+
+void lt_writing_release(struct lt_writing *w)
+{
+    lt_chain_free(w->chain);
+    lt_detok_free(w->detok);
+    lt_buf_free(&w->text);
+    lt_reply_release(&w->reply);
+    free(w->token);
+    free(w->logits);
+    free(w->work);
+    *w = (struct lt_writing){ 0 };
+}
+
+/* ---- text ---- */
+
+/* The largest length at the end of the text that could still become a stop string. */
+static size_t held_back(const struct lt_writing *w)
+{
+    size_t most = 0;
+    for (int i = 0; w->ask.stop && i < w->ask.stop->count; i++) {
+        const char *stop = w->ask.stop->item[i];
+        for (size_t k = LT_MIN(strlen(stop) - 1, w->text.n); k > most; k--)
+            if (!memcmp(w->text.p + w->text.n - k, stop, k)) most = k;
+    }
+    return most;
+}
+
+/* Cuts the text at the first stop string; `from`: bytes looked through before. */
+static bool stopped(struct lt_writing *w, size_t from)
+{
+    size_t cut = SIZE_MAX;
+    for (int i = 0; w->ask.stop && i < w->ask.stop->count; i++) {
+        const char *stop = w->ask.stop->item[i];
+        size_t n = strlen(stop), first = from > n - 1 ? from - (n - 1) : 0;
+        const char *at = w->text.n > first ? memmem(w->text.p + first, w->text.n - first, stop, n) : NULL;
+        if (at) cut = LT_MIN(cut, (size_t)(at - w->text.p));
+    }
+    if (cut == SIZE_MAX) return false;
+    w->text.n = cut;
+    return w->cut = true;
+}
+
+/* 1: the reader has had enough. */
+static int stream(struct lt_writing *w, bool last)
+{
+    size_t end = w->text.n - (last ? 0 : held_back(w));
+    if (!w->ask.stream || end <= w->streamed) return 0;
+    struct lt_str piece = { w->text.p + w->streamed, end - w->streamed };
+    w->streamed = end;
+    return w->ask.stream(w->ask.stream_self, piece) != 0;
+}
+
+/* ---- tokens ---- */
+
+int lt_writing_shape(struct lt_writing *w, struct lt_chain *chain, const float *logits)
+{
+    memcpy(w->logits, logits, (size_t)w->vocab * sizeof *logits);
+    for (int i = w->known; i < w->vocab; i++) w->logits[i] = -INFINITY;     /* mere padding */
+    struct lt_seq seq = { w->token, w->count, w->prompt };
+    return lt_chain_apply(chain, seq, w->logits, w->vocab);
+}
+
+int32_t lt_writing_pick(struct lt_writing *w)
+{
+    if (w->ask.greedy) return lt_argmax(w->logits, w->vocab);
+    lt_softmax(w->logits, w->vocab, w->work);
+    return lt_draw(w->work, w->vocab, lt_place_unit(&w->ask, w->reply.count, LT_USE_PICK));
+}
+
+/* Arrays that grow by doubling. */
+static bool outgrown(int count) { return (count & (count - 1)) == 0; }
+
+static void note_token(struct lt_writing *w, int32_t id, const float *raw)
+{
+    const struct lt_row_kernel *rows = lt_row_kernel();
+    struct lt_reply *r = &w->reply;
+    float top = rows->peak(w->vocab, raw);
+    double z = (double)top + log(rows->exp_sum(w->vocab, top, raw, NULL));
+    int tops = LT_MAX(w->ask.top_logprobs, 0), k = LT_MIN(tops, w->vocab), at = r->count++;
+    if (outgrown(at)) {
+        size_t room = at ? 2 * (size_t)at : 1;
+        r->token = lt_realloc(r->token, room * sizeof *r->token);
+        r->logp = lt_realloc(r->logp, room * sizeof *r->logp);
+        if (tops) {
+            r->top_token = lt_realloc(r->top_token, room * (size_t)tops * sizeof *r->top_token);
+            r->top_logp = lt_realloc(r->top_logp, room * (size_t)tops * sizeof *r->top_logp);
+        }
+    }
+    r->token[at] = id;
+    r->logp[at] = (float)((double)raw[id] - z);
+    if (!tops) return;
+    memset(r->top_token + (size_t)at * (size_t)tops, 0, (size_t)tops * sizeof *r->top_token);
+    memset(r->top_logp + (size_t)at * (size_t)tops, 0, (size_t)tops * sizeof *r->top_logp);
+    memcpy(w->work, raw, (size_t)w->vocab * sizeof *raw);
+    for (int i = 0; i < k; i++) {
+        int32_t best = lt_argmax(w->work, w->vocab);
+        r->top_token[(size_t)at * (size_t)tops + (size_t)i] = best;
+        r->top_logp[(size_t)at * (size_t)tops + (size_t)i] = (float)((double)raw[best] - z);
+        w->work[best] = -INFINITY;
+    }
+}
+
+static bool ends(const struct lt_writing *w, int32_t id)
+{
+    for (int i = 0; i < w->ask.end_count; i++)
+        if (id == w->ask.end[i]) return true;
+    return w->t && id == lt_tokenizer_eos(w->t);
+}
+
+void lt_writing_stop(struct lt_writing *w, const char *finish)
+{
+    w->reply.finish = finish;
+    w->finished = true;
+}
+
+int lt_writing_take(struct lt_writing *w, int32_t id, const float *raw)
+{
+    note_token(w, id, raw);
+    lt_chain_accept(w->chain, id);
+    if (w->count == w->cap) {
+        w->cap = 2 * w->cap + 16;
+        w->token = lt_realloc(w->token, (size_t)w->cap * sizeof *w->token);
+    }
+    w->token[w->count++] = id;
+    if (w->reply.count == w->most) w->finished = true;
+    if (ends(w, id)) {
+        lt_writing_stop(w, "stop");
+        return 0;
+    }
+    size_t from = w->text.n;
+    if (w->detok && lt_detok_push(w->detok, id, &w->text)) return -1;
+    if (stopped(w, from)) lt_writing_stop(w, "stop");
+    else if (stream(w, false)) lt_writing_stop(w, "interrupted");
+    return 0;
+}
+
+int lt_writing_end(struct lt_writing *w, struct lt_reply *out)
+{
+    if (w->detok && !w->cut) {                      /* bytes of an unfinished character */
+        size_t from = w->text.n;
+        if (lt_detok_finish(w->detok, &w->text)) return -1;
+        if (stopped(w, from)) w->reply.finish = "stop";
+    }
+    stream(w, true);
+    lt_buf_put(&w->text, "", 0);
+    w->text.p[w->text.n] = 0;
+    *out = w->reply;
+    out->text = w->text.p;
+    out->text_size = w->text.n;
+    if (!out->token) {                              /* a reply of nothing still has its arrays */
+        out->token = lt_calloc(1, sizeof *out->token);
+        out->logp = lt_calloc(1, sizeof *out->logp);
+    }
+    w->reply = (struct lt_reply){ 0 };
+    w->text = (struct lt_buf){ 0 };
+    return 0;
+}
