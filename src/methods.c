@@ -1,12 +1,14 @@
 /* The registry: one list a kind, one line a method, sorted.  This file alone sees every folder.
  * tools/tidy fails when a method file is missing from its list. */
 #include "base/base.h"
+#include "mixture/mixture.h"
 #include "ngram/smoothing/smoothing.h"
 #include <string.h>
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
 #define VERBS(X) \
     X(completion) \
+    X(ensemble) \
     X(explain) \
     X(filter) \
     X(generate) \
@@ -73,8 +75,20 @@
     X(wordpiece)
 #define LMS(X) \
     X(fake) \
+    X(mix) \
     X(ngram) \
     X(transformer)
+#define MIXTURES(X) \
+    X(bayes) \
+    X(constant_scalar) \
+    X(constant_vector) \
+    X(entropy_scalar) \
+    X(entropy_vector) \
+    X(full_scalar) \
+    X(full_vector) \
+    X(linear) \
+    X(log_linear) \
+    X(mean)
 #define SMOOTHINGS(X) \
     X(absolute_discounting) \
     X(modified_kneser_ney) \
@@ -89,6 +103,7 @@
 #define DECLARE_DATAOP(n) extern const struct lt_dataop lt_dataop_##n;
 #define DECLARE_TOKENIZER(n) extern const struct lt_tokenizer_trainer lt_tokenizer_##n;
 #define DECLARE_LM(n) extern const struct lt_lm_type lt_lm_##n;
+#define DECLARE_MIXTURE(n) extern const struct lt_mixture lt_mixture_##n;
 #define DECLARE_SMOOTHING(n) extern const struct lt_smoothing lt_smoothing_##n;
 VERBS(DECLARE_VERB)
 ARCHS(DECLARE_ARCH)
@@ -99,6 +114,7 @@ CONTROLS(DECLARE_CONTROL)
 DATAOPS(DECLARE_DATAOP)
 TOKENIZERS(DECLARE_TOKENIZER)
 LMS(DECLARE_LM)
+MIXTURES(DECLARE_MIXTURE)
 SMOOTHINGS(DECLARE_SMOOTHING)
 
 #define HEAD_VERB(n) &lt_verb_##n.m,
@@ -110,6 +126,7 @@ SMOOTHINGS(DECLARE_SMOOTHING)
 #define HEAD_DATAOP(n) &lt_dataop_##n.m,
 #define HEAD_TOKENIZER(n) &lt_tokenizer_##n.m,
 #define HEAD_LM(n) &lt_lm_##n.m,
+#define HEAD_MIXTURE(n) &lt_mixture_##n.m,
 #define HEAD_SMOOTHING(n) &lt_smoothing_##n.m,
 static const struct lt_method *const verbs[] = { VERBS(HEAD_VERB) NULL };
 static const struct lt_method *const archs[] = { ARCHS(HEAD_ARCH) NULL };
@@ -120,6 +137,7 @@ static const struct lt_method *const controls[] = { CONTROLS(HEAD_CONTROL) NULL 
 static const struct lt_method *const dataops[] = { DATAOPS(HEAD_DATAOP) NULL };
 static const struct lt_method *const tokenizers[] = { TOKENIZERS(HEAD_TOKENIZER) NULL };
 static const struct lt_method *const lms[] = { LMS(HEAD_LM) NULL };
+static const struct lt_method *const mixtures[] = { MIXTURES(HEAD_MIXTURE) NULL };
 static const struct lt_method *const smoothings[] = { SMOOTHINGS(HEAD_SMOOTHING) NULL };
 
 static const struct lt_kind kinds[] = {
@@ -132,6 +150,7 @@ static const struct lt_kind kinds[] = {
     { .name = "dataop", .brief = "operators on streams of documents", .member = dataops },
     { .name = "tokenizer", .brief = "ways to train a tokenizer", .member = tokenizers },
     { .name = "lm", .brief = "back ends of language models", .member = lms },
+    { .name = "mixture", .brief = "how several models' distributions become one", .member = mixtures },
     { .name = "smoothing", .brief = "how n-gram counts become probabilities", .member = smoothings },
     { .name = NULL },
 };

@@ -16,6 +16,7 @@ struct run {
     struct lt_lm lm;
     struct lt_session s;
     const struct lt_tokenizer *t;
+    bool whole;                     /* the model scores whole texts only */
     struct lt_ppl_how how;
     struct lt_ppl_total total;
     struct lt_writer *tokens;       /* NULL: not asked */
@@ -41,6 +42,12 @@ static int put_token(void *self, const struct lt_ppl_token *k)
     return 0;
 }
 
+static int score_document(struct run *r, struct lt_str text)
+{
+    if (r->whole) return lt_ppl_text(&r->lm, text, &r->total);
+    return lt_ppl_document(&r->s, r->t, &r->how, text, &r->total, r->tokens ? put_token : NULL, r);
+}
+
 static int read_all(struct run *r)
 {
     const struct lt_perplexity_options *o = r->o;
@@ -55,7 +62,7 @@ static int read_all(struct run *r)
     lt_progress_begin(r->c, &p, "perplexity", "bytes", total);
     while ((rc = lt_docs_next(docs, &d)) > 0) {
         r->document = d.number;
-        if (lt_ppl_document(&r->s, r->t, &r->how, d.text, &r->total, r->tokens ? put_token : NULL, r)) {
+        if (score_document(r, d.text)) {
             rc = lt_fail("%s, document %llu: %s", d.source, (unsigned long long)d.number, lt_error());
             break;
         }
@@ -110,16 +117,35 @@ static int report(const struct run *r)
         { "top1_accuracy", (double)t->hits / tokens, false },
         { "xz_bits_per_byte", r->all.n ? 8 * (double)r->xz_bytes / (double)r->all.n : 0, false },
     };
-    int count = LT_COUNT(all) - !strcmp(r->o->baseline, "none"), rc = 0;
+    struct figure known[LT_COUNT(all)];
+    int count = 0, rc = 0;
+    for (int i = 0; i < LT_COUNT(all); i++) {
+        bool asked = strncmp(all[i].name, "xz_", 3) || strcmp(r->o->baseline, "none");
+        if (asked && !(r->whole && !strcmp(all[i].name, "top1_accuracy"))) known[count++] = all[i];
+    }
     struct lt_buf b = { 0 };
-    put_figures(&b, all, count, true);
+    put_figures(&b, known, count, true);
     if (r->o->output) rc = lt_file_save(r->o->output, b.p, b.n);
     if (!r->o->json) {
         lt_buf_clear(&b);
-        put_figures(&b, all, count, false);
+        put_figures(&b, known, count, false);
     }
     if (!rc) rc = lt_file_save("-", b.p, b.n);
     lt_buf_free(&b);
+    return rc;
+}
+
+/* A model without a tokenizer that scores texts by itself: nothing can be said about single tokens. */
+static int measure_whole(struct run *r)
+{
+    const struct lt_perplexity_options *o = r->o;
+    if (o->tokens) return lt_misuse("%s scores whole texts: it has no tokens to list", o->model);
+    if (o->context || o->stride || strcmp(o->start, "auto"))
+        return lt_misuse("%s scores whole texts in its own way: --context, --stride and --start say nothing to it",
+                         o->model);
+    r->whole = true;
+    int rc = read_all(r);
+    if (!rc && r->all.n) rc = lt_xz_size(r->c, lt_buf_view(&r->all), &r->xz_bytes);
     return rc;
 }
 
@@ -128,6 +154,7 @@ static int measure(struct run *r)
     static const char *const name[] = { "rules", "auto", "bos", "eos", "none" };     /* enum lt_start */
     for (int i = 0; i < LT_COUNT(name); i++)
         if (!strcmp(r->o->start, name[i])) r->how.start = (enum lt_start)i;
+    if (!r->t && r->lm.type->score) return measure_whole(r);
     if (!r->t) return lt_misuse("%s has no tokenizer, which perplexity of text needs", r->o->model);
     if (!r->lm.type->session) return lt_misuse("%s models give no log-probabilities", r->lm.type->m.name);
     if (r->lm.type->session(r->lm.self, &r->s)) return -1;

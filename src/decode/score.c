@@ -27,7 +27,7 @@ static int score(struct lt_session *s, struct scored *d, int context, int stride
         held = s->type->count(s->self);
         if (at && s->type->rewind(s->self, held)) return -1;
         if (at > begin && s->type->feed(s->self, d->id + begin, at - begin)) return -1;
-        if (s->type->score(s->self, d->id + at, step, d->logp + at, d->hit + at)) return -1;
+        if (s->type->score(s->self, d->id + at, step, d->logp + at, d->hit ? d->hit + at : NULL)) return -1;
     }
     return 0;
 }
@@ -48,7 +48,7 @@ static int tell(const struct scored *d, struct lt_str text, struct lt_ppl_total 
 {
     size_t first = 0;                               /* byte where scoring begins */
     for (int i = d->given; i < d->count; i++) {
-        struct lt_ppl_token k = { i - d->given, d->offset[i - d->given], d->logp[i], d->hit[i] };
+        struct lt_ppl_token k = { i - d->given, d->offset[i - d->given], d->logp[i], d->hit && d->hit[i] };
         if (!i) {
             k.logp = NAN;
             first = k.token.end;
@@ -78,7 +78,7 @@ int lt_ppl_document(struct lt_session *s, const struct lt_tokenizer *t, const st
     if (!rc) rc = lt_prompt_encode(t, text, how->start, &d.id, &d.count, &d.given, &d.offset);
     if (!rc && d.count) {
         d.logp = lt_calloc((size_t)d.count, sizeof *d.logp);
-        d.hit = lt_calloc((size_t)d.count, sizeof *d.hit);
+        if (!how->no_hits) d.hit = lt_calloc((size_t)d.count, sizeof *d.hit);
         rc = score(s, &d, context, stride);
         if (!rc) rc = tell(&d, text, total, fn, to);
     }
@@ -87,4 +87,17 @@ int lt_ppl_document(struct lt_session *s, const struct lt_tokenizer *t, const st
     free(d.logp);
     free(d.hit);
     return rc;
+}
+
+int lt_ppl_text(struct lt_lm *lm, struct lt_str text, struct lt_ppl_total *total)
+{
+    struct lt_score q = { .text = text };
+    if (lm->type->score(lm->self, &q, 1)) return -1;
+    if (!isfinite(q.logp)) return lt_fail("the model gives the text a log-probability of %g", q.logp);
+    total->nll -= q.logp;
+    total->tokens += q.tokens;
+    total->documents++;
+    total->bytes += (int64_t)text.n;
+    total->words += count_words(text);
+    return 0;
 }
