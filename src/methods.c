@@ -16,6 +16,7 @@
     X(inspect) \
     X(lab) \
     X(ngram_build) \
+    X(ngram_interpolate) \
     X(ngram_query) \
     X(pack) \
     X(perplexity) \

@@ -23,8 +23,8 @@ static const struct lt_opt rows[] = {
     { .key = "field", .help = "of a JSON line that holds the text", .type = LT_STR, .at = AT(field), .text = "text" },
     { .key = "paragraphs", .help = "a blank line ends a document of a text file", .type = LT_BOOL,
       .at = AT(paragraphs) },
-    { .key = "memory", .help = "MiB for the distributions that a method learns from; more of them are thinned out evenly",
-      .type = LT_INT, .at = AT(memory), .dflt = 2048, .min = 1, .max = 1 << 24 },
+    { .key = "memory", .help = "MiB for the distributions that a method learns from; where there are more, every second, "
+                               "third ... is left out", .type = LT_INT, .at = AT(memory), .dflt = 2048, .min = 1, .max = 1 << 24 },
     { .key = "seed", .help = "of the methods that learn in random order", .type = LT_INT, .at = AT(seed), .dflt = 42,
       .min = 0, .max = 9e15 },
     { .key = "json", .help = "print the figures as one JSON object", .type = LT_BOOL, .at = AT(json) },
@@ -40,14 +40,14 @@ const struct lt_verb lt_verb_ensemble = {
     .m = { .name = "ensemble", .brief = "mixes models and says what each contributes",
            .paper = "arXiv:2312.03735",
            .size = sizeof(struct lt_ensemble_options), .opts = rows,
-           .doc = "Weights by EM on the development text, perplexities on it and on the test text.  One line a member:\n"
+           .doc = "Weights by EM on the development text, perplexities on it and on the test text.  A line a member:\n"
                   "  weight    in the mixture of all\n"
                   "  dev test  perplexity of the member alone\n"
                   "  without   of the others' best mixture; how far it lies above (linear) is what the member adds\n"
                   "  place together   when greedy addition takes the member, and the mixture up to it\n"
                   "then those of equal weights, of the EM mixture, and of --method where it is another.  without and\n"
                   "together are of the test text where there is one.  Dumps are written by perplexity --tokens.\n"
-                  "example: lathe ensemble a.dev.tsv b.dev.tsv --test a.test.tsv,b.test.tsv\n"
+                  "example: lathe ensemble a.dev.tsv b.dev.tsv --test a.test.tsv --test b.test.tsv\n"
                   "example: lathe ensemble general domain --dev dev.txt --test test.txt --method entropy_scalar\n"
                   "         --output mix.json" },
     .run = run,

@@ -54,8 +54,8 @@ static int differ(const struct lt_track *a, const struct lt_track *b, int64_t i)
 {
     long long line = (long long)i + 2;
     if (i >= a->count || i >= b->count)
-        return lt_fail("%s has %lld tokens and %s %lld: line %lld is in one only; both must be of the same text with the "
-                       "same tokenizer (--align word mixes word by word)", a->name, (long long)a->count, b->name,
+        return lt_fail("%s has %lld tokens and %s %lld: line %lld is in one only; both must be of the same text with "
+                       "the same tokenizer (--align word mixes word by word)", a->name, (long long)a->count, b->name,
                        (long long)b->count, line);
     const struct lt_track_token *x = &a->token[i], *y = &b->token[i];
     return lt_fail("line %lld: %s has token %d at bytes %u to %u of document %llu, %s token %d at bytes %u to %u of "

@@ -241,7 +241,8 @@ static int check(const struct run *r)
     if (lt_mixture_needs_rows(r->how))
         return lt_misuse("--method %s needs whole distributions, which dumps do not have: give the models and --dev "
                          "TEXT", r->how->m.name);
-    if (o->output) return lt_misuse("--output is a mixture of models; the members are dumps: give the models and --dev");
+    if (o->output)
+        return lt_misuse("--output is a mixture of models; the members are dumps: give the models and --dev");
     if (strcmp(o->format, "auto") || strcmp(o->field, "text") || o->paragraphs)
         return lt_misuse("--input_format, --field and --paragraphs say how texts are read, and there is no --dev text");
     if (o->test.count && o->test.count != o->members.count)

@@ -66,8 +66,8 @@ static int read_line(struct lt_track *t, uint64_t number, struct lt_str line)
 static int read_header(const char *name, bool some, struct lt_str line)
 {
     if (some && lt_str_is(line, header)) return 0;
-    return lt_fail("%s: not a dump of log-probabilities: expected the first line to name document, position, id, begin, "
-                   "end, logprob, top and piece, as `lathe perplexity --tokens` writes them", name);
+    return lt_fail("%s: not a dump of log-probabilities: expected the first line to name document, position, id, "
+                   "begin, end, logprob, top and piece, as `lathe perplexity --tokens` writes them", name);
 }
 
 static int finish(struct lt_track *t, int rc)

@@ -1,7 +1,7 @@
-/* The combination functions of CombLM: what a large model and a small one of the domain weigh is constant or learnt, one
- * number or one for every token.  The paper has two members and a sigmoid; here any number share a softmax, which for
- * two is the same.  Vectors of weights do not keep the sum at 1: as in the authors' own program the result is divided
- * by its sum.
+/* The combination functions of CombLM: what a large model and a small one of the domain weigh is constant or learnt,
+ * one number or one for every token.  The paper has two members and a sigmoid; here any number share a softmax, which
+ * for two is the same.  Vectors of weights do not keep the sum at 1: as in the authors' own program the result is
+ * divided by its sum.
  *     lathe ensemble general domain --dev dev.txt --method entropy_scalar --output mix.json */
 #include "mixture/mixture.h"
 
