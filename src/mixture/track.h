@@ -24,7 +24,8 @@ int lt_track_text(const char *name, struct lt_lm *lm, struct lt_str text, struct
 /* The tracks of one text in step.  Without `words` they must hold the same tokens: the first line in which they do not
  * is named.  With `words` the units are the shortest stretches of text at whose ends every model has a token's end, and
  * a model gives a unit the product of what it gives its tokens; tokens beyond the last common end belong to the last
- * unit of their document.  Units in which a model has a token with nothing before it are left out. */
+ * unit of their document.  Where one model has words and the others pieces of words, with the space before or without,
+ * the units are words.  Units in which a model has a token with nothing before it are left out. */
 struct lt_aligned {
     int members;
     int64_t count;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define LINE_MAX_BYTES ((size_t)64 << 20)
-#define ROWS_MAX 1e9            /* words of the text times those of the vocabulary, for log-linear weights */
+#define ROWS_MAX 1e8            /* words of the text times those of the vocabulary, for log-linear weights */
 #define LN10 2.302585092994045684
 
 struct run {
@@ -125,18 +125,16 @@ static void table_piece(void *self, int64_t k)
     }
 }
 
-static double one_alone(const struct run *r, const float *logp, int m)
+/* As the model itself would be asked: what it lacks is its <unk>. */
+static double perplexity_alone(const struct run *r, int m)
 {
     double sum = 0;
-    int64_t count = 0;
     for (size_t i = 0; i < r->places; i++) {
-        float top = -INFINITY;
-        for (int k = 0; k < r->members; k++) top = fmaxf(top, logp[i * (size_t)r->members + (size_t)k]);
-        if (top == -INFINITY) continue;
-        sum += (double)logp[i * (size_t)r->members + (size_t)m];
-        count++;
+        const uint32_t *word;
+        int n = context_of(r, r->place[i], &word);
+        sum += lt_ngram_view_prob(&r->u.view[m], word, n, r->token[r->place[i]], true);
     }
-    return exp(-sum / (double)count);
+    return pow(10, -sum / (double)r->places);
 }
 
 struct rows { const struct run *r; size_t every; };
@@ -173,7 +171,7 @@ static int tune(struct run *r)
     if (find_places(r)) return -1;
     struct table t = { r, lt_alloc(r->places * (size_t)r->members * sizeof *t.logp) };
     lt_pool_run(lt_ctx_pool(r->c), (int64_t)((r->places + 4095) / 4096), table_piece, &t);
-    for (int m = 0; m < r->members; m++) r->alone[m] = one_alone(r, t.logp, m);
+    for (int m = 0; m < r->members; m++) r->alone[m] = perplexity_alone(r, m);
     if (r->log_linear) {
         tune_log_linear(r);
     } else {
