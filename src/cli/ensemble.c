@@ -23,8 +23,8 @@ static const struct lt_opt rows[] = {
     { .key = "field", .help = "of a JSON line that holds the text", .type = LT_STR, .at = AT(field), .text = "text" },
     { .key = "paragraphs", .help = "a blank line ends a document of a text file", .type = LT_BOOL,
       .at = AT(paragraphs) },
-    { .key = "memory", .help = "MiB for the distributions that a method learns from; where there are more, every second, "
-                               "third ... is left out", .type = LT_INT, .at = AT(memory), .dflt = 2048, .min = 1, .max = 1 << 24 },
+    { .key = "memory", .help = "MiB for the distributions a method learns from; more of them: every second, third ... "
+                               "token", .type = LT_INT, .at = AT(memory), .dflt = 2048, .min = 1, .max = 1 << 24 },
     { .key = "seed", .help = "of the methods that learn in random order", .type = LT_INT, .at = AT(seed), .dflt = 42,
       .min = 0, .max = 9e15 },
     { .key = "json", .help = "print the figures as one JSON object", .type = LT_BOOL, .at = AT(json) },

@@ -30,7 +30,7 @@ const struct lt_verb lt_verb_ngram_interpolate = {
                   "weights such that every context sums to 1; a model gives words it lacks nothing.  log_linear:\n"
                   "p(w | h) = product of p_i(w | h)^weight over its sum, weights by Newton's method; a model gives\n"
                   "words it lacks what it gives <unk>.  Words that no model has are <unk>.  One line a model: weight,\n"
-                  "and perplexity on the text of --tune, with words it lacks as <unk>; at the end that of the mixture.\n"
+                  "and perplexity on the text of --tune, words it lacks as <unk>; at the end that of the mixture.\n"
                   "example: lathe ngram interpolate general.arpa domain.arpa --tune dev.txt --output both.arpa" },
     .run = run,
 };

@@ -41,7 +41,8 @@ static void make(struct world *w, const int *order, int members, uint64_t seed)
         int surer = entropy_of(row[0]) < entropy_of(row[1]) ? 0 : 1, from = lt_rng_below(&r, 4) ? surer : 1 - surer;
         double u = lt_rng_unit(&r);
         int32_t token = 0;
-        for (double p = exp((double)row[from][0]); p < u && token < VOCAB - 1; p += exp((double)row[from][token])) token++;
+        for (double p = exp((double)row[from][0]); p < u && token < VOCAB - 1; p += exp((double)row[from][token]))
+            token++;
         w->token[i] = token;
         w->first[i] = i - i % DOCUMENT;
         for (int m = 0; m < members; m++) {

@@ -82,8 +82,8 @@ static bool listed(const struct lt_ngram *m, const struct lt_ngram *names, const
     return node != LT_NGRAM_NONE;
 }
 
-static double by_definition(const struct trial *t, const double *weight, bool log_linear, const uint32_t *context, int n,
-                            uint32_t word)
+static double by_definition(const struct trial *t, const double *weight, bool log_linear, const uint32_t *context,
+                            int n, uint32_t word)
 {
     double linear = 0, product = 0;
     for (int i = 0; i < t->count; i++) {
