@@ -166,7 +166,8 @@ static int measure(struct run *r)
 
 int lt_perplexity_run(const struct lt_perplexity_options *o, struct lt_ctx *c)
 {
-    struct run r = { .o = o, .c = c, .how = { (int)o->context, (int)o->stride, LT_START_AUTO } };
+    struct run r = { .o = o, .c = c,
+                     .how = { .context = (int)o->context, .stride = (int)o->stride, .start = LT_START_AUTO } };
     struct lt_writer tokens;
     if (lt_lm_open(o->model, c, &r.lm)) return -1;
     r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;

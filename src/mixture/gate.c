@@ -1,4 +1,5 @@
-/* Learnt gates: a network of one hidden layer that says what each member weighs. */
+/* Learnt gates: a network of one hidden layer that says what each member weighs.  It starts from the best constant
+ * weights, so that whatever it learns is more than those. */
 #include "base/ctx.h"
 #include "math/gemm.h"
 #include "mixture/mixture.h"
@@ -8,6 +9,7 @@
 
 enum { AT_ONCE = 64 };              /* places in one pass */
 #define SCALE_FLOOR 1e-5            /* added to the variance of a feature */
+#define WEIGHT_FLOOR 1e-3           /* least weight at the start: a member may be of use somewhere */
 
 struct gate {
     const struct lt_gate_options *o;
@@ -177,6 +179,12 @@ struct learner {
     int64_t train, count;           /* places learnt from; all of them */
 };
 
+/* The places in another order: learnt from the first `train`, held out the others, from all over the text. */
+static int64_t shuffled(const struct learner *k, int64_t i)
+{
+    return (int64_t)lt_permute(k->p.l->seed, (uint64_t)k->count, (uint64_t)i);
+}
+
 static void feature_job(void *self, int64_t i)
 {
     struct pass *p = self;
@@ -254,7 +262,7 @@ static void measure_features(struct learner *k)
     double *sum = lt_calloc((size_t)(2 * g->F), sizeof *sum), n = (double)k->train;
     float *x = lt_alloc((size_t)g->F * sizeof *x);
     for (int64_t i = 0; i < k->train; i++) {
-        features(g, k->p.l, i, x);
+        features(g, k->p.l, shuffled(k, i), x);
         for (int64_t j = 0; j < g->F; j++) {
             sum[2 * j] += (double)x[j];
             sum[2 * j + 1] += (double)x[j] * (double)x[j];
@@ -274,7 +282,7 @@ static double held_out_loss(struct learner *k)
     double total = 0;
     for (int64_t i = k->train; i < k->count; i += AT_ONCE) {
         k->p.n = (int)LT_MIN(AT_ONCE, k->count - i);
-        for (int j = 0; j < k->p.n; j++) k->p.place[j] = i + j;
+        for (int j = 0; j < k->p.n; j++) k->p.place[j] = shuffled(k, i + j);
         total += run_pass(&k->p);
     }
     return total;
@@ -304,7 +312,8 @@ static int run_epochs(struct learner *k, uint64_t seed, struct lt_ctx *c)
             for (int64_t i = from; i < to; i += AT_ONCE) {
                 k->p.n = (int)LT_MIN(AT_ONCE, to - i);
                 for (int j = 0; j < k->p.n; j++)
-                    k->p.place[j] = (int64_t)lt_permute(seed + (uint64_t)e, (uint64_t)k->train, (uint64_t)(i + j));
+                    k->p.place[j] = shuffled(k, (int64_t)lt_permute(seed + (uint64_t)e + 1, (uint64_t)k->train,
+                                                                    (uint64_t)(i + j)));
                 run_pass(&k->p);
                 backward(k);
             }
@@ -320,6 +329,21 @@ static int run_epochs(struct learner *k, uint64_t seed, struct lt_ctx *c)
     lt_progress_end(&p);
     copy_all(k, false);
     return lt_ctx_interrupted(c) ? lt_fail("interrupted while the mixture was learnt") : 0;
+}
+
+static void begin(struct learner *k)
+{
+    const struct lt_mixture_lesson *l = k->p.l;
+    struct lt_mixing_table t = { .logp = l->logp, .count = l->count, .stride = l->members, .members = l->members };
+    double w[LT_MIXING_MEMBERS];
+    struct lt_rng r = lt_rng_make(l->seed, "mixture gate");
+    if (k->g.F) measure_features(k);
+    for (int64_t i = 0; i < k->g.H * k->g.F; i++)
+        k->g.w1[i] = (float)(lt_rng_normal(&r) * sqrt(2 / (double)k->g.F));
+    if (!k->g.F && !k->g.tokenwise) return;             /* constants themselves start from equal ones */
+    lt_mixing_em(l->ctx, &t, w);
+    for (int64_t i = 0; i < k->g.O; i++)
+        k->g.b2[i] = (float)log(fmax(w[k->g.tokenwise ? i / k->g.vocab : i], WEIGHT_FLOOR));
 }
 
 static void take_memory(struct learner *k)
@@ -365,11 +389,8 @@ int lt_gate_learn(struct lt_mixture_fit *f, const struct lt_mixture_lesson *l)
     int rc = k.optim_o ? 0 : -1;
     if (!rc && k.train < 1) rc = lt_fail("there is nothing to learn the mixture from");
     if (!rc) {
-        struct lt_rng r = lt_rng_make(l->seed, "mixture gate");
         take_memory(&k);
-        if (k.g.F) measure_features(&k);
-        for (int64_t i = 0; i < k.g.H * k.g.F; i++)
-            k.g.w1[i] = (float)(lt_rng_normal(&r) * sqrt(2 / (double)k.g.F));
+        begin(&k);
         rc = run_epochs(&k, l->seed, l->ctx);
         release_memory(&k);
     }

@@ -78,8 +78,8 @@ float lt_mixture_token(const struct lt_mixture_fit *f, const struct lt_mixture_p
 
 /* ---- learnt weights that are a function of what the members say (gate.c) ---- */
 /* lambda = softmax over the members of z, z = W2 relu(W1 x + b1) + b2, x the standardised features; without features
- * z = b2.  Learnt by AdamW on -log p in mini-batches; of the epochs the one is kept that does best on the last
- * `holdout` of the places. */
+ * z = b2.  Learnt by AdamW on -log p in mini-batches from the best constant weights on; of the epochs the one is kept
+ * that does best on the share `holdout` of the places, drawn from all over the text. */
 struct lt_gate_options { int64_t hidden, epochs, batch; double learning_rate, holdout; };
 void lt_gate_shape(struct lt_mixture_fit *f);
 int lt_gate_learn(struct lt_mixture_fit *f, const struct lt_mixture_lesson *l);

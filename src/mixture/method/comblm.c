@@ -14,7 +14,7 @@
       .max = 1 << 20 }, \
     { .key = "learning_rate", .help = "at first; it falls to 0 in a straight line", .type = LT_REAL, \
       .at = AT(learning_rate), .dflt = 0.01, .min = 0, .max = 10, .alias = "lr" }, \
-    { .key = "holdout", .help = "share of the text, its end, by which the best epoch is chosen; 0: the last epoch", \
+    { .key = "holdout", .help = "share of the tokens by which the best epoch is chosen; 0: the last epoch", \
       .type = LT_REAL, .at = AT(holdout), .dflt = 0.1, .min = 0, .max = 0.9 }
 
 static const struct lt_opt constant_rows[] = { LEARNING, { 0 } };
