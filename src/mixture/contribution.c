@@ -1,8 +1,15 @@
 #include "mixture/ensemble.h"
+#include "base/ctx.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+struct judge {
+    struct lt_ctx *c;
+    const struct lt_aligned *dev, *on;      /* weights are found on dev, perplexities are of `on` */
+    struct lt_ensemble *e;
+    struct lt_progress progress; double fits;
+};
 struct subset { int column[LT_MIXING_MEMBERS], count; double weight[LT_MIXING_MEMBERS]; };
 
 static struct lt_mixing_table table_of(const struct lt_aligned *a, const struct subset *s)
@@ -33,30 +40,32 @@ static double perplexity(struct lt_ctx *c, const struct lt_aligned *a, const str
     return places < of ? INFINITY : exp(-sum / (double)of);
 }
 
-static double fit(struct lt_ctx *c, const struct lt_aligned *dev, struct subset *s)
+static double fit(struct judge *j, struct subset *s)
 {
-    struct lt_mixing_table t = table_of(dev, s);
-    return lt_mixing_em(c, &t, s->weight);
+    struct lt_mixing_table t = table_of(j->dev, s);
+    double sum = lt_mixing_em(j->c, &t, s->weight);
+    lt_progress_at(&j->progress, ++j->fits, NULL);
+    return sum;
 }
 
-static void judge_without(struct lt_ctx *c, const struct lt_aligned *dev, const struct lt_aligned *on,
-                          struct lt_ensemble *e)
+static void judge_without(struct judge *j)
 {
+    struct lt_ensemble *e = j->e;
     for (int m = 0; m < e->members; m++) {
         struct subset s = { 0 };
         e->member[m].without = NAN;
         for (int k = 0; k < e->members; k++)
             if (k != m) s.column[s.count++] = k;
         if (!s.count) continue;
-        fit(c, dev, &s);
-        e->member[m].without = perplexity(c, on, &s);
+        fit(j, &s);
+        e->member[m].without = perplexity(j->c, j->on, &s);
     }
 }
 
 /* From nothing, always the member that makes the development text likeliest; the first of equals. */
-static void judge_order(struct lt_ctx *c, const struct lt_aligned *dev, const struct lt_aligned *on,
-                        struct lt_ensemble *e)
+static void judge_order(struct judge *j)
 {
+    struct lt_ensemble *e = j->e;
     struct subset taken = { 0 };
     for (int m = 0; m < e->members; m++) e->member[m].place = 0;
     for (int place = 1; place <= e->members; place++) {
@@ -67,8 +76,8 @@ static void judge_order(struct lt_ctx *c, const struct lt_aligned *dev, const st
             if (e->member[m].place) continue;
             struct subset s = taken;
             s.column[s.count++] = m;
-            double sum = fit(c, dev, &s);
-            if (s.count == 1 && !(perplexity(c, dev, &s) < INFINITY)) sum = -1e300;
+            double sum = fit(j, &s);
+            if (s.count == 1 && !(perplexity(j->c, j->dev, &s) < INFINITY)) sum = -1e300;
             if (who >= 0 && !(sum > most)) continue;
             most = sum;
             best = s;
@@ -76,7 +85,7 @@ static void judge_order(struct lt_ctx *c, const struct lt_aligned *dev, const st
         }
         taken = best;
         e->member[who].place = place;
-        e->member[who].together = perplexity(c, on, &taken);
+        e->member[who].together = perplexity(j->c, j->on, &taken);
     }
 }
 
@@ -84,6 +93,9 @@ void lt_ensemble_judge(struct lt_ctx *c, const struct lt_aligned *dev, const str
                        struct lt_ensemble *e)
 {
     struct subset s = all_of(dev->members);
+    struct judge j = { .c = c, .dev = dev, .on = test ? test : dev, .e = e };
+    double n = dev->members;
+    lt_progress_begin(c, &j.progress, "weights", "mixtures", 1 + n + n * (n + 1) / 2);
     e->members = dev->members;
     e->tested = test != NULL;
     e->tokens = dev->count;
@@ -91,7 +103,7 @@ void lt_ensemble_judge(struct lt_ctx *c, const struct lt_aligned *dev, const str
     e->left_out = dev->left_out + (test ? test->left_out : 0);
     e->uniform_dev = perplexity(c, dev, &s);
     e->uniform_test = test ? perplexity(c, test, &s) : NAN;
-    fit(c, dev, &s);
+    fit(&j, &s);
     e->dev = perplexity(c, dev, &s);
     e->test = test ? perplexity(c, test, &s) : NAN;
     for (int m = 0; m < e->members; m++) {
@@ -100,8 +112,9 @@ void lt_ensemble_judge(struct lt_ctx *c, const struct lt_aligned *dev, const str
         e->member[m].dev = perplexity(c, dev, &one);
         e->member[m].test = test ? perplexity(c, test, &one) : NAN;
     }
-    judge_without(c, dev, test ? test : dev, e);
-    judge_order(c, dev, test ? test : dev, e);
+    judge_without(&j);
+    judge_order(&j);
+    lt_progress_end(&j.progress);
     e->method = NULL;
     e->method_dev = e->method_test = NAN;
 }

@@ -188,7 +188,7 @@ static int score_words(struct lt_mix *x, struct lt_score *q)
 static int mix_score(void *self, struct lt_score *q, int n)
 {
     struct lt_mix *x = self;
-    if (!x->words) return lt_fail("members of one vocabulary are scored by their sessions");
+    if (!x->words) return lt_misuse("the members have no tokenizer, which text needs");
     for (int i = 0; i < n; i++)
         if (score_words(x, &q[i])) return -1;
     return 0;

@@ -42,7 +42,7 @@ static int from_there(struct lt_arena *a, const char *folder, const char *path, 
     if (*path == '/' || !strcmp(folder, ".") || is_named(path)) return 0;
     char *from = realpath(folder, NULL), *to = realpath(path, NULL);
     struct lt_buf b = { 0 };
-    int rc = from && to ? 0 : lt_fail("%s: cannot be found from %s", path, folder);
+    int rc = from && to ? 0 : lt_fail("%s: no such file or folder", from ? path : folder);
     if (!rc) {
         size_t same = 0;
         for (size_t i = 0; from[i] && from[i] == to[i]; i++)

@@ -24,12 +24,25 @@ static uint32_t find_word(const struct lt_map *v, const char *word)
     return id ? (uint32_t)*id : LT_NGRAM_NONE;
 }
 
-int lt_ngram_union_init(struct lt_ngram_union *u, struct lt_ngram *const *m, const char *const *name, int members)
+static int check_members(struct lt_ngram *const *m, const char *const *name, int members)
 {
-    *u = (struct lt_ngram_union){ .members = members };
     for (int i = 0; i < members; i++)
         if (!m[i]->level[0].word)
             return lt_fail("%s: expected an ARPA file: models are interpolated in memory", name[i]);
+    for (int k = 0; k < LT_NGRAM_ORDER_MAX; k++) {
+        uint64_t all = 0;
+        for (int i = 0; i < members; i++) all += m[i]->level[k].count;
+        if (all >= LT_NGRAM_NONE)
+            return lt_fail("the models have %llu %d-grams together: fewer than %lu of one order are held",
+                           (unsigned long long)all, k + 1, (unsigned long)LT_NGRAM_NONE);
+    }
+    return 0;
+}
+
+int lt_ngram_union_init(struct lt_ngram_union *u, struct lt_ngram *const *m, const char *const *name, int members)
+{
+    *u = (struct lt_ngram_union){ .members = members };
+    if (check_members(m, name, members)) return -1;
     u->m = lt_calloc(1, sizeof *u->m);
     struct lt_map *all = &u->m->vocabulary;
     for (int i = 0; i < members; i++) {
