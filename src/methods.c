@@ -1,12 +1,14 @@
 /* The registry: one list a kind, one line a method, sorted.  This file alone sees every folder.
  * tools/tidy fails when a method file is missing from its list. */
 #include "base/base.h"
+#include "mixture/mixture.h"
 #include "ngram/smoothing/smoothing.h"
 #include <string.h>
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
 #define VERBS(X) \
     X(completion) \
+    X(ensemble) \
     X(explain) \
     X(filter) \
     X(generate) \
@@ -14,6 +16,7 @@
     X(inspect) \
     X(lab) \
     X(ngram_build) \
+    X(ngram_interpolate) \
     X(ngram_query) \
     X(pack) \
     X(perplexity) \
@@ -78,8 +81,20 @@
     X(wordpiece)
 #define LMS(X) \
     X(fake) \
+    X(mix) \
     X(ngram) \
     X(transformer)
+#define MIXTURES(X) \
+    X(bayes) \
+    X(constant_scalar) \
+    X(constant_vector) \
+    X(entropy_scalar) \
+    X(entropy_vector) \
+    X(full_scalar) \
+    X(full_vector) \
+    X(linear) \
+    X(log_linear) \
+    X(mean)
 #define SMOOTHINGS(X) \
     X(absolute_discounting) \
     X(modified_kneser_ney) \
@@ -95,6 +110,7 @@
 #define DECLARE_DATAOP(n) extern const struct lt_dataop lt_dataop_##n;
 #define DECLARE_TOKENIZER(n) extern const struct lt_tokenizer_trainer lt_tokenizer_##n;
 #define DECLARE_LM(n) extern const struct lt_lm_type lt_lm_##n;
+#define DECLARE_MIXTURE(n) extern const struct lt_mixture lt_mixture_##n;
 #define DECLARE_SMOOTHING(n) extern const struct lt_smoothing lt_smoothing_##n;
 VERBS(DECLARE_VERB)
 ARCHS(DECLARE_ARCH)
@@ -106,6 +122,7 @@ SEARCHS(DECLARE_SEARCH)
 DATAOPS(DECLARE_DATAOP)
 TOKENIZERS(DECLARE_TOKENIZER)
 LMS(DECLARE_LM)
+MIXTURES(DECLARE_MIXTURE)
 SMOOTHINGS(DECLARE_SMOOTHING)
 
 #define HEAD_VERB(n) &lt_verb_##n.m,
@@ -118,6 +135,7 @@ SMOOTHINGS(DECLARE_SMOOTHING)
 #define HEAD_DATAOP(n) &lt_dataop_##n.m,
 #define HEAD_TOKENIZER(n) &lt_tokenizer_##n.m,
 #define HEAD_LM(n) &lt_lm_##n.m,
+#define HEAD_MIXTURE(n) &lt_mixture_##n.m,
 #define HEAD_SMOOTHING(n) &lt_smoothing_##n.m,
 static const struct lt_method *const verbs[] = { VERBS(HEAD_VERB) NULL };
 static const struct lt_method *const archs[] = { ARCHS(HEAD_ARCH) NULL };
@@ -129,6 +147,7 @@ static const struct lt_method *const searches[] = { SEARCHS(HEAD_SEARCH) NULL };
 static const struct lt_method *const dataops[] = { DATAOPS(HEAD_DATAOP) NULL };
 static const struct lt_method *const tokenizers[] = { TOKENIZERS(HEAD_TOKENIZER) NULL };
 static const struct lt_method *const lms[] = { LMS(HEAD_LM) NULL };
+static const struct lt_method *const mixtures[] = { MIXTURES(HEAD_MIXTURE) NULL };
 static const struct lt_method *const smoothings[] = { SMOOTHINGS(HEAD_SMOOTHING) NULL };
 
 static const struct lt_kind kinds[] = {
@@ -142,6 +161,7 @@ static const struct lt_kind kinds[] = {
     { .name = "dataop", .brief = "operators on streams of documents", .member = dataops },
     { .name = "tokenizer", .brief = "ways to train a tokenizer", .member = tokenizers },
     { .name = "lm", .brief = "back ends of language models", .member = lms },
+    { .name = "mixture", .brief = "how several models' distributions become one", .member = mixtures },
     { .name = "smoothing", .brief = "how n-gram counts become probabilities", .member = smoothings },
     { .name = NULL },
 };

@@ -22,6 +22,7 @@ struct run {
     uint64_t *number, gathered;     /* of each; bytes of all */
     char **source;
     const struct lt_tokenizer *t;
+    bool whole;                     /* the model scores whole texts only */
     struct lt_ppl_how how;
     struct lt_ppl_total total;
     struct lt_writer *tokens;       /* NULL: not asked */
@@ -50,10 +51,14 @@ enum { GATHER = 4 << 20 };          /* bytes of documents scored at once at most
 
 static int score_gathered(struct run *r)
 {
-    int failed, n = r->count;
+    int failed = -1, n = r->count, rc = 0;
     if (!n) return 0;
     for (int i = 0; i < n; i++) r->view[i] = lt_buf_view(&r->text[i]);
-    int rc = lt_ppl_documents(r->s, n, r->t, &r->how, r->view, &r->total, r->tokens ? put_token : NULL, r, &failed);
+    for (int i = 0; i < n && r->whole && !rc; i++)
+        if ((rc = lt_ppl_text(&r->lm, r->view[i], &r->total))) failed = i;
+    if (!r->whole)
+        rc = lt_ppl_documents(r->s, n, r->t, &r->how, r->view, &r->total, r->tokens ? put_token : NULL, r,
+                              &failed);
     if (rc && failed >= 0)
         rc = lt_fail("%s, document %llu: %s", r->source[failed], (unsigned long long)r->number[failed], lt_error());
     else if (rc)
@@ -142,26 +147,27 @@ static int report(const struct run *r)
         { "top1_accuracy", (double)t->hits / tokens, false },
         { "xz_bits_per_byte", r->all.n ? 8 * (double)r->xz_bytes / (double)r->all.n : 0, false },
     };
-    int count = LT_COUNT(all) - !strcmp(r->o->baseline, "none"), rc = 0;
+    struct figure known[LT_COUNT(all)];
+    int count = 0, rc = 0;
+    for (int i = 0; i < LT_COUNT(all); i++) {
+        bool asked = strncmp(all[i].name, "xz_", 3) || strcmp(r->o->baseline, "none");
+        if (asked && !(r->whole && !strcmp(all[i].name, "top1_accuracy"))) known[count++] = all[i];
+    }
     struct lt_buf b = { 0 };
-    put_figures(&b, all, count, true);
+    put_figures(&b, known, count, true);
     if (r->o->output) rc = lt_file_save(r->o->output, b.p, b.n);
     if (!r->o->json) {
         lt_buf_clear(&b);
-        put_figures(&b, all, count, false);
+        put_figures(&b, known, count, false);
     }
     if (!rc) rc = lt_file_save("-", b.p, b.n);
     lt_buf_free(&b);
     return rc;
 }
 
-static int measure(struct run *r)
+/* Reads and scores everything, batch_size documents at a time. */
+static int read_and_score(struct run *r)
 {
-    static const char *const name[] = { "rules", "auto", "bos", "eos", "none" };     /* enum lt_start */
-    for (int i = 0; i < LT_COUNT(name); i++)
-        if (!strcmp(r->o->start, name[i])) r->how.start = (enum lt_start)i;
-    if (!r->t) return lt_misuse("%s has no tokenizer, which perplexity of text needs", r->o->model);
-    if (!r->lm.type->session) return lt_misuse("%s models give no log-probabilities", r->lm.type->m.name);
     size_t n = (size_t)r->o->batch_size;
     int rc = 0;
     r->s = lt_calloc(n, sizeof *r->s);
@@ -169,7 +175,7 @@ static int measure(struct run *r)
     r->view = lt_calloc(n, sizeof *r->view);
     r->number = lt_calloc(n, sizeof *r->number);
     r->source = lt_calloc(n, sizeof *r->source);
-    for (size_t i = 0; i < n && !rc; i++)
+    for (size_t i = 0; i < n && !rc && !r->whole; i++)
         if ((rc = r->lm.type->session(r->lm.self, &r->s[i]))) r->s[i] = (struct lt_session){ 0 };
     if (!rc) rc = read_all(r);
     if (!rc && r->all.n) rc = lt_xz_size(r->c, lt_buf_view(&r->all), &r->xz_bytes);
@@ -186,9 +192,33 @@ static int measure(struct run *r)
     return rc;
 }
 
+/* A model without a tokenizer that scores texts by itself: nothing can be said about single tokens. */
+static int measure_whole(struct run *r)
+{
+    const struct lt_perplexity_options *o = r->o;
+    if (o->tokens) return lt_misuse("%s scores whole texts: it has no tokens to list", o->model);
+    if (o->context || o->stride || strcmp(o->start, "auto"))
+        return lt_misuse("%s scores whole texts in its own way: --context, --stride and --start say nothing to it",
+                         o->model);
+    r->whole = true;
+    return read_and_score(r);
+}
+
+static int measure(struct run *r)
+{
+    static const char *const name[] = { "rules", "auto", "bos", "eos", "none" };     /* enum lt_start */
+    for (int i = 0; i < LT_COUNT(name); i++)
+        if (!strcmp(r->o->start, name[i])) r->how.start = (enum lt_start)i;
+    if (!r->t && r->lm.type->score) return measure_whole(r);
+    if (!r->t) return lt_misuse("%s has no tokenizer, which perplexity of text needs", r->o->model);
+    if (!r->lm.type->session) return lt_misuse("%s models give no log-probabilities", r->lm.type->m.name);
+    return read_and_score(r);
+}
+
 int lt_perplexity_run(const struct lt_perplexity_options *o, struct lt_ctx *c)
 {
-    struct run r = { .o = o, .c = c, .how = { (int)o->context, (int)o->stride, LT_START_AUTO } };
+    struct run r = { .o = o, .c = c,
+                     .how = { .context = (int)o->context, .stride = (int)o->stride, .start = LT_START_AUTO } };
     struct lt_writer tokens;
     if (lt_how_open(&o->how, o->model, c, &r.lm)) return -1;
     r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;

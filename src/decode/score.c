@@ -30,7 +30,7 @@ static struct lt_feed window(const struct scored *d, void *session, int context,
     *step = d->at ? LT_MIN(stride, d->count - d->at) : context ? LT_MIN(d->count, context) : d->count;
     int begin = context ? LT_MAX(0, d->at + *step - context) : 0;
     return (struct lt_feed){ .s = session, .token = d->id + begin, .n = d->at + *step - begin, .from = d->at - begin,
-                             .logp = d->logp + d->at, .hit = d->hit + d->at };
+                             .logp = d->logp + d->at, .hit = d->hit ? d->hit + d->at : NULL };
 }
 
 /* Scores all documents; when keys and values of so many have no room, fewer at a time. */
@@ -77,7 +77,7 @@ static int tell(const struct scored *d, int document, struct lt_str text, struct
 {
     size_t first = 0;                               /* byte where scoring begins */
     for (int i = d->given; i < d->count; i++) {
-        struct lt_ppl_token k = { document, i - d->given, d->offset[i - d->given], d->logp[i], d->hit[i] };
+        struct lt_ppl_token k = { document, i - d->given, d->offset[i - d->given], d->logp[i], d->hit && d->hit[i] };
         if (!i) {
             k.logp = NAN;
             first = k.token.end;
@@ -103,7 +103,7 @@ static int read_document(struct scored *d, const struct lt_tokenizer *t, const s
 {
     if (lt_prompt_encode(t, text, how->start, &d->id, &d->count, &d->given, &d->offset)) return -1;
     d->logp = lt_calloc((size_t)d->count + 1, sizeof *d->logp);
-    d->hit = lt_calloc((size_t)d->count + 1, sizeof *d->hit);
+    if (!how->no_hits) d->hit = lt_calloc((size_t)d->count + 1, sizeof *d->hit);
     return 0;
 }
 
@@ -133,4 +133,17 @@ int lt_ppl_document(struct lt_session *s, const struct lt_tokenizer *t, const st
 {
     int failed;
     return lt_ppl_documents(s, 1, t, how, &text, total, fn, to, &failed);
+}
+
+int lt_ppl_text(struct lt_lm *lm, struct lt_str text, struct lt_ppl_total *total)
+{
+    struct lt_score q = { .text = text };
+    if (lm->type->score(lm->self, &q, 1)) return -1;
+    if (!isfinite(q.logp)) return lt_fail("the model gives the text a log-probability of %g", q.logp);
+    total->nll -= q.logp;
+    total->tokens += q.tokens;
+    total->documents++;
+    total->bytes += (int64_t)text.n;
+    total->words += count_words(text);
+    return 0;
 }

@@ -16,6 +16,7 @@ struct lt_ppl_how {
     int context;            /* tokens the model sees at most; 0: all it can hold */
     int stride;             /* tokens scored at a time once the context is full; 0: half of it */
     enum lt_start start;
+    bool no_hits;           /* whether a token was the most likely one is not asked, which some models answer slowly */
 };
 /* Per token of the text: its document of those given, its place in it, its bytes, log p (NaN: unscored). */
 struct lt_ppl_token { int document; int64_t position; struct lt_token token; float logp; bool hit; };
@@ -28,6 +29,9 @@ int lt_ppl_documents(const struct lt_session *s, int n, const struct lt_tokenize
 /* One of them. */
 int lt_ppl_document(struct lt_session *s, const struct lt_tokenizer *t, const struct lt_ppl_how *how,
                     struct lt_str text, struct lt_ppl_total *total, lt_ppl_fn *fn, void *to);
+/* The same for models that score whole texts only (no session, no tokenizer): the model says how many tokens there are,
+ * and which of them were the likeliest is not known. */
+int lt_ppl_text(struct lt_lm *lm, struct lt_str text, struct lt_ppl_total *total);
 
 /* log p(text | context) of n pairs, in any order; fills in logp, tokens and greedy.  White space at the end of a
  * context belongs to the text, which is cut into tokens together with its context (as the Language Model Evaluation

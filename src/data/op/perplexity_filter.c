@@ -64,7 +64,7 @@ static bool has_text(struct lt_str line)
 /* NAN when there is nothing to score. */
 static int measure(const struct options *o, struct state *s, struct lt_str text, double *out)
 {
-    struct lt_ppl_how how = { .start = LT_START_AUTO };
+    struct lt_ppl_how how = { .start = LT_START_AUTO, .no_hits = true };
     struct lt_ppl_total total = { 0 };
     struct lt_str rest = text, line = text;
     while (rest.n) {
