@@ -1,0 +1,71 @@
+#include "base/digits.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double power[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12 };
+
+static size_t by_printf(float v, char text[LT_FLOAT_TEXT])
+{
+    int n = 0;
+    for (int digits = 6; digits <= 9; digits++) {       /* nine always suffice */
+        n = snprintf(text, LT_FLOAT_TEXT, "%.*g", digits, (double)v);
+        if (strtof(text, NULL) == v) break;
+    }
+    return (size_t)n;
+}
+
+/* Does decimal m / 10^k read back as a = x / 10^k?  It does within half of the distance to the next float, which below
+ * a power of two is half as far.  A float has 24 bits and 5^12 has 28, so that nothing here is rounded. */
+static bool reads_back(double m, double x, float a, double scale)
+{
+    int e;
+    bool is_power = frexpf(a, &e) == 0.5f;
+    double half = ldexp(scale, e - 25), off = fabs(m - x);
+    if (m < x && is_power) half /= 2;
+    uint32_t bits;
+    memcpy(&bits, &a, 4);
+    return off < half || (off == half && !(bits & 1));
+}
+
+/* Puts the digits of m, a point after the first e + 1 of them; without zeros at the end. */
+static size_t spell(char *to, uint32_t m, int digits, int e)
+{
+    char *start = to;
+    while (m % 10 == 0) {
+        m /= 10;
+        digits--;
+    }
+    if (e < 0) {
+        *to++ = '0';
+        *to++ = '.';
+        for (int i = -1; i > e; i--) *to++ = '0';
+    }
+    int point = e < 0 || digits <= e + 1 ? digits : e + 1;      /* digits before it, or all of them */
+    char *end = to + digits + (point < digits);
+    for (char *p = end; p > to; m /= 10) {
+        if (point < digits && p == to + point + 1) *--p = '.';
+        *--p = (char)('0' + m % 10);
+    }
+    for (int i = digits; i <= e; i++) *end++ = '0';
+    return (size_t)(end - start);
+}
+
+size_t lt_float_text(float v, char text[LT_FLOAT_TEXT])
+{
+    float a = fabsf(v);
+    if (!(a >= 1e-4f && a < 99999)) return by_printf(v, text);
+    double x = (double)a;
+    int e = -4;
+    while (x >= (e < -1 ? 1 / power[-e - 1] : power[e + 1])) e++;
+    for (int digits = 6; digits <= 9; digits++) {
+        double scale = power[digits - 1 - e], m = rint(x * scale);
+        if (!reads_back(m, x * scale, a, scale)) continue;
+        if (m == power[digits]) return by_printf(v, text);      /* rounded up to one digit more */
+        bool minus = v < 0;
+        if (minus) *text = '-';
+        return minus + spell(text + minus, (uint32_t)m, digits, e);
+    }
+    return by_printf(v, text);
+}
