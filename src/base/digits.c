@@ -16,16 +16,25 @@ static size_t by_printf(float v, char text[LT_FLOAT_TEXT])
     return (size_t)n;
 }
 
-/* Does decimal m / 10^k read back as a = x / 10^k?  It does within half of the distance to the next float, which below
- * a power of two is half as far.  A float has 24 bits and 5^12 has 28, so that nothing here is rounded. */
+/* Half the distance from a to the next float, times scale, which is a power of ten: exact. */
+static double half_step(float a, double scale)
+{
+    uint32_t bits;
+    double step;
+    memcpy(&bits, &a, 4);
+    uint64_t wide = ((uint64_t)(bits >> 23) + 1023 - 127 - 24) << 52;
+    memcpy(&step, &wide, 8);
+    return step * scale;
+}
+
+/* Does decimal m / 10^k read back as a = x / 10^k?  It does within half a step, which below a power of two is half as
+ * far.  A float has 24 bits and 5^12 has 28, so that nothing here is rounded. */
 static bool reads_back(double m, double x, float a, double scale)
 {
-    int e;
-    bool is_power = frexpf(a, &e) == 0.5f;
-    double half = ldexp(scale, e - 25), off = fabs(m - x);
-    if (m < x && is_power) half /= 2;
+    double half = half_step(a, scale), off = fabs(m - x);
     uint32_t bits;
     memcpy(&bits, &a, 4);
+    if (m < x && !(bits & 0x7fffff)) half /= 2;
     return off < half || (off == half && !(bits & 1));
 }
 

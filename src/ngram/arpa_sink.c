@@ -23,16 +23,31 @@ struct sink {
 /* A line: its words mostly begin like those of the line before, whose text stands `back` bytes before `to`. */
 struct line { size_t rel[LT_NGRAM_ORDER_MAX + 1]; const uint32_t *word; size_t back; };    /* rel[k]: bytes of k words */
 
+/* Most words are short: two moves that may overlap serve for all of one length. */
+static inline char *copy(char *to, const char *from, size_t n)
+{
+    if (n >= 8 && n <= 16) {
+        memcpy(to, from, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else if (n >= 4 && n < 8) {
+        memcpy(to, from, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+    } else if (n > 16) {
+        memcpy(to, from, n);
+    } else {
+        for (size_t i = 0; i < n; i++) to[i] = from[i];
+    }
+    return to + n;
+}
+
 static char *spell_words(char *to, struct line *l, const uint32_t *word, int same, int words,
                          const struct lt_map_entry *entry)
 {
     char *start = to;
-    memcpy(to, to - l->back, l->rel[same]);
-    to += l->rel[same];
+    to = copy(to, to - l->back, l->rel[same]);
     for (int k = same; k < words; k++) {
         struct lt_str w = entry[word[k]].key;
-        memcpy(to, w.p, w.n);
-        to += w.n;
+        to = copy(to, w.p, w.n);
         *to++ = ' ';
         l->rel[k + 1] = (size_t)(to - start);
     }

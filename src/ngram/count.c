@@ -3,7 +3,7 @@
 
 /* A token takes 4 bytes as a word and 4 as a place; sorting the places of the most frequent word needs 16 for each of
  * them, which are all in the worst text. */
-enum { BYTES_A_TOKEN = 24, TOKENS_MIN = 4096, RUNS_MIN = 4 };
+enum { BYTES_A_TOKEN = 24, TOKENS_MIN = 4096, RUNS_MIN = 4, AHEAD = 12 };
 #define TOKENS_MAX ((size_t)1 << 31)
 
 void lt_counter_init(struct lt_counter *t, int order, struct lt_ctx *c, struct lt_spill *spill, size_t budget)
@@ -46,17 +46,24 @@ static void sort_places(struct lt_counter *t, size_t places, uint32_t words)
     lt_sort_places(t->token, places, t->order, words, t->place, t->ctx);
 }
 
+static bool equal(const uint32_t *a, const uint32_t *b, int n)
+{
+    while (n > 0 && a[n - 1] == b[n - 1]) n--;      /* neighbours differ at the end, if anywhere */
+    return n == 0;
+}
+
 /* Windows of places that are sorted. */
 static bool next_sorted(struct lt_counter *t, struct lt_window *w)
 {
     if (t->at == t->places) return false;
+    __builtin_prefetch(t->token + t->place[LT_MIN(t->at + AHEAD, t->places - 1)]);
     const uint32_t *x = t->token + t->place[t->at];
     int n = 0, shared = 0;
     do w->word[n] = x[n];
     while (x[n++] != LT_TEXT_EOS && n < t->order);
     while (shared < LT_MIN(n, t->last.n) && w->word[shared] == t->last.word[shared]) shared++;
     size_t first = t->at++;
-    while (t->at < t->places && !memcmp(t->token + t->place[t->at], x, (size_t)n * sizeof *x)) t->at++;
+    while (t->at < t->places && equal(t->token + t->place[t->at], w->word, n)) t->at++;
     w->n = n;
     w->shared = shared;
     w->count = t->at - first;

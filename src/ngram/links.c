@@ -113,7 +113,7 @@ static void search_chunk(void *arg, int64_t chunk)
     size_t end = LT_MIN(b->n, (size_t)(chunk + 1) * CHUNK);
     uint32_t node = LT_NGRAM_NONE, lo = 0, hi = 0;
     for (size_t i = (size_t)chunk * CHUNK; i < end; i++) {
-        if (b->node[i] != node) {
+        if (b->node[i] != node || b->word[i] < b->word[i - 1]) {    /* words rise within a context only */
             node = b->node[i];
             uint32_t at = LT_MIN(node - t->first, t->nodes - 1);    /* differs only when the store has failed */
             lo = t->child[at];
