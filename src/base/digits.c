@@ -27,14 +27,20 @@ static double half_step(float a, double scale)
     return step * scale;
 }
 
-/* Does decimal m / 10^k read back as a = x / 10^k?  It does within half a step, which below a power of two is half as
- * far.  A float has 24 bits and 5^12 has 28, so that nothing here is rounded. */
+static bool is_power_of_two(float a)
+{
+    uint32_t bits;
+    memcpy(&bits, &a, 4);
+    return !(bits & 0x7fffff);
+}
+
+/* Does decimal m / 10^k read back as a = x / 10^k?  It does within half a step (a is no power of two, below which steps
+ * are smaller).  A float has 24 bits and 5^12 has 28, so that nothing here is rounded. */
 static bool reads_back(double m, double x, float a, double scale)
 {
     double half = half_step(a, scale), off = fabs(m - x);
     uint32_t bits;
     memcpy(&bits, &a, 4);
-    if (m < x && !(bits & 0x7fffff)) half /= 2;
     return off < half || (off == half && !(bits & 1));
 }
 
@@ -61,20 +67,33 @@ static size_t spell(char *to, uint32_t m, int digits, int e)
     return (size_t)(end - start);
 }
 
+struct decimal { double m, scale; };        /* m / scale, m an integer */
+
+static bool try_digits(float a, double x, int digits, int e, struct decimal *d)
+{
+    double scale = power[digits - 1 - e], m = rint(x * scale);
+    if (!reads_back(m, x * scale, a, scale)) return false;
+    *d = (struct decimal){ m, scale };
+    return true;
+}
+
+/* Most floats need eight digits.  If so many do, more do as well, but at powers of two, whose steps differ. */
 size_t lt_float_text(float v, char text[LT_FLOAT_TEXT])
 {
+    static const double edge[] = { 1e-3, 1e-2, 1e-1, 1, 1e1, 1e2, 1e3, 1e4, 1e5 };
     float a = fabsf(v);
-    if (!(a >= 1e-4f && a < 99999)) return by_printf(v, text);
+    int e = -4, digits = 8;
+    struct decimal d;
+    if (!(a >= 1e-4f && a < 99999) || is_power_of_two(a)) return by_printf(v, text);
     double x = (double)a;
-    int e = -4;
-    while (x >= (e < -1 ? 1 / power[-e - 1] : power[e + 1])) e++;
-    for (int digits = 6; digits <= 9; digits++) {
-        double scale = power[digits - 1 - e], m = rint(x * scale);
-        if (!reads_back(m, x * scale, a, scale)) continue;
-        if (m == power[digits]) return by_printf(v, text);      /* rounded up to one digit more */
-        bool minus = v < 0;
-        if (minus) *text = '-';
-        return minus + spell(text + minus, (uint32_t)m, digits, e);
+    while (x >= edge[e + 4]) e++;
+    if (!try_digits(a, x, digits, e, &d)) {
+        if (!try_digits(a, x, ++digits, e, &d)) return by_printf(v, text);
+    } else {
+        while (digits > 6 && try_digits(a, x, digits - 1, e, &d)) digits--;
     }
-    return by_printf(v, text);
+    if (d.m == power[digits]) return by_printf(v, text);        /* rounded up to one digit more */
+    bool minus = v < 0;
+    if (minus) *text = '-';
+    return minus + spell(text + minus, (uint32_t)d.m, digits, e);
 }

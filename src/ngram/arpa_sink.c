@@ -7,12 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AT_ONCE = 1 << 15, CHUNK = 1 << 12, CHUNKS = AT_ONCE / CHUNK };
+enum { AT_ONCE = 1 << 15, CHUNK = 1 << 12, CHUNKS = AT_ONCE / CHUNK, SLACK = 32, LONG = 255, AHEAD = 16 };
+
+/* A spelling beside its length, so that one look at memory gets most of them. */
+struct spelt { uint8_t n; char text[15]; };         /* n 255: it is longer, and the vocabulary has it */
 
 struct sink {
     struct lt_squeeze *out;
     struct lt_ctx *ctx;
     struct lt_ngram_shape shape;
+    struct spelt *spelt;                /* [words] */
     int level;                          /* of the n-grams at hand */
     size_t n;
     float *prob, *backoff;              /* [AT_ONCE] */
@@ -23,31 +27,33 @@ struct sink {
 /* A line: its words mostly begin like those of the line before, whose text stands `back` bytes before `to`. */
 struct line { size_t rel[LT_NGRAM_ORDER_MAX + 1]; const uint32_t *word; size_t back; };    /* rel[k]: bytes of k words */
 
-/* Most words are short: two moves that may overlap serve for all of one length. */
+/* Moves 16 bytes at a time, up to 15 more than n: both sides have room.  What is read lies before `to`, or apart. */
 static inline char *copy(char *to, const char *from, size_t n)
 {
-    if (n >= 8 && n <= 16) {
-        memcpy(to, from, 8);
-        memcpy(to + n - 8, from + n - 8, 8);
-    } else if (n >= 4 && n < 8) {
-        memcpy(to, from, 4);
-        memcpy(to + n - 4, from + n - 4, 4);
-    } else if (n > 16) {
-        memcpy(to, from, n);
-    } else {
-        for (size_t i = 0; i < n; i++) to[i] = from[i];
+    for (size_t i = 0; i < n; i += 16) {
+        uint64_t low, high;
+        memcpy(&low, from + i, 8);
+        memcpy(&high, from + i + 8, 8);
+        memcpy(to + i, &low, 8);
+        memcpy(to + i + 8, &high, 8);
     }
     return to + n;
 }
 
-static char *spell_words(char *to, struct line *l, const uint32_t *word, int same, int words,
-                         const struct lt_map_entry *entry)
+static char *spell_words(char *to, struct line *l, const uint32_t *word, int same, int words, const struct sink *s)
 {
     char *start = to;
     to = copy(to, to - l->back, l->rel[same]);
     for (int k = same; k < words; k++) {
-        struct lt_str w = entry[word[k]].key;
-        to = copy(to, w.p, w.n);
+        const struct spelt *w = &s->spelt[word[k]];
+        if (w->n != LONG) {
+            memcpy(to, w->text, sizeof w->text);
+            to += w->n;
+        } else {
+            struct lt_str whole = s->shape.vocabulary->entry[word[k]].key;
+            memcpy(to, whole.p, whole.n);
+            to += whole.n;
+        }
         *to++ = ' ';
         l->rel[k + 1] = (size_t)(to - start);
     }
@@ -55,11 +61,15 @@ static char *spell_words(char *to, struct line *l, const uint32_t *word, int sam
     return to;
 }
 
+static size_t room_for(const struct sink *s, uint32_t word)
+{
+    return s->spelt[word].n != LONG ? sizeof s->spelt->text + 1 : s->shape.vocabulary->entry[word].key.n + 1;
+}
+
 static void spell_chunk(void *arg, int64_t chunk)
 {
     struct sink *s = arg;
     struct lt_buf *b = &s->text[chunk];
-    const struct lt_map_entry *entry = s->shape.vocabulary->entry;
     int words = s->level + 1;
     struct line l = { 0 };
     lt_buf_clear(b);
@@ -67,13 +77,14 @@ static void spell_chunk(void *arg, int64_t chunk)
         const uint32_t *word = s->word + i * (size_t)words;
         int same = 0;
         while (l.word && same + 1 < words && word[same] == l.word[same]) same++;
-        size_t room = l.rel[same] + 2 * LT_FLOAT_TEXT + 4;
-        for (int k = same; k < words; k++) room += entry[word[k]].key.n + 1;
+        size_t room = l.rel[same] + 2 * LT_FLOAT_TEXT + SLACK;
+        for (int k = same; k < words; k++) room += room_for(s, word[k]);
+        if (i + AHEAD < s->n) __builtin_prefetch(&s->spelt[word[AHEAD * words + words - 1]]);
         char *start = lt_buf_room(b, room), *to = start + lt_float_text(s->prob[i], start);
         *to++ = '\t';
         l.back += (size_t)(to - start);
         char *text = to;
-        to = spell_words(to, &l, word, same, words, entry);
+        to = spell_words(to, &l, word, same, words, s);
         if (words < s->shape.order && s->backoff[i] != 0) {
             to[-1] = '\t';
             to += lt_float_text(s->backoff[i], to);
@@ -95,12 +106,23 @@ static int flush(struct sink *s)
     return lt_squeeze_failed(s->out) ? -1 : 0;
 }
 
+static void gather_spellings(struct sink *s, const struct lt_map *v)
+{
+    s->spelt = lt_calloc(v->count, sizeof *s->spelt);
+    for (uint32_t i = 0; i < v->count; i++) {
+        struct lt_str word = v->entry[i].key;
+        s->spelt[i].n = word.n <= sizeof s->spelt->text ? (uint8_t)word.n : LONG;
+        if (s->spelt[i].n != LONG) memcpy(s->spelt[i].text, word.p, word.n);
+    }
+}
+
 static int sink_begin(void *self, const struct lt_ngram_shape *shape)
 {
     struct sink *s = self;
     struct lt_buf head = { 0 };
     s->shape = *shape;
     s->level = -1;
+    gather_spellings(s, shape->vocabulary);
     lt_buf_str(&head, "\\data\\\n");
     for (int k = 0; k < shape->order; k++)
         lt_buf_fmt(&head, "ngram %d=%llu\n", k + 1, (unsigned long long)shape->count[k]);
@@ -134,6 +156,7 @@ static int sink_put(void *self, int level, const uint32_t *word, float prob, flo
 static void release(struct sink *s)
 {
     for (int i = 0; i < CHUNKS; i++) lt_buf_free(&s->text[i]);
+    free(s->spelt);
     free(s->prob);
     free(s->backoff);
     free(s->word);

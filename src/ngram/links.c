@@ -1,7 +1,7 @@
 #include "ngram/links.h"
 #include <stdlib.h>
 
-enum { BATCH = 1 << 16, CHUNK = 1 << 12 };
+enum { BATCH = 1 << 16, CHUNK = 1 << 12, AHEAD = 16 };
 
 /* ---- slices and the questions to them ---- */
 struct dealing { struct lt_spill *spill; uint32_t *first; size_t slices; struct lt_spool *asked, *answer; };
@@ -105,6 +105,17 @@ static uint32_t search(const uint32_t *word, uint32_t lo, uint32_t hi, uint32_t 
     return lo;
 }
 
+/* The tables do not fit into caches: what is needed a little later is sent for now. */
+static void send_for(const struct finding *f, size_t i, size_t end)
+{
+    const struct table *t = &f->t;
+    const uint32_t *node = f->batch.node;
+    if (i + 2 * AHEAD >= end) return;
+    uint32_t far = node[i + 2 * AHEAD] - t->first, near = node[i + AHEAD] - t->first;
+    if (far < t->nodes) __builtin_prefetch(t->child + far);
+    if (near < t->nodes) __builtin_prefetch(t->word + t->child[near]);
+}
+
 static void search_chunk(void *arg, int64_t chunk)
 {
     struct finding *f = arg;
@@ -119,6 +130,7 @@ static void search_chunk(void *arg, int64_t chunk)
             lo = t->child[at];
             hi = t->child[at + 1];
         }
+        send_for(f, i, end);
         lo = search(t->word, lo, hi, b->word[i]);
         b->found[i] = LT_MIN(lo, t->n - 1);
     }
