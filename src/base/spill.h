@@ -3,8 +3,8 @@
  * number of times the same way; its blocks lie in memory while the store has room, then in the file.  What is read does
  * not depend on where it lay.
  *
- * Errors are sticky: after a failed write or read spools give zeros, and lt_spill_check tells why.  Check before what was
- * read is believed.  One thread at a time. */
+ * Errors are sticky: after a failed write or read spools give zeros, and lt_spill_check tells why.  Check before what
+ * was read is believed.  One thread at a time. */
 #ifndef LT_SPILL_H
 #define LT_SPILL_H
 

@@ -74,10 +74,17 @@ struct build {
     struct lt_spill *spill;
 };
 
+/* What the vocabulary leaves: half or more. */
+static size_t free_memory(const struct build *b)
+{
+    size_t words = lt_ngram_words_bytes(&b->words);
+    return b->memory - LT_MIN(words, b->memory / 2);
+}
+
 static int take_line(void *to, struct lt_str line)
 {
     struct build *b = to;
-    b->counter.budget = b->memory - LT_MIN(lt_ngram_words_bytes(&b->words), b->memory / 2);
+    b->counter.budget = free_memory(b);
     return lt_ngram_words_line(&b->words, line);
 }
 
@@ -101,7 +108,7 @@ static int read_text(struct build *b)
 static int count(struct build *b)
 {
     if (read_text(b)) return -1;
-    size_t rest = b->memory - LT_MIN(lt_ngram_words_bytes(&b->words), b->memory / 2), held = lt_counter_bytes(&b->counter);
+    size_t rest = free_memory(b), held = lt_counter_bytes(&b->counter);
     uint8_t *left_out = lt_ngram_words_left_out(&b->words);
     b->keep.left_out = left_out;
     lt_spill_limit(b->spill, rest - LT_MIN(held, rest));
@@ -119,7 +126,7 @@ static int build(struct build *b)
     struct lt_estimating e = {
         .how = (const struct lt_smoothing *)b->o->smoothing.method, .o = b->o->smoothing.o,
         .interpolate_unigrams = b->o->interpolate_unigrams,
-        .room = (b->memory - LT_MIN(lt_ngram_words_bytes(&b->words), b->memory / 2)) / 4,
+        .room = free_memory(b) / 4,
     };
     if (lt_ngram_sink_open(b->o->output, b->o->format, b->c, &sink)) return -1;
     return lt_ngram_estimate(&b->levels, &e, &b->words.vocabulary, b->c, &sink);

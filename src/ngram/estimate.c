@@ -223,7 +223,8 @@ static void take_logs(void *arg, int64_t chunk)
 {
     struct logs *g = arg;
     for (size_t i = (size_t)chunk * CHUNK; i < LT_MIN(g->n, (size_t)(chunk + 1) * CHUNK); i++) {
-        g->prob[i] = LT_MIN(as_log10(g->prob[i]), 0.0f);
+        float log = as_log10(g->prob[i]);
+        g->prob[i] = LT_MIN(log, 0.0f);
         g->backoff[i] = as_log10(g->backoff[i]);
     }
 }

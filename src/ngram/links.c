@@ -332,8 +332,10 @@ static void follow_dealt(struct dealing *d, const struct lt_spool *link, uint64_
         lt_spool_read(&from[i], &d->answer[i]);
     }
     lt_spool_read(&r, link);
-    for (uint64_t i = 0; i < n; i++)
-        lt_spool_put_u32(out, lt_spool_get_u32(&from[LT_MIN(lt_spool_get_u32(&r) / most, d->slices - 1)]));
+    for (uint64_t i = 0; i < n; i++) {
+        size_t slice = lt_spool_get_u32(&r) / most;
+        lt_spool_put_u32(out, lt_spool_get_u32(&from[LT_MIN(slice, d->slices - 1)]));
+    }
     lt_spool_read_end(&r);
     for (size_t i = 0; i < d->slices; i++) lt_spool_read_end(&from[i]);
     free(from);

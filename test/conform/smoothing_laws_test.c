@@ -289,7 +289,7 @@ static void test_smoothing_laws__memory_and_threads(void **state)
     (void)state;
     char *folder = lt_test_temp();
     struct lt_buf text = { 0 };
-    large_text(&text, 48000);
+    large_text(&text, 90000);
     save_text(folder, "text.txt", &text);
     static const struct { const char *memory; int threads; } how[] = {
         { "1G", 1 }, { "1", 1 }, { "1G", 2 }, { "1", 4 },

@@ -1,7 +1,7 @@
 /* Additive smoothing in the recursive form that back-off files can hold: every word counts k V p(w | h') more than it
- * occurs, h' being the context less its first word.  Without a context, where p(w | h') is 1 / V, that is the textbook's
- * (c + k) / (C + k V); with one it is the hierarchical Dirichlet model of MacKay and Peto (1995), its one alpha being
- * k V.  What the textbook does after a context, k for each word alike, no file of back-offs can say.
+ * occurs, h' being the context less its first word.  Without a context, where p(w | h') is 1 / V, that is the
+ * textbook's (c + k) / (C + k V); with one it is the hierarchical Dirichlet model of MacKay and Peto (1995), its one
+ * alpha being k V.  What the textbook does after a context, k for each word alike, no file of back-offs can say.
  *     lathe ngram build text.txt --output x.arpa --smoothing add_k --smoothing.k 0.1 */
 #include "ngram/smoothing/smoothing.h"
 
