@@ -3,11 +3,13 @@
 
     LMPLZ=/path/to/lmplz [BUILD=build] [MEMORY=1G] bench/ngram_build.py [TEXT] [ORDER]
 
-TEXT has a sentence on each line; without it the novels of the data folder (text/eltec-eng.jsonl.zst) are taken.  The two
-run in turn, three times each; medians are printed.  CPU is user and system time; lathe also writes its run record, which
-hashes what was read and written.  What bounds ours: about a third of the time goes into spelling the ARPA file (28 M lines, two
-numbers each), a quarter into looking up links and sorting places, both of which wait for memory, the rest into reading,
-passing over levels, and the kernel's copy of the file.
+TEXT has a sentence on each line; without it the novels of the data folder (text/eltec-eng.jsonl.zst) are taken.  The
+two run in turn, RUNS times each (3); medians are printed.  CPU is user and system time; ours also writes a run record,
+which hashes what was read and written.
+
+What bounds ours: a third of the time spells the ARPA file (28 million lines of two numbers and up to five words), a
+quarter looks up links and sorts places, both waiting for memory; the rest reads, passes over levels, and is the
+kernel's copy of the file.
 """
 import json
 import os

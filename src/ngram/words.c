@@ -175,6 +175,8 @@ static int add_pieces(struct lt_ngram_words *w, struct lt_str line)
         uint32_t id = w->piece[w->tokens[i].id];
         if (id == LT_TEXT_BOS || id == LT_TEXT_EOS)
             return lt_fail("the tokenizer reads \"%s\" in the text, which is a mark of the model's own", mark[id]);
+        if (id == LT_NGRAM_NONE)
+            return lt_fail("the tokenizer gives the id %d, which has no piece", w->tokens[i].id);
         if (add(w, id)) return -1;
     }
     return 0;

@@ -23,7 +23,6 @@ struct lt_ngram_words {
     struct lt_map listed;       /* of limit_vocab, unless they are in the vocabulary from the beginning */
     uint64_t *count;            /* [count_cap], how often each word occurs; NULL: nobody asks */
     size_t count_cap;
-    uint32_t first_piece;       /* id of the tokenizer's first piece that is no mark */
     struct lt_tokenizer *tokenizer;
     struct lt_encoder *encoder;
     uint32_t *piece;            /* [vocabulary of the tokenizer]: ids */

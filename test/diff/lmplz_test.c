@@ -104,8 +104,9 @@ static void test_lmplz__figures(void **state)
         unsigned long long count, ngrams = 0;
         double logp, backoff;
         snprintf(row, sizeof row, "%.*s", (int)line.n, line.p);
-        assert_int_equal(sscanf(row, "%ld\t%ld\t%ld\t%ld\t%15[^\t]\t%ld\t%llu\t%127[^\t]\t%lf\t%lf", &h.seed,
-                                &h.sentences, &h.words, &h.order, h.prune, &h.limit, &count, ngram, &logp, &backoff), 10);
+        int fields = sscanf(row, "%ld\t%ld\t%ld\t%ld\t%15[^\t]\t%ld\t%llu\t%127[^\t]\t%lf\t%lf", &h.seed, &h.sentences,
+                            &h.words, &h.order, h.prune, &h.limit, &count, ngram, &logp, &backoff);
+        assert_int_equal(fields, 10);
         if (memcmp(&h, &last, sizeof h)) {
             lt_ngram_free(m);
             m = build(folder, &h);

@@ -3,10 +3,10 @@
 
     test/oracle/make_lmplz.py /path/to/lmplz
 
-A text is a formula (see text(), which test/diff/lmplz_test.c repeats).  A line of the table holds the text, the options,
-and one n-gram with log10 of its probability and back-off; of each model some two dozen n-grams are taken by a hash.
-The last word of every text is new there: lmplz takes the true count in place of the number of contexts for the very last
-n-grams it sorts, which then makes no difference.
+A text is a formula (see text(), which test/diff/lmplz_test.c repeats).  A line of the table holds the text, the
+options, and one n-gram with log10 of its probability and back-off; of each model some two dozen n-grams are taken by a
+hash.  The last word of every text is new there: lmplz takes the true count in place of the number of contexts for the
+very last n-grams it sorts, which then makes no difference.
 """
 import pathlib
 import subprocess
@@ -53,7 +53,8 @@ def models(lmplz, folder):
                            folder / "arpa", "--discount_fallback", "--prune", *prune.split()]
                 command += ["--limit_vocab_file", folder / "list"] if limit else []
                 subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-                yield (seed, sentences, words, order, prune.replace(" ", ","), int(limit)), (folder / "arpa").read_text()
+                how = seed, sentences, words, order, prune.replace(" ", ","), int(limit)
+                yield how, (folder / "arpa").read_text()
 
 
 out = pathlib.Path(__file__).with_name("lmplz.tsv")

@@ -67,7 +67,8 @@ static void spell(const struct lt_levels *l, int level, int from, struct lt_map 
     lt_path_end(&p);
 }
 
-static void check_level(const struct lt_levels *l, int level, const struct lt_spool *links, const struct lt_spool *before)
+static void check_level(const struct lt_levels *l, int level, const struct lt_spool *links,
+                        const struct lt_spool *before)
 {
     struct lt_map below = { 0 }, ends = { 0 };
     struct lt_str *end = lt_calloc(l->level[level].n, sizeof *end);
