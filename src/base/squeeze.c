@@ -128,7 +128,7 @@ static void release(struct lt_squeeze *s)
 
 int lt_squeeze_commit(struct lt_squeeze *s)
 {
-    if (s->form != PLAIN) squeeze(s, NULL, 0, true);
+    if (s->form != PLAIN) squeeze(s, (const uint8_t *)"", 0, true);
     int rc = lt_writer_commit(&s->w);
     release(s);
     return rc;
