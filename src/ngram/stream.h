@@ -27,4 +27,9 @@ struct lt_ngram_sink {
     void *self;
 };
 
+/* Opens the sink of a file.  format: "arpa" (compressed where the name ends in .gz, .zst or .xz), or "auto", which goes
+ * by the name and takes ARPA when that says nothing.  Open it last: only end and abort close it. */
+int lt_ngram_sink_open(const char *path, const char *format, struct lt_ctx *c, struct lt_ngram_sink *out);
+int lt_arpa_sink_open(const char *path, struct lt_ctx *c, struct lt_ngram_sink *out);
+
 #endif
