@@ -13,6 +13,7 @@
     X(inspect) \
     X(lab) \
     X(ngram_build) \
+    X(ngram_convert) \
     X(ngram_query) \
     X(pack) \
     X(perplexity) \

@@ -27,4 +27,21 @@ struct lt_ngram_sink {
     void *self;
 };
 
+/* A loaded model into a sink, whatever its layout; a binary file's checksum is compared on the way.  Ends or aborts the
+ * sink.  name: of the model, for messages. */
+int lt_ngram_stream(const struct lt_ngram *m, const char *name, struct lt_ctx *c, struct lt_ngram_sink *to);
+
+/* Every n-gram of a level, in order: index counts them, word is level + 1 ids.  Stops where fn does not give 0, and gives
+ * that. */
+typedef int lt_ngram_each_fn(void *self, uint64_t index, const uint32_t *word);
+int lt_ngram_each(const struct lt_ngram *m, int level, lt_ngram_each_fn *fn, void *self);
+
+/* The sink that keeps a model in memory, in the levels: *out is set by end. */
+void lt_ngram_collect(struct lt_ngram **out, struct lt_ngram_sink *sink);
+
+/* The sink that writes a file.  format: "arpa" (text; compressed where the name ends in .gz, .zst or .xz; "-" is
+ * standard output), "hash" or "trie", whose figures become codes of so many bits (0: they stay as they are). */
+struct lt_ngram_target { const char *path, *format; int prob_bits, backoff_bits; };
+int lt_ngram_sink_open(const struct lt_ngram_target *target, struct lt_ctx *c, struct lt_ngram_sink *sink);
+
 #endif

@@ -1,0 +1,66 @@
+/* Sinks that write files. */
+#include "ngram/arpa.h"
+#include "ngram/binary.h"
+#include <stdlib.h>
+
+/* A binary file needs the whole model before its first byte: it is collected, then written. */
+struct binary {
+    struct lt_ngram_sink inner;
+    struct lt_ngram *m;
+    struct lt_ngram_binary_how how;
+    struct lt_ctx *c;
+    char *path;
+};
+
+static int binary_begin(void *self, const struct lt_ngram_shape *shape)
+{
+    struct binary *b = self;
+    return b->inner.begin(b->inner.self, shape);
+}
+
+static int binary_put(void *self, int level, const uint32_t *word, float prob, float backoff)
+{
+    struct binary *b = self;
+    return b->inner.put(b->inner.self, level, word, prob, backoff);
+}
+
+static void release(struct binary *b)
+{
+    lt_ngram_free(b->m);
+    free(b->path);
+    free(b);
+}
+
+static void binary_abort(void *self)
+{
+    struct binary *b = self;
+    b->inner.abort(b->inner.self);
+    release(b);
+}
+
+static int binary_end(void *self)
+{
+    struct binary *b = self;
+    int rc = b->inner.end(b->inner.self);
+    if (!rc) rc = lt_ngram_binary_save(b->m, &b->how, b->path, b->c);
+    release(b);
+    return rc;
+}
+
+int lt_ngram_sink_open(const struct lt_ngram_target *t, struct lt_ctx *c, struct lt_ngram_sink *sink)
+{
+    bool arpa = lt_str_is(lt_str(t->format), "arpa"), trie = lt_str_is(lt_str(t->format), "trie");
+    if ((t->prob_bits || t->backoff_bits) && !trie)
+        return lt_misuse("prob_bits and backoff_bits are for the format trie, not for %s", t->format);
+    if (arpa) return lt_ngram_arpa_open(t->path, sink);
+    if (!trie && !lt_str_is(lt_str(t->format), "hash"))
+        return lt_misuse("\"%s\" is no format of n-gram files: arpa, hash or trie", t->format);
+    struct binary *b = lt_calloc(1, sizeof *b);
+    b->how = (struct lt_ngram_binary_how){ trie ? LT_NGRAM_TRIE : LT_NGRAM_HASH, t->prob_bits, t->backoff_bits };
+    b->c = c;
+    b->path = lt_strdup(t->path);
+    lt_ngram_collect(&b->m, &b->inner);
+    *sink = (struct lt_ngram_sink){ .begin = binary_begin, .put = binary_put, .end = binary_end,
+                                    .abort = binary_abort, .self = b };
+    return 0;
+}
