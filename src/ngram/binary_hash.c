@@ -31,12 +31,29 @@ static inline const float *find_top(const struct lt_ngram_bucket_top *t, uint64_
 }
 
 /* ---- some words at a time ---- */
+/* All bigrams, then the trigrams of those that were found, and so on: what one round finds tells which lines the next one
+ * needs, and they are on their way while the others of the round are looked at. */
 enum { TOGETHER = 32, TEXT = LT_NGRAM_ORDER_MAX * (TOGETHER + 2) };
-struct ahead {
-    uint32_t text[TEXT];                            /* words in a row, those before the first included */
-    int at[TOGETHER];                               /* where in it a word stands */
-    uint64_t key[TOGETHER][LT_NGRAM_ORDER_MAX];     /* [k]: of the n-gram that ends there after k words */
+struct place {                                      /* a word, or the state before the first, or a beginning */
+    uint64_t key;                                   /* of the n-gram looked at, less its last mixing */
+    const uint32_t *text;                           /* the word in its text */
+    float prob;                                     /* of the longest match */
+    uint8_t length, longest, contexts;              /* contexts: words before it in the text */
+    float backoff[LT_NGRAM_ORDER_MAX + 1];          /* [k]: of the last k words, 1 <= k <= length */
 };
+struct batch {
+    const struct lt_ngram_file *f;
+    int order, count;
+    struct place place[TOGETHER + 1];
+    uint32_t text[TEXT];
+    int alive[TOGETHER], alive_count;               /* places whose n-gram of this round is to be looked up */
+};
+
+static void put_state(struct place *p, const struct lt_ngram_state *s)
+{
+    p->length = p->longest = (uint8_t)s->n;
+    memcpy(p->backoff, s->backoff, sizeof s->backoff);
+}
 
 static int put_context(uint32_t *text, int at, const struct lt_ngram_state *s)
 {
@@ -44,92 +61,114 @@ static int put_context(uint32_t *text, int at, const struct lt_ngram_state *s)
     return at;
 }
 
-/* All keys, and the lines they lead to on their way. */
-static void look_ahead(const struct lt_ngram_file *f, const struct lt_ngram_state *begin,
-                       const struct lt_ngram_state *s, const uint32_t *word, int n, struct ahead *a)
+static inline void ask(const struct batch *b, struct place *p, int k)
 {
-    int start = 0, at = put_context(a->text, 0, s), highest = (int)f->head.order - 1;
+    p->key = lt_ngram_key(p->key, p->text[-k]);
+    uint64_t bucket = bucket_of(lt_ngram_key_end(p->key), b->f->head.buckets[k]);
+    __builtin_prefetch((const char *)b->f->table[k] + bucket * LT_NGRAM_LINE);
+}
+
+/* The round of the unigrams, none of which is missing. */
+static void begin_batch(struct batch *b, const struct lt_ngram_state *begin, const struct lt_ngram_state *s,
+                        const uint32_t *word, int n)
+{
+    int start = 0, at = put_context(b->text, 0, s);
+    put_state(&b->place[0], s);
+    b->count = n;
+    b->alive_count = 0;
     for (int i = 0; i < n; i++) {
+        struct place *p = &b->place[i + 1];
         if (word[i] == LT_NGRAM_NONE) {
             start = at;
-            at = put_context(a->text, at, begin);
+            at = put_context(b->text, at, begin);
+            put_state(p, begin);
             continue;
         }
-        uint64_t key = lt_ngram_key(f->head.seed, word[i]);
-        int contexts = LT_MIN(at - start, highest);
-        __builtin_prefetch(&f->unigram[word[i]]);
-        a->at[i] = at;
-        a->text[at] = word[i];
-        for (int k = 1; k <= contexts; k++) {
-            key = lt_ngram_key(key, a->text[at - k]);
-            a->key[i][k] = lt_ngram_key_end(key);
-            __builtin_prefetch((const char *)f->table[k] + bucket_of(a->key[i][k], f->head.buckets[k]) * LT_NGRAM_LINE);
-        }
+        __builtin_prefetch(&b->f->unigram[word[i]]);
+        b->text[at] = word[i];
+        p->text = &b->text[at];
+        p->contexts = (uint8_t)LT_MIN(at - start, b->order - 1);
+        p->length = p->longest = 1;
+        p->key = lt_ngram_key(b->f->head.seed, word[i]);
         at++;
+        if (!p->contexts) continue;
+        ask(b, p, 1);
+        b->alive[b->alive_count++] = i + 1;
     }
 }
 
-struct standing { int n; float backoff[LT_NGRAM_ORDER_MAX + 1]; };      /* of a state, without its words */
-
-/* One word, all of whose lines have been asked for. */
-static inline double step(const struct lt_ngram_file *f, struct standing *s, uint32_t word, const uint64_t *key,
-                          int order, int *length)
+/* Looks up the n-grams of k + 1 words that have been asked for, and asks for those that are longer by a word: where the
+ * word before has a match as long. */
+static void round_of(struct batch *b, int k)
 {
-    struct standing next;
-    float prob = f->unigram[word].prob;
-    int longest = 1, k = 1;
-    next.backoff[1] = f->unigram[word].backoff;
-    for (; k <= s->n && k < order - 1; k++) {
-        const struct lt_ngram_slot *slot = find(f->table[k], f->head.buckets[k], key[k]);
-        if (!slot) break;
-        next.backoff[k + 1] = slot->backoff;
-        if (slot->prob > 0) continue;                   /* a blank: longer ones may be there */
-        prob = slot->prob;
-        longest = k + 1;
-    }
-    if (k == order - 1 && k <= s->n) {
-        const float *top = find_top(f->table[k], f->head.buckets[k], key[k]);
-        if (top) {
-            prob = *top;
-            longest = ++k;
+    const struct lt_ngram_bucket *table = b->f->table[k];
+    uint64_t buckets = b->f->head.buckets[k];
+    int kept = 0;
+    for (int i = 0; i < b->alive_count; i++) {
+        int at = b->alive[i];
+        struct place *p = &b->place[at];
+        const struct lt_ngram_slot *slot = find(table, buckets, lt_ngram_key_end(p->key));
+        if (!slot) continue;
+        p->length = (uint8_t)(k + 1);
+        p->backoff[k + 1] = slot->backoff;
+        if (slot->prob <= 0) {                      /* not a blank */
+            p->prob = slot->prob;
+            p->longest = (uint8_t)(k + 1);
         }
+        if (k >= p->contexts || p[-1].length <= k) continue;
+        ask(b, p, k + 1);
+        b->alive[kept++] = at;
     }
-    double p = (double)prob;
-    for (int c = longest; c <= s->n; c++) p += (double)s->backoff[c];
-    *length = k;
-    next.n = LT_MIN(k, order - 1);
-    *s = next;
-    return p;
+    b->alive_count = kept;
+}
+
+static void top_round(struct batch *b, int k)
+{
+    for (int i = 0; i < b->alive_count; i++) {
+        struct place *p = &b->place[b->alive[i]];
+        const float *prob = find_top(b->f->table[k], b->f->head.buckets[k], lt_ngram_key_end(p->key));
+        if (!prob) continue;
+        p->prob = *prob;
+        p->length = p->longest = (uint8_t)(k + 1);
+    }
+}
+
+static void end_batch(struct batch *b, const uint32_t *word, double *logp, uint8_t *length)
+{
+    for (int i = 0; i < b->count; i++) {
+        struct place *p = &b->place[i + 1];
+        if (word[i] == LT_NGRAM_NONE) continue;
+        const struct lt_ngram_pair *unigram = &b->f->unigram[word[i]];
+        int known = LT_MIN(p[-1].length, b->order - 1);
+        double sum = (double)(p->longest == 1 ? unigram->prob : p->prob);
+        p->backoff[1] = unigram->backoff;
+        for (int k = p->longest; k <= known; k++) sum += (double)p[-1].backoff[k];
+        logp[i] = sum;
+        length[i] = p->length;
+    }
 }
 
 static void hash_score(const struct lt_ngram *m, const struct lt_ngram_state *begin, struct lt_ngram_state *s,
                        const struct lt_ngram_run *run)
 {
-    const struct lt_ngram_file *f = m->file;
-    struct ahead a;
+    struct batch b;
+    b.f = m->file;
+    b.order = m->order;
     for (int from = 0; from < run->n; from += TOGETHER) {
-        int n = LT_MIN(run->n - from, TOGETHER), last = -1;
+        int n = LT_MIN(run->n - from, TOGETHER);
         const uint32_t *word = run->word + from;
-        struct standing now = { .n = s->n };
-        memcpy(now.backoff, s->backoff, sizeof s->backoff);
-        look_ahead(f, begin, s, word, n, &a);
-        for (int i = 0; i < n; i++) {
-            int length;
-            if (word[i] == LT_NGRAM_NONE) {
-                *s = *begin;
-                now.n = s->n;
-                memcpy(now.backoff, s->backoff, sizeof s->backoff);
-                last = -1;
-                continue;
-            }
-            run->logp[from + i] = step(f, &now, word[i], a.key[i], m->order, &length);
-            run->length[from + i] = (uint8_t)length;
-            last = i;
+        begin_batch(&b, begin, s, word, n);
+        for (int k = 1; k < b.order - 1; k++) round_of(&b, k);
+        if (b.order > 1) top_round(&b, b.order - 1);
+        end_batch(&b, word, run->logp + from, run->length + from);
+        if (word[n - 1] == LT_NGRAM_NONE) {
+            *s = *begin;
+            continue;
         }
-        if (last < 0) continue;
-        s->n = now.n;
-        memcpy(s->backoff, now.backoff, sizeof s->backoff);
-        for (int k = 0; k < s->n; k++) s->word[k] = a.text[a.at[last] - k];
+        const struct place *last = &b.place[n];
+        s->n = LT_MIN(last->length, b.order - 1);
+        memcpy(s->backoff, last->backoff, sizeof s->backoff);
+        for (int k = 0; k < s->n; k++) s->word[k] = last->text[-k];
     }
 }
 

@@ -310,8 +310,9 @@ static uint64_t zeros_before(const struct lt_ngram_packed *l, uint64_t i)
 
 struct lt_ngram_range lt_ngram_fan(const struct lt_ngram_packed *l, uint64_t i)
 {
-    uint64_t end = LT_MIN(zeros_before(l, i), l->next);
-    return (struct lt_ngram_range){ i ? LT_MIN(zeros_before(l, i - 1), end) : 0, end };
+    uint64_t end = zeros_before(l, i), from = i ? zeros_before(l, i - 1) : 0;
+    end = LT_MIN(end, l->next);
+    return (struct lt_ngram_range){ LT_MIN(from, end), end };
 }
 
 uint32_t lt_ngram_find(const struct lt_ngram_packed *l, struct lt_ngram_range r, uint32_t word)

@@ -33,7 +33,7 @@ int lt_ngram_each(const struct lt_ngram *m, int level, lt_ngram_each_fn *fn, voi
         int rc;
         node[level] = i;
         word[level] = word_of(m, level, i);
-        for (int k = level - 1; k >= 0 && node[k + 1] >= end[k]; k--) {
+        for (int k = level - 1; k >= 0 && (!i || node[k + 1] >= end[k]); k--) {
             while (node[k + 1] >= end[k] && node[k] + 1 < m->level[k].count) end[k] = range(m, k, ++node[k]).end;
             word[k] = word_of(m, k, node[k]);
         }
