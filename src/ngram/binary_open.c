@@ -281,8 +281,10 @@ static unsigned nth_one(uint64_t v, unsigned r)
     return at;
 }
 
-/* Zeros before the one number i. */
-static uint64_t zeros_before(const struct lt_ngram_packed *l, uint64_t i)
+struct spot { uint64_t line; unsigned bit; };
+
+/* The one number i. */
+static struct spot locate(const struct lt_ngram_packed *l, uint64_t i)
 {
     uint64_t low = LT_MIN(l->hint[i / LT_NGRAM_FAN_HINT], l->lines - 1);
     uint64_t high = LT_MIN(l->hint[i / LT_NGRAM_FAN_HINT + 1], l->lines - 1);
@@ -305,24 +307,48 @@ static uint64_t zeros_before(const struct lt_ngram_packed *l, uint64_t i)
         r -= here;
         w++;
     }
-    return low * LT_NGRAM_FAN_BITS + w * 64 + nth_one(f->word[w], LT_MIN(r, 63)) - i;
+    return (struct spot){ low, w * 64 + nth_one(f->word[w], LT_MIN(r, 63)) };
 }
 
+/* The one after a place, if it is in the same line. */
+static bool next_one(const struct lt_ngram_packed *l, struct spot *s)
+{
+    const uint64_t *word = l->fan[s->line].word;
+    unsigned bit = s->bit + 1, w = bit / 64;
+    if (w > 6) return false;
+    uint64_t rest = word[w] >> bit % 64 << bit % 64;
+    while (!rest && w < 6) rest = word[++w];
+    if (!rest) return false;
+    s->bit = w * 64 + (unsigned)__builtin_ctzll(rest);
+    return true;
+}
+
+/* Zeros before a one are as many as its place less the ones before it. */
 struct lt_ngram_range lt_ngram_fan(const struct lt_ngram_packed *l, uint64_t i)
 {
-    uint64_t end = zeros_before(l, i), from = i ? zeros_before(l, i - 1) : 0;
+    struct spot s = { 0, 0 };
+    uint64_t from = 0;
+    if (i) {
+        s = locate(l, i - 1);
+        from = s.line * LT_NGRAM_FAN_BITS + s.bit - (i - 1);
+    }
+    if (!i || !next_one(l, &s)) s = locate(l, i);
+    uint64_t end = s.line * LT_NGRAM_FAN_BITS + s.bit - i;
     end = LT_MIN(end, l->next);
     return (struct lt_ngram_range){ LT_MIN(from, end), end };
 }
 
+/* Words differ, so one that is larger by d stands at most d places further on: most searches are short. */
 uint32_t lt_ngram_find(const struct lt_ngram_packed *l, struct lt_ngram_range r, uint32_t word)
 {
-    uint64_t low = r.from, high = r.end;
-    while (low < high) {
-        uint64_t mid = low + (high - low) / 2;
-        if (lt_ngram_bits(l->entry, mid * l->width, l->word_bits) < word) low = mid + 1;
-        else high = mid;
+    if (r.from == r.end) return LT_NGRAM_NONE;
+    uint64_t first = lt_ngram_bits(l->entry, r.from * l->width, l->word_bits);
+    if (first >= word) return first == word ? (uint32_t)r.from : LT_NGRAM_NONE;
+    uint64_t at = r.from, n = LT_MIN(r.end - r.from, word - first + 1);
+    while (n > 1) {                                     /* n places from `at` on, the first no larger than the word */
+        uint64_t half = n / 2, w = lt_ngram_bits(l->entry, (at + half) * l->width, l->word_bits);
+        at += w <= word ? half : 0;
+        n -= half;
     }
-    bool found = low < r.end && lt_ngram_bits(l->entry, low * l->width, l->word_bits) == word;
-    return found ? (uint32_t)low : LT_NGRAM_NONE;
+    return lt_ngram_bits(l->entry, at * l->width, l->word_bits) == word ? (uint32_t)at : LT_NGRAM_NONE;
 }

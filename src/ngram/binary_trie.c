@@ -50,7 +50,10 @@ static double step(const struct lt_ngram_file *f, struct lt_ngram_state *s, uint
             next.node[k + 1] = found;
             next.backoff[k + 1] = found == LT_NGRAM_NONE ? 0 : backoff_of(&f->level[k], found);
         }
-        if (found == LT_NGRAM_NONE) continue;
+        if (found == LT_NGRAM_NONE) {
+            if (!f->blank) break;                       /* nor is anything longer there, or this would be its end */
+            continue;
+        }
         prob = prob_of(&f->level[k], found);
         longest = k + 1;
     }

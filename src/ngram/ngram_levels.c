@@ -111,6 +111,7 @@ static double step(const struct lt_ngram *m, struct lt_ngram_state *s, uint32_t 
         if (k < order - 1) next.node[k + 1] = found;
         else next.node[0] = found;                      /* of the highest order only the figure matters */
         if (found != LT_NGRAM_NONE) longest = k + 1;
+        else if (!m->blank.count) break;                /* nor is anything longer there, or this would be its end */
     }
     double p = (double)m->level[longest - 1].prob[longest < order || order == 1 ? next.node[longest] : next.node[0]];
     for (int k = longest; k <= s->n; k++) p += (double)s->backoff[k];
