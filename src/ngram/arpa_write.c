@@ -144,11 +144,11 @@ void lt_ngram_write(const struct lt_ngram *m, struct lt_buf *out)
 {
     struct lt_ngram_sink sink;
     arpa_new(&sink)->b = out;
-    lt_ngram_stream(m, "model", NULL, &sink);           /* of memory: nothing can fail */
+    lt_ngram_stream(m, "model", NULL, NULL, &sink);           /* of memory: nothing can fail */
 }
 
 int lt_ngram_save(const struct lt_ngram *m, const char *path)
 {
     struct lt_ngram_sink sink;
-    return lt_ngram_arpa_open(path, &sink) ? -1 : lt_ngram_stream(m, path, NULL, &sink);
+    return lt_ngram_arpa_open(path, &sink) ? -1 : lt_ngram_stream(m, path, NULL, NULL, &sink);
 }

@@ -177,7 +177,7 @@ void lt_ngram_unmap(struct lt_ngram_file *f)
 }
 
 /* Only a plain file is looked into: what a pipe has given is gone. */
-static bool is_binary(const char *path)
+bool lt_ngram_is_binary(const char *path)
 {
     char magic[sizeof LT_NGRAM_MAGIC - 1];
     struct stat st;
@@ -191,7 +191,7 @@ static bool is_binary(const char *path)
 
 int lt_ngram_open(const char *path, struct lt_ctx *c, struct lt_ngram **out)
 {
-    return is_binary(path) ? lt_ngram_map(path, out) : lt_ngram_read(path, c, out);
+    return lt_ngram_is_binary(path) ? lt_ngram_map(path, out) : lt_ngram_read(path, c, out);
 }
 
 uint64_t lt_ngram_checksum(uint64_t sum, const void *p, size_t n)

@@ -43,7 +43,7 @@ int lt_ngram_convert_run(const struct lt_ngram_convert_options *o, struct lt_ctx
     }
     int rc;
     if (m->file || !strcmp(format_of(&o->output), "arpa")) {
-        rc = lt_ngram_stream(m, o->model, c, &sink);
+        rc = lt_ngram_stream(m, o->model, NULL, c, &sink);
     } else {
         sink.abort(sink.self);
         rc = write_levels(o, m, c);

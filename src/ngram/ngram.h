@@ -39,6 +39,7 @@ struct lt_ngram {
  * compressed, which is read; "-" is an ARPA file from standard input.  Text before \data\ is passed over.  Whatever
  * contradicts itself is refused, in an ARPA file with the number of the line.  Free with lt_ngram_free. */
 int lt_ngram_open(const char *path, struct lt_ctx *c, struct lt_ngram **out);
+bool lt_ngram_is_binary(const char *path);          /* a plain file that begins as a binary one */
 int lt_ngram_parse(const char *name, struct lt_str text, struct lt_ngram **out);    /* the same, from memory */
 void lt_ngram_free(struct lt_ngram *m);
 

@@ -45,64 +45,140 @@ int lt_ngram_each(const struct lt_ngram *m, int level, lt_ngram_each_fn *fn, voi
 struct pouring {
     const struct lt_ngram *m;
     const struct lt_ngram_layout *layout;
+    const struct lt_ngram_choice *choice;
     struct lt_ngram_sink *to;
     struct lt_ctx *c;
     struct lt_progress progress;
     const char *name;
-    uint64_t count, done;               /* count: n-grams of this level that the sink gets */
+    uint64_t limit, done, kept;         /* limit: n-grams of this level that can go */
     int level;
+    uint32_t *renamed;                  /* [words]: ids in what is poured; only with a choice */
 };
+
+static bool goes(const struct pouring *p, uint64_t index, const uint32_t *word)
+{
+    return index < p->limit && (!p->choice || p->choice->keep(p->choice->self, p->level, index, word));
+}
+
+static int count(void *self, uint64_t index, const uint32_t *word)
+{
+    struct pouring *p = self;
+    bool kept = goes(p, index, word);
+    if (!p->level) p->renamed[index] = kept ? (uint32_t)p->kept : LT_NGRAM_NONE;
+    p->kept += kept;
+    return index % 65536 == 0 && lt_ctx_interrupted(p->c) ? lt_fail("%s: interrupted", p->name) : 0;
+}
 
 static int pour(void *self, uint64_t index, const uint32_t *word)
 {
     struct pouring *p = self;
-    if (index >= p->count) return 0;
+    uint32_t renamed[LT_NGRAM_ORDER_MAX];
+    if (!goes(p, index, word)) return 0;
     struct lt_ngram_pair pair = p->layout->figures(p->m, p->level, index, word);
     if (++p->done % 65536 == 0) {
         lt_progress_at(&p->progress, (double)p->done, NULL);
         if (lt_ctx_interrupted(p->c)) return lt_fail("%s: interrupted", p->name);
     }
+    if (p->choice) {
+        for (int k = 0; k <= p->level; k++) renamed[k] = p->renamed[word[k]];
+        word = renamed;
+    }
     return p->to->put(p->to->self, p->level, word, pair.prob, pair.backoff);
 }
 
-static void copy_words(const struct lt_ngram *m, uint64_t count, struct lt_map *out)
+/* <unk> that the model was not given is the last word and stays behind. */
+static uint64_t level_limit(const struct lt_ngram *m, int level)
 {
-    for (uint32_t i = 0; i < count; i++) *lt_map_put(out, lt_ngram_spelling(m, i), NULL) = i;
+    return m->level[level].count - (!level && !m->unk_given);
 }
 
-/* <unk> that the model was not given is the last word and stays behind. */
+static int count_all(struct pouring *p, struct lt_ngram_shape *shape)
+{
+    const struct lt_ngram *m = p->m;
+    if (p->choice) p->renamed = lt_alloc(m->level[0].count * sizeof *p->renamed);
+    for (p->level = 0; p->level < m->order; p->level++) {
+        p->limit = level_limit(m, p->level);
+        p->kept = 0;
+        if (p->choice && lt_ngram_each(m, p->level, count, p)) return -1;
+        shape->count[p->level] = p->choice ? p->kept : p->limit;
+    }
+    return 0;
+}
+
+static int copy_words(const struct pouring *p, struct lt_map *out)
+{
+    const struct lt_ngram *m = p->m;
+    uint64_t given = level_limit(m, 0);
+    for (uint32_t i = 0; i < given; i++) {
+        bool fresh;
+        if (p->choice && p->renamed[i] == LT_NGRAM_NONE) continue;
+        lt_map_put(out, lt_ngram_spelling(m, i), &fresh);
+        if (!fresh) return lt_fail("%s: two words are spelt alike: the file is damaged", p->name);
+    }
+    return 0;
+}
+
+static uint32_t renamed(const struct pouring *p, uint32_t id)
+{
+    return id == LT_NGRAM_NONE || !p->choice ? id : p->renamed[id];
+}
+
 static int pour_all(struct pouring *p, struct lt_map *words)
 {
     const struct lt_ngram *m = p->m;
-    struct lt_ngram_shape shape = { .order = m->order, .vocabulary = words,
-                                    .unk = m->unk_given ? m->unk : LT_NGRAM_NONE, .bos = m->bos, .eos = m->eos };
+    struct lt_ngram_shape shape = { .order = m->order, .vocabulary = words };
     double total = 0;
-    for (int k = 0; k < m->order; k++) {
-        shape.count[k] = m->level[k].count - (k == 0 && !m->unk_given);
-        total += (double)shape.count[k];
-    }
-    copy_words(m, shape.count[0], words);
-    if (words->count != shape.count[0]) return lt_fail("%s: two words are spelt alike: the file is damaged", p->name);
+    if (count_all(p, &shape) || copy_words(p, words)) return -1;
+    shape.unk = m->unk_given ? renamed(p, m->unk) : LT_NGRAM_NONE;
+    shape.bos = renamed(p, m->bos);
+    shape.eos = renamed(p, m->eos);
+    for (int k = 0; k < shape.order; k++) total += (double)shape.count[k];
     if (p->to->begin(p->to->self, &shape)) return -1;
     lt_progress_begin(p->c, &p->progress, "passing on", "n-grams", total);
     int rc = 0;
-    for (p->level = 0; p->level < m->order && !rc; p->level++) {
-        p->count = shape.count[p->level];
+    for (p->level = 0; p->level < shape.order && !rc; p->level++) {
+        p->limit = level_limit(m, p->level);
         rc = lt_ngram_each(m, p->level, pour, p);
     }
     lt_progress_end(&p->progress);
     return rc;
 }
 
-int lt_ngram_stream(const struct lt_ngram *m, const char *name, struct lt_ctx *c, struct lt_ngram_sink *to)
+int lt_ngram_stream(const struct lt_ngram *m, const char *name, const struct lt_ngram_choice *choice,
+                    struct lt_ctx *c, struct lt_ngram_sink *to)
 {
-    struct pouring p = { .m = m, .layout = lt_ngram_layout(m), .to = to, .c = c, .name = name };
+    struct pouring p = { .m = m, .layout = lt_ngram_layout(m), .choice = choice, .to = to, .c = c, .name = name };
     struct lt_map words = { 0 };
     int rc = m->file ? lt_ngram_file_verify(m->file, name, c) : 0;
     if (!rc) rc = pour_all(&p, &words);
     if (!rc) rc = to->end(to->self);
     else to->abort(to->self);
     lt_map_free(&words);
+    free(p.renamed);
+    return rc;
+}
+
+uint32_t lt_ngram_index(const struct lt_ngram *m, const uint32_t *word, int n)
+{
+    uint32_t node = word[0];
+    for (int k = 1; k < n && node != LT_NGRAM_NONE; k++)
+        node = m->file ? lt_ngram_find(&m->file->level[k], lt_ngram_file_range(m->file, k - 1, node), word[k])
+                       : lt_ngram_child(m, k - 1, node, word[k]);
+    return node;
+}
+
+int lt_ngram_load(const char *path, struct lt_ctx *c, struct lt_ngram **out)
+{
+    struct lt_ngram_sink sink;
+    struct lt_ngram *m;
+    if (lt_ngram_open(path, c, &m)) return -1;
+    if (!m->file) {
+        *out = m;
+        return 0;
+    }
+    lt_ngram_collect(out, &sink);
+    int rc = lt_ngram_stream(m, path, NULL, c, &sink);
+    lt_ngram_free(m);
     return rc;
 }
 

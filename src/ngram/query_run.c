@@ -223,17 +223,14 @@ static void put_totals(struct query *q)
     lt_writer_put(&q->out, q->line.p, q->line.n);
 }
 
-static int run(struct query *q, struct lt_ctx *c)
+static int run(struct query *q, const struct lt_list *input, struct lt_ctx *c)
 {
-    static const char *standard_input[] = { "-" };
-    struct lt_list input = q->o->input.count ? q->o->input : (struct lt_list){ standard_input, 1 };
     if (q->o->sentence && (q->m->bos == LT_NGRAM_NONE || q->m->eos == LT_NGRAM_NONE))
         return lt_fail("%s: the model has no <s> and </s> to put around sentences; --no-sentence asks without them",
                        q->o->model);
     if (q->o->sentence) lt_ngram_push(q->m, &q->begin, q->m->bos);
-    for (int i = 0; i < input.count; i++)
-        if (ask_file(q, c, input.item[i])) return -1;
-    put_totals(q);
+    for (int i = 0; i < input->count; i++)
+        if (ask_file(q, c, input->item[i])) return -1;
     return 0;
 }
 
@@ -247,17 +244,34 @@ static void free_block(struct block *b)
     free(b->length);
 }
 
+int lt_ngram_total(const struct lt_ngram *m, const char *name, const struct lt_list *text, struct lt_ctx *c,
+                   struct lt_ngram_total *out)
+{
+    struct lt_ngram_query_options o = { .model = name, .sentence = true, .summary = true };
+    struct query q = { .o = &o, .m = m };
+    int rc = run(&q, text, c);
+    *out = q.all;
+    free_block(&q.block);
+    return rc;
+}
+
 int lt_ngram_query_run(const struct lt_ngram_query_options *o, struct lt_ctx *c)
 {
+    static const char *standard_input[] = { "-" };
+    struct lt_list input = o->input.count ? o->input : (struct lt_list){ standard_input, 1 };
     struct query q = { .o = o };
     struct lt_ngram *m;
     if (lt_ngram_open(o->model, c, &m)) return -1;
     q.m = m;
     int rc = lt_writer_open(&q.out, "-");
     if (!rc) {
-        rc = run(&q, c);
-        if (!rc) rc = lt_writer_commit(&q.out);
-        else lt_writer_abort(&q.out);
+        rc = run(&q, &input, c);
+        if (!rc) {
+            put_totals(&q);
+            rc = lt_writer_commit(&q.out);
+        } else {
+            lt_writer_abort(&q.out);
+        }
     }
     lt_buf_free(&q.line);
     free_block(&q.block);

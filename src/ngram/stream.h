@@ -28,8 +28,16 @@ struct lt_ngram_sink {
 };
 
 /* A loaded model into a sink, whatever its layout; a binary file's checksum is compared on the way.  Ends or aborts the
- * sink.  name: of the model, for messages. */
-int lt_ngram_stream(const struct lt_ngram *m, const char *name, struct lt_ctx *c, struct lt_ngram_sink *to);
+ * sink.  name: of the model, for messages.  keep (NULL: all): whether an n-gram goes; of an n-gram that goes the words
+ * before the last go too, and so do all of its words and the marks. */
+typedef bool lt_ngram_keep_fn(void *self, int level, uint64_t index, const uint32_t *word);
+struct lt_ngram_choice { lt_ngram_keep_fn *keep; void *self; };
+int lt_ngram_stream(const struct lt_ngram *m, const char *name, const struct lt_ngram_choice *choice,
+                    struct lt_ctx *c, struct lt_ngram_sink *to);
+/* As lt_ngram_open, but always in the levels. */
+int lt_ngram_load(const char *path, struct lt_ctx *c, struct lt_ngram **out);
+/* The index of an n-gram of n words, LT_NGRAM_NONE: it is not listed. */
+uint32_t lt_ngram_index(const struct lt_ngram *m, const uint32_t *word, int n);
 
 /* Every n-gram of a level, in order: index counts them, word is level + 1 ids.  Stops where fn does not give 0, and gives
  * that. */
