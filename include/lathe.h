@@ -111,16 +111,25 @@ struct lt_verb {                                        /* what the program can 
 };
 
 /* Documents: a text with its source, for packing, tokenizer training and filters. */
-struct lt_doc { struct lt_str text, id; const char *source; uint64_t number; const char *why; };
+struct lt_doc {
+    struct lt_str text, id;
+    const char *source; uint64_t number;
+    struct lt_str row;              /* the JSON object it came from, as text; p NULL: it came from no such thing */
+    struct lt_str added;            /* members that operators add to it: ,"key":value ... */
+    const char *why;                /* one or two words for what an operator drops it for; NULL: it goes on */
+};
 typedef int lt_emit_fn(void *to, const struct lt_doc *d);
-enum lt_verdict { LT_KEEP, LT_DROP, LT_STOP = -1 };     /* DROP must set d->why; STOP: lt_error */
+/* HOLD: the operator has copied it and gives it to emit later.  DROP must set d->why; STOP: lt_error. */
+enum lt_verdict { LT_KEEP, LT_DROP, LT_HOLD, LT_STOP = -1 };
 struct lt_dataop {
     struct lt_method m;
     size_t state;
-    int (*open)(const void *o, void *st);               /* may be NULL */
+    int (*open)(const void *o, void *st, struct lt_ctx *c);             /* may be NULL */
+    /* May change *d; texts it puts there stay valid until the next call. */
     enum lt_verdict (*doc)(const void *o, void *st, struct lt_doc *d, lt_emit_fn *emit, void *to);
-    int (*finish)(const void *o, void *st, lt_emit_fn *emit, void *to);     /* NULL: streaming */
-    void (*close)(void *st);                            /* may be NULL */
+    /* Emits what was held, in the order it came; what has a `why` counts as dropped.  NULL: nothing is ever held. */
+    int (*finish)(const void *o, void *st, lt_emit_fn *emit, void *to);
+    void (*close)(void *st);                            /* may be NULL; also called after a failed open */
 };
 
 /* Tokenizers.  Ids are int32; offsets are byte positions in the given text. */

@@ -8,6 +8,7 @@
 #define VERBS(X) \
     X(completion) \
     X(explain) \
+    X(filter) \
     X(generate) \
     X(help) \
     X(inspect) \
@@ -22,6 +23,8 @@
     X(perplexity) \
     X(reproduce) \
     X(run) \
+    X(show_mask) \
+    X(show_template) \
     X(tokenizer_decode) \
     X(tokenizer_encode) \
     X(tokenizer_inspect) \
@@ -61,7 +64,10 @@
     X(top_k) \
     X(top_p) \
     X(typical_p)
-#define DATAOPS(X)
+#define DATAOPS(X) \
+    X(exact_dedup) \
+    X(length) \
+    X(perplexity)
 #define TOKENIZERS(X) \
     X(bpe) \
     X(unigram) \

@@ -16,6 +16,8 @@ static const struct lt_opt rows[] = {
       .alias = "dataset_text_field,text_field" },
     { .key = "paragraphs", .help = "a blank line ends a document of a text file", .type = LT_BOOL,
       .at = AT(paragraphs) },
+    { .key = "filters", .help = "operators that documents go through first, in this order", .type = LT_METHODS,
+      .at = AT(filters), .text = "dataop" },
     { .key = "validation", .help = "share of documents to hold out, chosen by a hash of their text", .type = LT_REAL,
       .at = AT(validation), .dflt = 0.01, .min = 0, .max = 1, .alias = "val_fraction" },
     { .key = "bos", .help = "begin every document with the begin token; auto: with the end token where there is none",

@@ -7,6 +7,7 @@
 struct lt_pack_options {
     struct lt_list input;
     const char *format, *field, *tokenizer, *output, *bos, *eos;
+    struct lt_choices filters;
     double validation;
     int64_t shard_tokens, seed;
     bool paragraphs, parse_special, dropout, json;

@@ -5,6 +5,7 @@
 
 #include "base/ctx.h"
 #include "base/json.h"
+#include "data/op_chain.h"
 #include "data/shard.h"
 #include "text/document.h"
 #include "text/encoders.h"
@@ -31,7 +32,8 @@ struct job {
     struct lt_shard_totals total[SPLITS];
     struct lt_writer held_out;              /* the texts of the validation split, for tools that measure on text */
     struct lt_buf line;
-    uint64_t documents, dropped, longest_tokens, longest_number;
+    uint64_t documents, filtered, dropped, longest_tokens, longest_number;
+    struct lt_ctx *ctx;
 };
 
 /* ---- one batch ---- */
@@ -117,8 +119,10 @@ static int flush_batch(struct job *j, struct lt_ctx *c)
     return rc == 0 && lt_ctx_interrupted(c) ? lt_fail("interrupted; nothing was written") : rc;
 }
 
-static void add_document(struct job *j, const struct lt_doc *d)
+/* What the filters let through. */
+static int add_document(void *self, const struct lt_doc *d)
 {
+    struct job *j = self;
     if (j->items == j->cap) {
         j->cap = j->cap ? 2 * j->cap : 256;
         j->item = lt_realloc(j->item, j->cap * sizeof *j->item);
@@ -126,27 +130,42 @@ static void add_document(struct job *j, const struct lt_doc *d)
     j->item[j->items++] = (struct item){ .at = j->text.n, .n = d->text.n, .number = d->number };
     lt_buf_put(&j->text, d->text.p, d->text.n);
     j->documents++;
+    return j->text.n < BATCH_BYTES && j->items < BATCH_DOCUMENTS ? 0 : flush_batch(j, j->ctx);
+}
+
+static void note_filtered(struct job *j, const struct lt_op_chain *chain)
+{
+    const char *name, *why;
+    uint64_t given, dropped, n;
+    for (int i = 0; lt_op_chain_count(chain, i, &name, &given, &dropped); i++) {
+        j->filtered += dropped;
+        for (uint32_t k = 0; lt_op_chain_why(chain, i, k, &why, &n); k++)
+            lt_note(j->ctx, "%s: %" PRIu64 " of %" PRIu64 " documents dropped: %s", name, n, given, why);
+    }
 }
 
 static int pack_documents(struct job *j, struct lt_docs *docs, struct lt_ctx *c)
 {
+    struct lt_op_chain *chain;
     struct lt_progress progress;
     double done, total;
+    if (lt_op_chain_open(&j->o->filters, c, add_document, j, &chain))
+        return -1;
     lt_docs_progress(docs, &done, &total);
     lt_progress_begin(c, &progress, "packing", "bytes", total);
     struct lt_doc d;
     int rc;
     while ((rc = lt_docs_next(docs, &d)) > 0) {
-        add_document(j, &d);
-        if (j->text.n < BATCH_BYTES && j->items < BATCH_DOCUMENTS)
-            continue;
-        if ((rc = flush_batch(j, c)))
+        if ((rc = lt_op_chain_push(chain, &d)))
             break;
         lt_docs_progress(docs, &done, &total);
         lt_progress_at(&progress, done, NULL);
     }
     if (rc == 0)
-        rc = flush_batch(j, c);
+        rc = lt_op_chain_finish(chain) || flush_batch(j, c) ? -1 : 0;
+    if (rc == 0)
+        note_filtered(j, chain);
+    lt_op_chain_close(chain);
     if (rc == 0) {
         j->dropped += lt_docs_empty(docs);
         lt_docs_progress(docs, &done, &total);
@@ -161,7 +180,7 @@ static int check_splits(const struct job *j)
 {
     const struct lt_pack_options *o = j->o;
     if (j->total[0].documents + j->total[1].documents == 0)
-        return lt_fail("none of %" PRIu64 " documents gave a token", j->documents);
+        return lt_fail("none of %" PRIu64 " documents gave a token", j->documents + j->filtered);
     if (o->validation > 0 && j->total[1].documents == 0)
         return lt_fail("none of %" PRIu64 " documents fell into the validation split of %g; ask for a larger "
                        "--validation, another --seed, smaller documents (--paragraphs), or --validation 0",
@@ -318,7 +337,7 @@ static int run(struct job *j, struct lt_ctx *c)
 
 int lt_pack_run(const struct lt_pack_options *o, struct lt_ctx *c)
 {
-    struct job j = { .o = o };
+    struct job j = { .o = o, .ctx = c };
     if (lt_tokenizer_open(o->tokenizer, &j.tokenizer))
         return -1;
     lt_encoders_open(&j.encoders, j.tokenizer, lt_ctx_pool(c));

@@ -281,6 +281,7 @@ static int next_json(struct lt_docs *r, struct lt_doc *d) {
             r->empty++;
             continue;
         }
+        d->row = lt_buf_view(&r->raw);
         json_t *id = json_object_get(r->row, "id");
         if (json_is_string(id)) d->id = (struct lt_str){ json_string_value(id), json_string_length(id) };
         return 1;

@@ -25,8 +25,8 @@ struct lt_docs_how {
 struct lt_docs;
 /* Lists the files at once, so that a missing one is reported before work begins.  Borrows nothing. */
 int lt_docs_open(const struct lt_list *paths, const struct lt_docs_how *how, struct lt_docs **out);
-/* The next document with text in it: 1, 0 at the end, -1: lt_error.  d->text, id and source are valid until the
- * next call.  d->number counts from 0 over the whole reading.  No document at all is an error. */
+/* The next document with text in it: 1, 0 at the end, -1: lt_error.  d->text, id, source and row (of a JSON line) are
+ * valid until the next call.  d->number counts from 0 over the whole reading.  No document at all is an error. */
 int lt_docs_next(struct lt_docs *r, struct lt_doc *d);
 /* How many JSON lines and files of folders were passed over so far because there was no text in them. */
 uint64_t lt_docs_empty(const struct lt_docs *r);
