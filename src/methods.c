@@ -78,7 +78,10 @@
     X(transformer)
 #define SMOOTHINGS(X) \
     X(absolute_discounting) \
+    X(add_k) \
+    X(katz) \
     X(modified_kneser_ney) \
+    X(stupid_backoff) \
     X(witten_bell)
 
 #define DECLARE_VERB(n) extern const struct lt_verb lt_verb_##n;

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <xxhash.h>
 
+#define AT_ONCE ((size_t)16 << 20)          /* bytes of a file */
 enum { DEEPEST = 32 };                      /* folders in folders; a link to a folder above would go on for ever */
 
 bool lt_path_is_volatile(const char *name)
@@ -38,7 +40,16 @@ static int hash_file(const char *path, char hex[33], uint64_t *bytes)
     struct lt_file f;
     if (lt_file_open(path, &f))
         return -1;
-    put_hex(XXH3_128bits(f.p, f.n), hex);
+    XXH3_state_t *h = XXH3_createState();
+    XXH3_128bits_reset(h);
+    for (size_t at = 0, n; at < f.n; at += n) {
+        n = LT_MIN(f.n - at, AT_ONCE);
+        XXH3_128bits_update(h, f.p + at, n);
+        if (f.mapped)
+            madvise((void *)(f.p + at), n, MADV_DONTNEED);  /* what was hashed need not stay in memory */
+    }
+    put_hex(XXH3_128bits_digest(h), hex);
+    XXH3_freeState(h);
     *bytes += f.n;
     lt_file_close(&f);
     return 0;

@@ -7,10 +7,6 @@
 /* An ARPA file into memory; "-" is standard input. */
 int lt_ngram_read(const char *path, struct lt_ctx *c, struct lt_ngram **out);
 
-/* The sink that writes one; compressed where the name ends in .gz, .zst or .xz. */
-int lt_ngram_arpa_open(const char *path, struct lt_ngram_sink *sink);
-void lt_ngram_put_float(struct lt_buf *b, float v);     /* in the fewest digits that give the same float */
-
 /* Where the n-grams of a level go on when their first word is forgotten: link[i] is the n-gram of the next lower level
  * that they end with.  An end that is none joins the blanks, with its own ends.  lower: the links of the level below
  * (NULL for level 1, whose n-grams end with words).  The level is settled; free with free(). */

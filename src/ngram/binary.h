@@ -158,6 +158,10 @@ struct lt_ngram_binary_how { int layout, prob_bits, backoff_bits; };        /* b
 /* A model in the levels becomes a file.  Needs memory for one more table of the file. */
 int lt_ngram_binary_save(const struct lt_ngram *m, const struct lt_ngram_binary_how *how, const char *path,
                          struct lt_ctx *c);
+struct lt_ngram_sink;
+void lt_ngram_binary_sink(const char *path, const struct lt_ngram_binary_how *how, struct lt_ctx *c,
+                          struct lt_ngram_sink *sink);
+const char *lt_ngram_format(const char *path, const char *format);      /* what "auto" means for this name */
 /* Centres of 2^bits classes of values, ascending, each the mean of its class: as many values in each class, classes
  * moved until nothing changes or enough rounds are over (Lloyd).  exact: one centre is 0 and means 0 alone. */
 void lt_ngram_quantise(const float *value, uint64_t n, int bits, bool exact_zero, float *centre);

@@ -3,33 +3,30 @@
 #include "ngram/binary.h"
 #include <string.h>
 
-static bool has(const char *path, const char *part)
-{
-    const char *slash = strrchr(path, '/');
-    return strstr(slash ? slash : path, part);
-}
-
+/* Bits make the format a trie. */
 static const char *format_of(const struct lt_ngram_output *o)
 {
-    if (strcmp(o->format, "auto")) return o->format;
-    if (has(o->path, ".arpa") || !strcmp(o->path, "-")) return "arpa";
-    return lt_str_ends(lt_str(o->path), ".trie") || o->prob_bits || o->backoff_bits ? "trie" : "hash";
+    bool bits = o->prob_bits || o->backoff_bits, chosen = strcmp(o->format, "auto") || strstr(o->path, ".arpa");
+    return bits && !chosen ? "trie" : lt_ngram_format(o->path, o->format);
+}
+
+static struct lt_ngram_binary_how binary_how(const struct lt_ngram_output *o)
+{
+    bool trie = !strcmp(format_of(o), "trie");
+    return (struct lt_ngram_binary_how){ trie ? LT_NGRAM_TRIE : LT_NGRAM_HASH, (int)o->prob_bits,
+                                         (int)o->backoff_bits };
 }
 
 int lt_ngram_output_open(const struct lt_ngram_output *o, struct lt_ctx *c, struct lt_ngram_sink *sink)
 {
-    struct lt_ngram_target t = { .path = o->path, .format = format_of(o), .prob_bits = (int)o->prob_bits,
-                                 .backoff_bits = (int)o->backoff_bits };
-    return lt_ngram_sink_open(&t, c, sink);
-}
-
-/* What was read into memory needs no second copy to become a binary file. */
-static int write_levels(const struct lt_ngram_convert_options *o, const struct lt_ngram *m, struct lt_ctx *c)
-{
-    bool trie = !strcmp(format_of(&o->output), "trie");
-    struct lt_ngram_binary_how how = { trie ? LT_NGRAM_TRIE : LT_NGRAM_HASH, (int)o->output.prob_bits,
-                                       (int)o->output.backoff_bits };
-    return lt_ngram_binary_save(m, &how, o->output.path, c);
+    const char *format = format_of(o);
+    struct lt_ngram_binary_how how = binary_how(o);
+    bool bits = how.prob_bits || how.backoff_bits;
+    if (bits && strcmp(format, "trie"))
+        return lt_misuse("prob_bits and backoff_bits are for the format trie, not for %s", format);
+    if (!bits) return lt_ngram_sink_open(o->path, format, c, sink);
+    lt_ngram_binary_sink(o->path, &how, c, sink);
+    return 0;
 }
 
 int lt_ngram_convert_run(const struct lt_ngram_convert_options *o, struct lt_ctx *c)
@@ -41,12 +38,13 @@ int lt_ngram_convert_run(const struct lt_ngram_convert_options *o, struct lt_ctx
         sink.abort(sink.self);
         return -1;
     }
-    int rc;
+    int rc;                             /* what was read into memory needs no second copy to become a binary file */
     if (m->file || !strcmp(format_of(&o->output), "arpa")) {
         rc = lt_ngram_stream(m, o->model, NULL, c, &sink);
     } else {
         sink.abort(sink.self);
-        rc = write_levels(o, m, c);
+        struct lt_ngram_binary_how how = binary_how(&o->output);
+        rc = lt_ngram_binary_save(m, &how, o->output.path, c);
     }
     lt_ngram_free(m);
     return rc;

@@ -47,9 +47,10 @@ int lt_ngram_each(const struct lt_ngram *m, int level, lt_ngram_each_fn *fn, voi
 /* The sink that keeps a model in memory, in the levels: *out is set by end. */
 void lt_ngram_collect(struct lt_ngram **out, struct lt_ngram_sink *sink);
 
-/* The sink that writes a file.  format: "arpa" (text; compressed where the name ends in .gz, .zst or .xz; "-" is
- * standard output), "hash" or "trie", whose figures become codes of so many bits (0: they stay as they are). */
-struct lt_ngram_target { const char *path, *format; int prob_bits, backoff_bits; };
-int lt_ngram_sink_open(const struct lt_ngram_target *target, struct lt_ctx *c, struct lt_ngram_sink *sink);
+/* Opens the sink of a file.  format: "arpa" (compressed where the name ends in .gz, .zst or .xz; "-" is standard output),
+ * "hash", "trie", or "auto", which goes by the name: .arpa, .hash or .trie is in it, else ARPA.  Open it last: only end
+ * and abort close it. */
+int lt_ngram_sink_open(const char *path, const char *format, struct lt_ctx *c, struct lt_ngram_sink *out);
+int lt_arpa_sink_open(const char *path, struct lt_ctx *c, struct lt_ngram_sink *out);
 
 #endif

@@ -3,21 +3,15 @@
  *     lathe ngram build text.txt --output x.arpa --smoothing witten_bell */
 #include "ngram/smoothing/smoothing.h"
 
-static double discount(const void *o, const double *figure, uint32_t count)
+static double extra(const void *o, uint64_t types, uint64_t words)
 {
-    (void)o, (void)figure, (void)count;
-    return 0;
-}
-
-static double extra(const void *o, uint32_t types)
-{
-    (void)o;
-    return types;
+    (void)o, (void)words;
+    return (double)types;
 }
 
 const struct lt_smoothing lt_smoothing_witten_bell = {
     .m = { .name = "witten_bell", .brief = "room for new words by how many different ones a context had",
            .paper = "doi:10.1109/18.87000",
            .doc = "p(w | h) = (c(h w) + T(h) p(w | shorter h)) / (C(h) + T(h)); works on texts of any size" },
-    .discount = discount, .extra = extra,
+    .form = LT_INTERPOLATED, .extra = extra,
 };

@@ -1,9 +1,8 @@
-/* Sinks that write files. */
-#include "ngram/arpa.h"
+/* The sink that writes a binary file, which needs the whole model before its first byte: it is collected, then written. */
 #include "ngram/binary.h"
+#include "ngram/stream.h"
 #include <stdlib.h>
 
-/* A binary file needs the whole model before its first byte: it is collected, then written. */
 struct binary {
     struct lt_ngram_sink inner;
     struct lt_ngram *m;
@@ -47,20 +46,14 @@ static int binary_end(void *self)
     return rc;
 }
 
-int lt_ngram_sink_open(const struct lt_ngram_target *t, struct lt_ctx *c, struct lt_ngram_sink *sink)
+void lt_ngram_binary_sink(const char *path, const struct lt_ngram_binary_how *how, struct lt_ctx *c,
+                          struct lt_ngram_sink *sink)
 {
-    bool arpa = lt_str_is(lt_str(t->format), "arpa"), trie = lt_str_is(lt_str(t->format), "trie");
-    if ((t->prob_bits || t->backoff_bits) && !trie)
-        return lt_misuse("prob_bits and backoff_bits are for the format trie, not for %s", t->format);
-    if (arpa) return lt_ngram_arpa_open(t->path, sink);
-    if (!trie && !lt_str_is(lt_str(t->format), "hash"))
-        return lt_misuse("\"%s\" is no format of n-gram files: arpa, hash or trie", t->format);
     struct binary *b = lt_calloc(1, sizeof *b);
-    b->how = (struct lt_ngram_binary_how){ trie ? LT_NGRAM_TRIE : LT_NGRAM_HASH, t->prob_bits, t->backoff_bits };
+    b->how = *how;
     b->c = c;
-    b->path = lt_strdup(t->path);
+    b->path = lt_strdup(path);
     lt_ngram_collect(&b->m, &b->inner);
     *sink = (struct lt_ngram_sink){ .begin = binary_begin, .put = binary_put, .end = binary_end,
                                     .abort = binary_abort, .self = b };
-    return 0;
 }
