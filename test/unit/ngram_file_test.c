@@ -166,11 +166,156 @@ static void test_ngram_file__back_to_text(void **state)
     lt_test_temp_end(folder);
 }
 
+/* ---- figures of few bits ---- */
+static void test_ngram_file__classes(void **state)
+{
+    (void)state;
+    enum { N = 5000, BITS = 6 };
+    float value[N], centre[1 << BITS], few[] = { -3, -1, 0, -1, 0.5f, -3 }, four[4], again[8];
+    struct lt_rng r = lt_rng_make(3, "values");
+    for (int i = 0; i < N; i++) value[i] = i % 50 ? -(float)(lt_rng_unit(&r) * lt_rng_unit(&r) * 6) : 0;
+    lt_ngram_quantise(value, N, BITS, true, centre);
+    double off = 0, at_best = 0;
+    bool zero = false;
+    for (int j = 0; j < 1 << BITS; j++) {
+        zero = zero || centre[j] == 0;
+        assert_true(!j || centre[j - 1] <= centre[j]);
+    }
+    assert_true(zero);
+    for (int i = 0; i < N; i++) {                       /* the nearest is found, and it is near */
+        double best = INFINITY, found = (double)centre[lt_ngram_nearest(centre, 1 << BITS, value[i])];
+        for (int j = 0; j < 1 << BITS; j++) best = fmin(best, fabs((double)centre[j] - (double)value[i]));
+        assert_float_equal(fabs(found - (double)value[i]), best, 0);
+        off += best * best;
+        at_best += 6.0 / (1 << BITS) / 2 * (6.0 / (1 << BITS) / 2);     /* worse: classes of equal width */
+    }
+    assert_true(off < at_best / 3);
+    lt_ngram_quantise(few, 6, 2, true, four);           /* as many classes as values: nothing is lost */
+    assert_true(four[0] == -3 && four[1] == -1 && four[2] == 0 && four[3] == 0.5f);
+    lt_ngram_quantise(few, 6, 3, false, again);
+    for (int i = 0; i < 6; i++) assert_true(again[lt_ngram_nearest(again, 8, few[i])] == few[i]);
+    lt_ngram_quantise(few, 0, 2, true, four);
+    assert_true(four[0] == 0);
+}
+
+static void test_ngram_file__few_bits(void **state)
+{
+    (void)state;
+    char *folder = lt_test_temp();
+    const char *path = lt_test_path(folder, "model");
+    struct lt_ngram *m = make_model(11, 4, 40, true);
+    struct lt_rng r = lt_rng_make(8, "text");
+    double before = INFINITY;
+    for (int bits = 3; bits <= 12; bits += 3) {
+        struct lt_ngram *file = as_file(m, path, LT_NGRAM_TRIE, bits, bits);
+        struct lt_ngram_state s = { 0 }, f = { 0 };
+        double off = 0;
+        for (int i = 0; i < 4000; i++) {
+            uint32_t word = (uint32_t)lt_rng_below(&r, lt_ngram_words(m));
+            int a, b;
+            off += fabs(lt_ngram_prob(m, &s, word, &a) - lt_ngram_prob(file, &f, word, &b));
+            assert_int_equal(a, b);
+        }
+        assert_true(off < before / 4);                  /* three bits more are eight times as many classes */
+        before = off;
+        lt_ngram_free(file);
+    }
+    lt_ngram_free(m);
+    lt_test_temp_end(folder);
+}
+
+/* ---- tables ---- */
+static void test_ngram_file__tables(void **state)
+{
+    (void)state;
+    enum { BUCKETS = 2 };
+    struct lt_ngram_bucket *t = lt_calloc(BUCKETS, sizeof *t);
+    struct lt_ngram_bucket_top *top = lt_calloc(BUCKETS, sizeof *top);
+    struct lt_ngram_pair value = { -1, -2 };
+    for (uint64_t key = 1; key <= BUCKETS * LT_NGRAM_BUCKET; key++)     /* all belong into the first bucket */
+        assert_int_equal(lt_ngram_table_put(t, BUCKETS, key, value), 0);
+    assert_int_equal(lt_ngram_table_put(t, BUCKETS, 3, value), -1);     /* twice */
+    assert_int_equal(lt_ngram_table_put(t, BUCKETS, 100, value), -1);   /* full */
+    for (uint64_t key = 1; key <= BUCKETS * LT_NGRAM_BUCKET_TOP; key++)
+        assert_int_equal(lt_ngram_table_put_top(top, BUCKETS, key, -1), 0);
+    assert_int_equal(lt_ngram_table_put_top(top, BUCKETS, 7, -1), -1);
+    assert_int_equal(lt_ngram_table_put_top(top, BUCKETS, 100, -1), -1);
+    free(t);
+    free(top);
+}
+
+/* ---- bad input ---- */
+static void rewrite(const char *path, const struct lt_buf *good, size_t n, size_t at, uint8_t byte, bool sealed)
+{
+    struct lt_buf b = { 0 };
+    lt_buf_put(&b, good->p, LT_MIN(n, good->n));
+    while (b.n < n) lt_buf_char(&b, 0);
+    if (at < b.n) b.p[at] = (char)byte;
+    if (sealed) {                                       /* the checksum of the header is right again */
+        uint64_t check = lt_hash(b.p, offsetof(struct lt_ngram_header, check), 0);
+        memcpy(b.p + offsetof(struct lt_ngram_header, check), &check, sizeof check);
+    }
+    assert_ok(lt_file_save(path, b.p, b.n));
+    lt_buf_free(&b);
+}
+
+static void test_ngram_file__refusals(void **state)
+{
+    (void)state;
+    char *folder = lt_test_temp();
+    const char *path = lt_test_path(folder, "model"), *bad = lt_test_path(folder, "bad");
+    struct lt_ngram *m = make_model(5, 3, 20, true), *file;
+    struct lt_ngram_binary_how how = { LT_NGRAM_HASH, 0, 0 };
+    struct lt_buf good = { 0 };
+    assert_ok(lt_ngram_binary_save(m, &how, path, NULL));
+    assert_ok(lt_file_read(path, &good));
+    static const size_t cut[] = { 8, 100, 511, 512, 513, 600 };
+    for (int i = 0; i < LT_COUNT(cut); i++) {
+        rewrite(bad, &good, cut[i], SIZE_MAX, 0, false);
+        assert_fails(lt_ngram_open(bad, NULL, &file), cut[i] < 512 ? "no binary n-gram file: it has" : "cut short");
+    }
+    rewrite(bad, &good, good.n - 1, SIZE_MAX, 0, false);
+    assert_fails(lt_ngram_open(bad, NULL, &file), "cut short or changed");
+    rewrite(bad, &good, good.n + 64, SIZE_MAX, 0, false);
+    assert_fails(lt_ngram_open(bad, NULL, &file), "cut short or changed");
+    rewrite(bad, &good, good.n, 8, 2, true);
+    assert_fails(lt_ngram_open(bad, NULL, &file), "version 2; this program reads version 1");
+    rewrite(bad, &good, good.n, 100, 1, false);
+    assert_fails(lt_ngram_open(bad, NULL, &file), "the header is damaged");
+    static const struct { size_t at; uint8_t byte; const char *says; } header[] = {
+        { offsetof(struct lt_ngram_header, layout), 3, "contradicts itself" },
+        { offsetof(struct lt_ngram_header, order), 11, "sizes in the header" },
+        { offsetof(struct lt_ngram_header, order), 0, "sizes in the header" },
+        { offsetof(struct lt_ngram_header, unk), 200, "contradicts itself" },
+        { offsetof(struct lt_ngram_header, word_bits), 33, "contradicts itself" },
+        { offsetof(struct lt_ngram_header, word_bits), 1, "sizes in the header" },
+        { offsetof(struct lt_ngram_header, prob_bits), 17, "contradicts itself" },
+        { offsetof(struct lt_ngram_header, word_slots), 33, "sizes in the header" },
+        { offsetof(struct lt_ngram_header, spelling) + 7, 255, "sizes in the header" },
+        { offsetof(struct lt_ngram_header, count) + 12, 1, "sizes in the header" },
+        { offsetof(struct lt_ngram_header, buckets) + 15, 255, "sizes in the header" },
+    };
+    for (int i = 0; i < LT_COUNT(header); i++) {
+        rewrite(bad, &good, good.n, header[i].at, header[i].byte, true);
+        assert_fails(lt_ngram_open(bad, NULL, &file), header[i].says);
+    }
+    rewrite(bad, &good, good.n, good.n - 100, 77, false);       /* it opens, for the content is read by nobody yet */
+    assert_fails(lt_ngram_load(bad, NULL, &file), "the content is damaged");
+    assert_fails(lt_ngram_binary_save(m, &how, "/dev/null", NULL), "not to a pipe or device");
+    lt_buf_free(&good);
+    lt_ngram_free(m);
+    lt_test_temp_end(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ngram_file__answers_as_memory_does),
         cmocka_unit_test(test_ngram_file__back_to_text),
+        cmocka_unit_test(test_ngram_file__classes),
+        cmocka_unit_test(test_ngram_file__few_bits),
+        cmocka_unit_test(test_ngram_file__tables),
+        cmocka_unit_test(test_ngram_file__refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
