@@ -161,9 +161,10 @@ int lt_ngram_binary_save(const struct lt_ngram *m, const struct lt_ngram_binary_
 struct lt_ngram_sink;
 void lt_ngram_binary_sink(const char *path, const struct lt_ngram_binary_how *how, struct lt_ctx *c,
                           struct lt_ngram_sink *sink);
-const char *lt_ngram_format(const char *path, const char *format);      /* what "auto" means for this name */
-/* Centres of 2^bits classes of values, ascending, each the mean of its class: as many values in each class, classes
- * moved until nothing changes or enough rounds are over (Lloyd).  exact: one centre is 0 and means 0 alone. */
+/* What "auto" means for this name; otherwise: when the name says nothing. */
+const char *lt_ngram_format(const char *path, const char *format, const char *otherwise);
+/* Centres of 2^bits classes of values, ascending, each the mean of its class.  Where there are no more values than
+ * classes, the values themselves.  exact_zero: one of the centres is 0. */
 void lt_ngram_quantise(const float *value, uint64_t n, int bits, bool exact_zero, float *centre);
 uint32_t lt_ngram_nearest(const float *centre, uint32_t n, float value);
 /* Puts `key` into its bucket or one after; -1 without a message: too far away, or it is there already. */

@@ -3,11 +3,9 @@
 #include "ngram/binary.h"
 #include <string.h>
 
-/* Bits make the format a trie. */
 static const char *format_of(const struct lt_ngram_output *o)
 {
-    bool bits = o->prob_bits || o->backoff_bits, chosen = strcmp(o->format, "auto") || strstr(o->path, ".arpa");
-    return bits && !chosen ? "trie" : lt_ngram_format(o->path, o->format);
+    return lt_ngram_format(o->path, o->format, o->prob_bits || o->backoff_bits ? "trie" : "arpa");
 }
 
 static struct lt_ngram_binary_how binary_how(const struct lt_ngram_output *o)

@@ -3,6 +3,7 @@
 #include "base/ctx.h"
 #include "ngram/arpa.h"
 #include "ngram/binary.h"
+#include <math.h>
 #include <stdlib.h>
 
 /* ---- out of a model ---- */
@@ -260,6 +261,9 @@ static int collect_put(void *self, int level, const uint32_t *word, float prob, 
     while (g->level < level) finish_level(g);
     struct lt_ngram_level *l = &g->m->level[level];
     if (l->count >= g->count[level] || level != g->level) return lt_fail("more %d-grams than were said", level + 1);
+    if (!isfinite(prob) || !isfinite(backoff) || prob > 0)
+        return lt_fail("log10 p %g and back-off %g of a %d-gram are no figures", (double)prob, (double)backoff,
+                       level + 1);
     if (!level && word[0] != l->count) return lt_fail("word %lu comes where word %lu was expected",
                                                       (unsigned long)word[0], (unsigned long)l->count);
     if (level) {
