@@ -1,7 +1,7 @@
 /* Binary n-gram files: what a mapped file looks like from inside (doc/formats/ngram-binary.md).
  *
- * All sizes are checked when the file is opened.  The content is not, for that would mean to read all of it: whatever is
- * taken from it and used as a place is brought below its bound right there, so a damaged file gives wrong figures at
+ * All sizes are checked when the file is opened.  The content is not, for that would mean to read all of it: whatever
+ * is taken from it and used as a place is brought below its bound right there, so a damaged file gives wrong figures at
  * worst. */
 #ifndef LT_NGRAM_BINARY_H
 #define LT_NGRAM_BINARY_H
@@ -31,8 +31,8 @@ struct lt_ngram_header {
 _Static_assert(sizeof(struct lt_ngram_header) == 512, "the header has no holes");
 
 /* ---- n-grams in the order of the trie, in as few bits as they need ---- */
-/* How n-grams go on: for each, in order, as many zeros as there are n-grams of the next order that begin with it, then a
- * one.  In lines, each with the ones before it, so that the i-th one is found from a hint in a step or two. */
+/* How n-grams go on: for each, in order, as many zeros as there are n-grams of the next order that begin with it, then
+ * a one.  In lines, each with the ones before it, so that the i-th one is found from a hint in a step or two. */
 enum { LT_NGRAM_FAN_BITS = 448, LT_NGRAM_FAN_HINT = 128 };
 struct lt_ngram_fan_line {
     uint32_t before;                                /* ones in the lines before */

@@ -31,7 +31,7 @@ static inline const float *find_top(const struct lt_ngram_bucket_top *t, uint64_
 }
 
 /* ---- some words at a time ---- */
-/* All bigrams, then the trigrams of those that were found, and so on: what one round finds tells which lines the next one
+/* All bigrams, then the trigrams of those that were found, and so on: what one round finds tells which lines the next
  * needs, and they are on their way while the others of the round are looked at. */
 enum { TOGETHER = 32, TEXT = LT_NGRAM_ORDER_MAX * (TOGETHER + 2) };
 struct place {                                      /* a word, or the state before the first, or a beginning */

@@ -1,4 +1,4 @@
-/* The sink that writes a binary file, which needs the whole model before its first byte: it is collected, then written. */
+/* The sink that writes a binary file, which needs the whole model before its first byte: collected, then written. */
 #include "ngram/binary.h"
 #include "ngram/stream.h"
 #include <stdlib.h>

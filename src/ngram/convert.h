@@ -10,8 +10,8 @@ struct lt_ngram_output { const char *path, *format; int64_t prob_bits, backoff_b
     { .key = "output", .help = "file to write; an ARPA file whose name ends in .gz, .zst or .xz is compressed", \
       .type = LT_STR, .at = offsetof(struct S, output.path), .flags = LT_NEED | LT_OUT, .alias = "o" }, \
     { .key = "format", .help = "of the output: text, or mapped and fast, or mapped and small; auto goes by the name: " \
-      ".arpa, .hash or .trie is in it, else trie where bits are given, else arpa", .type = LT_STR, .at = offsetof(struct S, output.format), \
-      .text = "auto|arpa|hash|trie", .flags = LT_ENUM }, \
+      ".arpa, .hash or .trie is in it, else trie where bits are given, else arpa", .type = LT_STR, \
+      .at = offsetof(struct S, output.format), .text = "auto|arpa|hash|trie", .flags = LT_ENUM }, \
     { .key = "prob_bits", .help = "trie: bits of a probability; 0: as it is", .type = LT_INT, \
       .at = offsetof(struct S, output.prob_bits), .min = 0, .max = 16, .alias = "q" }, \
     { .key = "backoff_bits", .help = "trie: bits of a back-off weight; 0: as it is", .type = LT_INT, \

@@ -1,13 +1,13 @@
 /* Entropy-based pruning (Stolcke 1998).  An n-gram (h, w) goes when the relative entropy between the model with it and
- * the model without it is small.  Only the figures of the context h change, and all of them follow from two sums over its
- * n-grams, eq. 6 and 7 there:
+ * the model without it is small.  Only the figures of the context h change, and all of them follow from two sums over
+ * its n-grams, eq. 6 and 7 there:
  *
  *     D = -p(h) { p(w|h) [log p(w|h') + log a' - log p(w|h)] + [log a' - log a] (1 - sum_v p(v|h)) }
  *     a = (1 - sum_v p(v|h)) / (1 - sum_v p(v|h'))      a' = the same without w
  *
  * h' is h less its first word, p(h) comes from the model itself.  The n-gram goes when exp(D) - 1, the growth of the
- * perplexity, is below the threshold.  As in SRILM, <s> is as likely as </s>, orders are pruned from the highest down, and
- * the weights are computed anew afterwards. */
+ * perplexity, is below the threshold.  As in SRILM, <s> is as likely as </s>, orders are pruned from the highest down,
+ * and the weights are computed anew afterwards. */
 #include "ngram/entropy_prune.h"
 #include "base/ctx.h"
 #include <math.h>

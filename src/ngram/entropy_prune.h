@@ -4,7 +4,12 @@
 
 #include "ngram/convert.h"
 
-struct lt_ngram_prune_options { const char *model; double threshold; int64_t min_order; struct lt_ngram_output output; };
+struct lt_ngram_prune_options {
+    const char *model;
+    double threshold;
+    int64_t min_order;
+    struct lt_ngram_output output;
+};
 int lt_ngram_prune_run(const struct lt_ngram_prune_options *o, struct lt_ctx *c);
 
 /* The model without the n-grams of min_order words and more whose loss would make its perplexity grow by less than

@@ -1,5 +1,5 @@
-/* The operation behind `lathe ngram compare`: what both models list, where their figures differ most, and what each says
- * of a text. */
+/* The operation behind `lathe ngram compare`: what both models list, where their figures differ most, and what each
+ * says of a text. */
 #include "ngram/model_compare.h"
 #include "base/ctx.h"
 #include "base/json.h"

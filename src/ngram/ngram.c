@@ -1,7 +1,7 @@
-/* The back end that runs a back-off n-gram model from an ARPA or a binary file.  Its tokens are the words of the model; text is cut
- * at white space, and a word that the model does not list is <unk>.
+/* The back end that runs a back-off n-gram model from an ARPA or a binary file.  Its tokens are the words of the model;
+ * text is cut at white space, and a word that the model does not list is <unk>.
  *     lathe perplexity news.arpa.gz held-out.txt
- *     lathe generate news.arpa --prompt "the house" */
+ *     lathe generate news.hash --prompt "the house" */
 #include "ngram/ngram.h"
 #include "text/tokenizer.h"
 
@@ -205,8 +205,8 @@ static const struct lt_tokenizer *ngram_tokenizer(void *self)
 }
 
 static const struct lt_opt rows[] = {
-    { .key = "path", .help = "ARPA file, plain or compressed, or binary file", .type = LT_STR, .at = offsetof(struct options, path),
-      .flags = LT_NEED | LT_ARG | LT_IN },
+    { .key = "path", .help = "ARPA file, plain or compressed, or binary file", .type = LT_STR,
+      .at = offsetof(struct options, path), .flags = LT_NEED | LT_ARG | LT_IN },
     { 0 },
 };
 const struct lt_lm_type lt_lm_ngram = {

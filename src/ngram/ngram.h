@@ -64,8 +64,8 @@ struct lt_str lt_ngram_spelling(const struct lt_ngram *m, uint32_t id);
  * of the longest match, in KenLM's count, where the end of an n-gram counts as one although the file leaves it out. */
 double lt_ngram_prob(const struct lt_ngram *m, struct lt_ngram_state *s, uint32_t word, int *length);
 void lt_ngram_push(const struct lt_ngram *m, struct lt_ngram_state *s, uint32_t word);      /* moves on, no figure */
-/* The same for n words in a row, much faster: memory is asked for long before it is needed.  LT_NGRAM_NONE in place of a
- * word begins a sentence: the state is *begin again, and logp and length are left as they are. */
+/* The same for n words in a row, much faster: memory is asked for long before it is needed.  LT_NGRAM_NONE in place of
+ * a word begins a sentence: the state is *begin again, and logp and length are left as they are. */
 struct lt_ngram_run { const uint32_t *word; int n; double *logp; uint8_t *length; };
 void lt_ngram_score(const struct lt_ngram *m, const struct lt_ngram_state *begin, struct lt_ngram_state *s,
                     const struct lt_ngram_run *run);

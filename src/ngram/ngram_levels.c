@@ -87,7 +87,7 @@ static int with_blanks(const struct lt_ngram *m, const struct lt_ngram_state *s,
     return length;
 }
 
-/* What is known after one more word: next->node and next->backoff of matches up to `longest` words are there already. */
+/* What is known after one more word: next->node and next->backoff of up to `longest` words are there already. */
 void lt_ngram_move(struct lt_ngram_state *s, struct lt_ngram_state *next, uint32_t word, int longest, int length,
                    int order)
 {

@@ -20,7 +20,7 @@ static uint32_t word_of(const struct lt_ngram *m, int level, uint64_t i)
     return m->file ? lt_ngram_entry_word(&m->file->level[level], i, m->level[0].count) : m->level[level].word[i];
 }
 
-/* node[k]: the n-gram that the first k + 1 words of the current one make; end[k]: where those that go on from it end. */
+/* node[k]: the n-gram that the first k + 1 words of the current one make; end[k]: where those that begin so end. */
 int lt_ngram_each(const struct lt_ngram *m, int level, lt_ngram_each_fn *fn, void *self)
 {
     uint64_t node[LT_NGRAM_ORDER_MAX] = { 0 }, end[LT_NGRAM_ORDER_MAX] = { 0 };

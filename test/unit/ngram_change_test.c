@@ -67,8 +67,8 @@ static void check_sums(const struct lt_ngram *m)
             }
 }
 
-/* The growth of the perplexity when one n-gram alone goes, over all words of all contexts that change: the model without
- * it is made and asked. */
+/* The growth of the perplexity when one n-gram alone goes, over all words of the context that changes: the model
+ * without it is made and asked. */
 struct without { const uint32_t *word; int level; };
 
 static bool all_but(void *self, int level, uint64_t index, const uint32_t *word)

@@ -1,4 +1,4 @@
-/* Binary n-gram files: every layout answers as the model in memory does, whatever the order, the blanks and the marks. */
+/* Binary n-gram files: every layout answers as the model in memory does, whatever the order, the blanks, the marks. */
 #include "test.h"
 #include "ngram/binary.h"
 #include "ngram/stream.h"
