@@ -166,6 +166,49 @@ static void test_ngram_file__back_to_text(void **state)
     lt_test_temp_end(folder);
 }
 
+/* ---- KenLM's figures for a model that was written here (test/oracle/make_ngram_query.py) ---- */
+static void ask_oracle(const struct lt_ngram *m)
+{
+    struct lt_buf table = { 0 };
+    struct lt_ngram_state s = { 0 };
+    int sentence = -1, asked = 0;
+    assert_ok(lt_file_read("test/oracle/ngram_query.tsv", &table));
+    char *lines = table.p, *line;
+    while ((line = strsep(&lines, "\n")) && *line) {
+        int number = atoi(strsep(&line, "\t")), length;
+        struct lt_str word = lt_str(strsep(&line, "\t"));
+        double logp = atof(strsep(&line, "\t"));
+        if (number != sentence) {
+            s = (struct lt_ngram_state){ 0 };
+            lt_ngram_push(m, &s, m->bos);
+        }
+        sentence = number;
+        assert_float_equal(lt_ngram_prob(m, &s, lt_ngram_word(m, word), &length), logp, 1e-6);
+        assert_int_equal(length, atoi(line));
+        asked++;
+    }
+    assert_int_equal(asked, 46);
+    lt_buf_free(&table);
+}
+
+static void test_ngram_file__as_kenlm_reads_it(void **state)
+{
+    (void)state;
+    char *folder = lt_test_temp();
+    const char *path = lt_test_path(folder, "model");
+    struct lt_ngram *m, *file;
+    assert_ok(lt_ngram_open("test/oracle/ngram_query.arpa", NULL, &m));
+    assert_true(m->blank.count > 0);
+    ask_oracle(m);
+    for (int layout = LT_NGRAM_HASH; layout <= LT_NGRAM_TRIE; layout++) {
+        file = as_file(m, path, layout, 0, 0);
+        ask_oracle(file);
+        lt_ngram_free(file);
+    }
+    lt_ngram_free(m);
+    lt_test_temp_end(folder);
+}
+
 /* ---- figures of few bits ---- */
 static void test_ngram_file__classes(void **state)
 {
@@ -312,6 +355,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ngram_file__answers_as_memory_does),
         cmocka_unit_test(test_ngram_file__back_to_text),
+        cmocka_unit_test(test_ngram_file__as_kenlm_reads_it),
         cmocka_unit_test(test_ngram_file__classes),
         cmocka_unit_test(test_ngram_file__few_bits),
         cmocka_unit_test(test_ngram_file__tables),
