@@ -41,12 +41,14 @@ def main():
     query = [f"{os.environ['LATHE_KENLM']}/query", "-v", "word", arpa]
     answer = subprocess.run(query, input=ASKED, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True)
     with open(f"{here}/ngram_query.tsv", "w") as out:
-        for number, line in enumerate(answer.stdout.splitlines()[:len(ASKED.splitlines())]):
-            for part in line.split("\t"):
-                if "=" in part:
-                    word, figures = part.rsplit("=", 1)
-                    _, length, logp = figures.split()
-                    print(number, word, logp, length, sep="\t", file=out)
+        number = 0
+        for part in answer.stdout.split("\t"):           # sentences follow one another without a line end
+            if "=" not in part:
+                continue
+            word, figures = part.strip().rsplit("=", 1)
+            _, length, logp = figures.split()
+            print(number, word, logp, length, sep="\t", file=out)
+            number += word == "</s>"
 
 
 main()
