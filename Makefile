@@ -76,7 +76,7 @@ $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a
 
 # Fault tests see these calls of theirs and of the library first, and let the Nth fail (test/fault/fault.h).
 FAULT_CALLS = access fclose fdopen fflush fopen fseek fstat fsync ftruncate fwrite lstat mkdir mkstemp mmap open \
-              opendir read readdir realpath remove rename renameat2 stat unlink vfprintf
+              opendir pread pwrite read readdir realpath remove rename renameat2 stat unlink vfprintf
 $(FAULT_BIN): $(BUILD)/%: %.c $(BUILD)/test/fault/fault.o $(BUILD)/liblathe.a
 	@mkdir -p $(@D)
 	@echo "  TEST $<"

@@ -1,7 +1,7 @@
-/* Sequences that may outgrow memory.  A store has a limit of bytes and one temporary file without a name, so that it is
- * gone with the process, however that ends.  A spool of the store is written once from front to back and read any number
- * of times the same way; its blocks lie in memory while the store has room, then in the file.  What is read does not
- * depend on where it lay.
+/* Sequences that may outgrow memory.  A store has a limit of bytes and one temporary file without a name, so that it
+ * is gone with the process, however that ends.  A spool of the store is written once from front to back and read any
+ * number of times the same way; its blocks lie in memory while the store has room, then in the file.  What is read does
+ * not depend on where it lay.
  *
  * Errors are sticky: after a failed write or read spools give zeros, and lt_spill_check tells why.  Check before what was
  * read is believed.  One thread at a time. */
@@ -11,8 +11,8 @@
 #include "base/base.h"
 #include <string.h>
 
-/* folder is where the file is made when it is needed; borrowed.  memory: bytes of blocks; a spool that is being written
- * and a reader of the file take one block more each. */
+/* folder is where the file is made when it is needed; borrowed.  memory: bytes of blocks; a spool that is being
+ * written and a reader of the file take one block more each. */
 struct lt_spill;
 struct lt_spill *lt_spill_new(const char *folder, size_t memory);
 void lt_spill_limit(struct lt_spill *s, size_t memory);     /* for blocks written from now on */
@@ -63,7 +63,7 @@ static inline void lt_spool_put_byte(struct lt_spool *s, uint8_t v)
 static inline void lt_spool_put_count(struct lt_spool *s, uint64_t v)
 {
     lt_spool_put_byte(s, v < 255 ? (uint8_t)v : 255);
-    for (int i = 0; i < 8 && v >= 255; i++) lt_spool_put_byte(s, (uint8_t)(v >> 8 * i));    /* v stays */
+    for (int i = 0; i < 8 && v >= 255; i++) lt_spool_put_byte(s, (uint8_t)(v >> 8 * i));
 }
 
 static inline uint32_t lt_spool_get_u32(struct lt_spool_reader *r)

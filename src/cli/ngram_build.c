@@ -35,9 +35,9 @@ static const struct lt_opt rows[] = {
     { .key = "field", .help = "of a JSON line that holds the text", .type = LT_STR, .at = AT(field), .text = "text",
       .alias = "dataset_text_field,text_field" },
     { .key = "memory", .help = "MiB, or with K, M, G, T or % of the machine's; what needs more goes to temporary files",
-      .type = LT_STR, .at = AT(memory), .text = "50%", .flags = LT_FREE, .alias = "S" },
+      .type = LT_STR, .at = AT(memory), .text = "50%", .flags = LT_FREE },
     { .key = "temp_dir", .help = "folder of temporary files; TMPDIR or /tmp", .type = LT_STR, .at = AT(temp_dir),
-      .flags = LT_FREE, .alias = "T,temp_prefix" },
+      .flags = LT_FREE, .alias = "temp_prefix" },
     { 0 },
 };
 

@@ -25,7 +25,11 @@ struct sink {
 };
 
 /* A line: its words mostly begin like those of the line before, whose text stands `back` bytes before `to`. */
-struct line { size_t rel[LT_NGRAM_ORDER_MAX + 1]; const uint32_t *word; size_t back; };    /* rel[k]: bytes of k words */
+struct line {
+    size_t rel[LT_NGRAM_ORDER_MAX + 1];     /* rel[k]: bytes of the first k words */
+    const uint32_t *word;
+    size_t back;
+};
 
 /* Moves 16 bytes at a time, up to 15 more than n: both sides have room.  What is read lies before `to`, or apart. */
 static inline char *copy(char *to, const char *from, size_t n)

@@ -24,7 +24,7 @@ struct lt_estimating {
 };
 /* From counts to a model, given to the sink order by order.  The words of l that are kept are the model's, in their
  * order; spelling: all the words of l.  The levels are used up.  On failure the sink is aborted. */
-int lt_ngram_estimate(struct lt_levels *l, const struct lt_estimating *e, const struct lt_map *spelling, struct lt_ctx *c,
-                      const struct lt_ngram_sink *sink);
+int lt_ngram_estimate(struct lt_levels *l, const struct lt_estimating *e, const struct lt_map *spelling,
+                      struct lt_ctx *c, const struct lt_ngram_sink *sink);
 
 #endif

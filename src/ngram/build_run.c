@@ -88,7 +88,8 @@ static int read_text(struct build *b)
     struct lt_list input = o->input.count ? o->input : (struct lt_list){ standard_input, 1 };
     struct lt_ngram_words_how how = {
         .tokenizer = o->tokenizer, .limit_vocab = o->limit_vocab, .outside_is_unk = !strcmp(o->outside, "unk"),
-        .skip_symbols = o->skip_symbols, .min_count = o->min_count, .vocab_size = o->vocab_size, .bytes = b->memory / 2,
+        .skip_symbols = o->skip_symbols, .min_count = o->min_count, .vocab_size = o->vocab_size,
+        .bytes = b->memory / 2,
     };
     if (lt_ngram_words_begin(&b->words, &how, &b->counter)) return -1;
     if (lt_ngram_words_read(&input, o->input_format, o->field, b->c, take_line, b)) return -1;

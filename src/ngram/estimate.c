@@ -64,8 +64,8 @@ static void prepare(struct estimate *e, int level)
     }
     counts_end(&n);
     if (how->prepare && !how->prepare(e->how->o, of, e->figure, note))
-        lt_note(e->ctx, "order %d: no discounts follow from %llu, %llu, %llu and %llu n-grams seen 1, 2, 3 and 4 times; "
-                "%s", level + 1, (unsigned long long)of[1], (unsigned long long)of[2], (unsigned long long)of[3],
+        lt_note(e->ctx, "order %d: no discounts follow from %llu, %llu, %llu and %llu n-grams seen 1, 2, 3 and 4 "
+                "times; %s", level + 1, (unsigned long long)of[1], (unsigned long long)of[2], (unsigned long long)of[3],
                 (unsigned long long)of[4], note);
     for (int c = 1; c < TABLED; c++)
         e->off[c] = how->discount ? how->discount(e->how->o, e->figure, (uint64_t)c) : 0;
@@ -330,7 +330,7 @@ int lt_ngram_estimate(struct lt_levels *l, const struct lt_estimating *how, cons
     struct lt_spool *left[] = { &e.links, &e.next_links, &e.before, &e.lower, &e.prob, &e.below, &e.backoff };
     for (int i = 0; i < LT_COUNT(left); i++) lt_spool_free(left[i]);
     lt_progress_end(&e.progress);
-    if (rc) sink->abort(sink->self);
+    if (rc) (*sink->abort)(sink->self);
     else rc = sink->end(sink->self);
     lt_map_free(&kept);
     free(e.renamed);

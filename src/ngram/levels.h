@@ -1,13 +1,13 @@
-/* The n-grams of a text as a trie that lies in spools.  Level k holds the n-grams of k + 1 words, sorted by their words,
- * so that those that go on from one context lie together, in the order of the contexts.  Level 0 has every word of the
- * vocabulary, whether it occurs or not. */
+/* The n-grams of a text as a trie that lies in spools.  Level k holds the n-grams of k + 1 words, sorted by their
+ * words, so that those that go on from one context lie together, in the order of the contexts.  Level 0 has every word
+ * of the vocabulary, whether it occurs or not. */
 #ifndef LT_LEVELS_H
 #define LT_LEVELS_H
 
 #include "ngram/count.h"
 
 #define LT_LEFT_OUT UINT32_C(0x80000000)        /* in a word of a level: the n-gram is counted but not kept */
-#define LT_LEVEL_MAX ((uint64_t)4290000000)     /* n-grams of one level; the last few are left for looking up late */
+#define LT_LEVEL_MAX ((uint64_t)4290000000)     /* n-grams of one level, and room to notice it late */
 
 struct lt_level {
     struct lt_spool word;           /* u32: the last word, and LT_LEFT_OUT */

@@ -187,11 +187,12 @@ int lt_ngram_words_line(struct lt_ngram_words *w, struct lt_str line)
     if (bad < line.n)
         return lt_fail("not UTF-8 (byte 0x%02X); convert the file first, for example with iconv",
                        (unsigned char)line.p[bad]);
-    if (add(w, LT_TEXT_BOS) || (w->encoder ? add_pieces(w, line) : add_words(w, line)) || add(w, LT_TEXT_EOS)) return -1;
+    if (add(w, LT_TEXT_BOS)) return -1;
+    if (w->encoder ? add_pieces(w, line) : add_words(w, line)) return -1;
+    if (add(w, LT_TEXT_EOS)) return -1;
     if (lt_ngram_words_bytes(w) > w->how.bytes)
-        return lt_fail("the vocabulary, of %u words so far, takes more than the %zu MiB that are half of the memory: "
-                       "give more (--memory), or list the words (--limit_vocab)", w->vocabulary.count,
-                       w->how.bytes >> 20);
+        return lt_fail("the vocabulary, of %u words so far, takes more than half of the memory: give more (--memory), "
+                       "or list the words (--limit_vocab, --outside unk)", w->vocabulary.count);
     return 0;
 }
 
@@ -275,7 +276,7 @@ static int read_document(const struct lt_doc *d, lt_line_fn *fn, void *to)
 {
     struct lt_str rest = d->text, line;
     while (lt_str_split(&rest, '\n', &line)) {
-        if (!rest.n && !line.n) break;          /* the last line has ended with '\n' */
+        if (!rest.p && !line.n) break;          /* the last line has ended with '\n' */
         if (line.n && line.p[line.n - 1] == '\r') line.n--;
         if (fn(to, line)) return lt_fail("%s, document \"%.*s\": %s", d->source, (int)LT_MIN(d->id.n, 64), d->id.p,
                                          lt_error());
@@ -319,8 +320,8 @@ static bool has_documents(const char *path, const char *format)
     return false;
 }
 
-int lt_ngram_words_read(const struct lt_list *files, const char *format, const char *field, struct lt_ctx *c, lt_line_fn *fn,
-                  void *to)
+int lt_ngram_words_read(const struct lt_list *files, const char *format, const char *field, struct lt_ctx *c,
+                        lt_line_fn *fn, void *to)
 {
     for (int i = 0; i < files->count; i++) {
         struct lt_list one = { &files->item[i], 1 };

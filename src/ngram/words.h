@@ -40,7 +40,7 @@ uint8_t *lt_ngram_words_left_out(const struct lt_ngram_words *w);
 /* Every line of the files goes through fn; "-" is standard input.  JSON lines and HTML are taken apart into their texts
  * first, as `lathe pack` does (format and field as there). */
 typedef int lt_line_fn(void *to, struct lt_str line);
-int lt_ngram_words_read(const struct lt_list *files, const char *format, const char *field, struct lt_ctx *c, lt_line_fn *fn,
-                  void *to);
+int lt_ngram_words_read(const struct lt_list *files, const char *format, const char *field, struct lt_ctx *c,
+                        lt_line_fn *fn, void *to);
 
 #endif

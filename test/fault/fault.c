@@ -33,6 +33,8 @@ bool fault_now(const char *call)
     type __wrap_##name params { return fault_now(#name) ? failure : __real_##name args; }
 
 WRAP(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n), -1)
+WRAP(ssize_t, pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at), -1)
+WRAP(ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at), -1)
 WRAP(void *, mmap, (void *a, size_t n, int prot, int flags, int fd, off_t at), (a, n, prot, flags, fd, at), MAP_FAILED)
 WRAP(int, rename, (const char *from, const char *to), (from, to), -1)
 WRAP(int, renameat2, (int a, const char *from, int b, const char *to, unsigned flags), (a, from, b, to, flags), -1)

@@ -75,6 +75,22 @@ static int generate(void)
     return run("generate", "{\"model\": \"model\", \"prompt\": \"Line\", \"max_tokens\": 4, \"output\": \"out.txt\"}");
 }
 
+/* More words than can be counted in a mebibyte at once. */
+static void many_words(void)
+{
+    struct lt_buf b = { 0 };
+    struct lt_rng r = lt_rng_make(1, "words");
+    for (int i = 1; i <= 80000; i++) lt_buf_fmt(&b, "w%d%c", (int)lt_rng_below(&r, 40), i % 20 ? ' ' : '\n');
+    save("words.txt", b.p);
+    lt_buf_free(&b);
+}
+
+static int estimate(void)
+{
+    return run("ngram-build", "{\"input\": [\"words.txt\"], \"output\": \"words.arpa\", \"order\": 3,"
+                              " \"memory\": \"1M\", \"temp_dir\": \".\"}");
+}
+
 static void test_fault__tokenizer_train(void **state)
 {
     (void)state;
@@ -85,6 +101,13 @@ static void test_fault__pack(void **state)
 {
     (void)state;
     fault_run(&(struct fault_scenario){ "packing", tokenizer, pack, "shards", false }, 5);
+}
+
+static void test_fault__ngram_build(void **state)
+{
+    (void)state;
+    fault_run(&(struct fault_scenario){ "estimating n-grams", many_words, estimate, "words.arpa", false }, 41);
+    fault_kill(&(struct fault_scenario){ "estimating n-grams", many_words, estimate, "words.arpa", false }, 131);
 }
 
 static void test_fault__train(void **state)
@@ -113,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fault__tokenizer_train),
         cmocka_unit_test(test_fault__pack),
+        cmocka_unit_test(test_fault__ngram_build),
         cmocka_unit_test(test_fault__train),
         cmocka_unit_test(test_fault__use),
         cmocka_unit_test(test_fault__killed),

@@ -1,267 +1,229 @@
-/* Estimating n-gram models, against the definitions computed the long way: every count looked up in a table of all
- * n-grams there could be, every probability by recursion. */
+/* Parts of n-gram estimation against the long way, its choices of words, and what it refuses. */
 #include "test.h"
 #include "ngram/build.h"
-#include <math.h>
+#include "ngram/words.h"
 
-enum { WORDS = 9, ORDER = 4, CELLS = 9 * 9 * 9 * 9 };       /* <unk>, <s>, </s> and six words */
-enum method { KNESER_NEY, ABSOLUTE, WITTEN_BELL };
-static const char *const name[] = { "modified_kneser_ney", "absolute_discounting", "witten_bell" };
+/* ---- windows: sorting and merging against comparison ---- */
+struct window { uint32_t word[LT_NGRAM_ORDER_MAX]; int n; };
 
-struct long_way {
-    int order;
-    enum method method;
-    bool seen[ORDER + 1][CELLS];
-    double count[ORDER + 1][CELLS];     /* occurrences, then as the method counts */
-    double d[ORDER + 1][4];
-    bool fallback[ORDER + 1];
-};
-
-/* ---- texts ---- */
-/* Sentences of six words, the first likelier than the last, each likelier after itself. */
-static void make_text(struct lt_buf *b, int sentences, uint64_t seed)
+static int by_words(const void *a, const void *b, void *ctx)
 {
-    struct lt_rng r = lt_rng_make(seed, "text");
-    for (int i = 0; i < sentences; i++) {
-        int words = (int)lt_rng_below(&r, 9), last = 0;
-        for (int k = 0; k < words; k++) {
-            double u = lt_rng_unit(&r);
-            last = lt_rng_below(&r, 3) ? (int)(6 * u * u * u) : last;
-            lt_buf_fmt(b, "%sw%d", k ? " " : "", last);
-        }
-        lt_buf_char(b, '\n');
+    const struct window *x = a, *y = b;
+    (void)ctx;
+    for (int i = 0; i < LT_MIN(x->n, y->n); i++)
+        if (x->word[i] != y->word[i]) return x->word[i] < y->word[i] ? -1 : 1;
+    return 0;
+}
+
+static size_t all_windows(const uint32_t *token, size_t n, int order, struct window *w)
+{
+    for (size_t i = 0; i < n; i++) {
+        w[i] = (struct window){ 0 };
+        do w[i].word[w[i].n] = token[i + (size_t)w[i].n];
+        while (w[i].word[w[i].n++] != LT_TEXT_EOS && w[i].n < order);
     }
+    lt_sort(w, n, sizeof *w, by_words, NULL);
+    return n;
 }
 
-static void add_lines(struct lt_ngram_text *t, struct lt_str text)
+static void check_windows(struct lt_counter *t, const struct window *w, size_t n)
 {
-    struct lt_str line;
-    lt_ngram_text_init(t, (size_t)64 << 20);
-    while (lt_str_split(&text, '\n', &line) && (line.n || text.p)) assert_ok(lt_ngram_text_add(t, line));
-}
-
-static void estimate(struct lt_ngram_text *t, int order, enum method method, struct lt_ctx *c,
-                     struct lt_ngram_counts *n)
-{
-    assert_ok(lt_ngram_count(t, order, c, n));
-    const struct lt_method *m = lt_method_find("smoothing", name[method]);
-    assert_non_null(m);
-    lt_ngram_estimate(n, (const struct lt_smoothing *)m, NULL, c);
-}
-
-/* ---- the long way ---- */
-static int power(int n)
-{
-    int p = 1;
-    while (n-- > 0) p *= WORDS;
-    return p;
-}
-
-static void count_all(struct long_way *l, const struct lt_ngram_text *t)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        int cell = 0;
-        for (int n = 1; n <= l->order && i + (size_t)n <= t->n; n++) {
-            cell = cell * WORDS + (int)t->token[i + (size_t)n - 1];
-            l->count[n][cell]++;
-            l->seen[n][cell] = true;
-            if (t->token[i + (size_t)n - 1] == LT_TEXT_EOS) break;
-        }
+    struct lt_window got, last = { 0 };
+    for (size_t i = 0, j; i < n; i = j) {
+        for (j = i + 1; j < n && !by_words(&w[i], &w[j], NULL); j++);
+        assert_true(lt_counter_next(t, &got));
+        assert_int_equal(got.n, w[i].n);
+        assert_memory_equal(got.word, w[i].word, (size_t)got.n * sizeof *got.word);
+        assert_int_equal(got.count, j - i);
+        int shared = 0;
+        while (shared < LT_MIN(got.n, last.n) && got.word[shared] == last.word[shared]) shared++;
+        assert_int_equal(got.shared, shared);
+        last = got;
     }
-    for (int n = 1; n < l->order && l->method == KNESER_NEY; n++)
-        for (int cell = 0; cell < power(n); cell++) {
-            if (cell / power(n - 1) == LT_TEXT_BOS) continue;
-            l->count[n][cell] = 0;
-            for (int v = 0; v < WORDS; v++) l->count[n][cell] += l->seen[n + 1][v * power(n) + cell];
-        }
-    l->count[1][LT_TEXT_BOS] = 0;
+    assert_false(lt_counter_next(t, &got));
 }
 
-static void find_discounts(struct long_way *l)
+/* words: ids go up to it; small budgets make runs, and runs of runs. */
+static void count_and_compare(uint32_t words, size_t n, int order, size_t budget, bool spills)
 {
-    for (int n = 1; n <= l->order; n++) {
-        double of[5] = { 0 }, *d = l->d[n];
-        for (int cell = 0; cell < power(n); cell++)
-            if (l->count[n][cell] <= 4) of[(int)l->count[n][cell]]++;
-        double y = of[1] / (of[1] + 2 * of[2]);
-        if (l->method == ABSOLUTE) d[1] = d[2] = d[3] = of[1] > 0 ? y : 0.5;
-        if (l->method != KNESER_NEY) continue;
-        d[1] = 1 - 2 * y * of[2] / of[1];
-        d[2] = 2 - 3 * y * of[3] / of[2];
-        d[3] = 3 - 4 * y * of[4] / of[3];
-        l->fallback[n] = !(d[1] >= 0 && d[2] >= 0 && d[3] >= 0) || of[1] * of[2] * of[3] == 0;
-        for (int j = 1; j <= 3 && l->fallback[n]; j++) d[j] = 0.5 * j;
+    uint32_t *token = lt_calloc(n + LT_NGRAM_ORDER_MAX, sizeof *token);
+    struct window *w = lt_calloc(n, sizeof *w);
+    struct lt_rng r = lt_rng_make(words, "tokens");
+    struct lt_spill *spill = lt_spill_new("/tmp", 0);
+    struct lt_counter t;
+    lt_counter_init(&t, order, NULL, spill, budget);
+    for (size_t i = 0; i < n; i++) {
+        double u = lt_rng_unit(&r);
+        bool last = i + 1 == n || lt_rng_below(&r, 12) == 0, first = !i || token[i - 1] == LT_TEXT_EOS;
+        token[i] = last ? LT_TEXT_EOS : first ? LT_TEXT_BOS : 3 + (uint32_t)((words - 3) * u * u * u);
+        assert_ok(lt_counter_add(&t, token[i], words));
     }
+    assert_ok(lt_counter_finish(&t, words));
+    assert_int_equal(t.tokens, n);
+    assert_true(spills ? t.runs - t.merged < t.runs : t.runs == 0);
+    check_windows(&t, w, all_windows(token, n, order, w));
+    lt_counter_release(&t);
+    lt_spill_free(spill);
+    free(token);
+    free(w);
 }
 
-/* p(word | the n - 1 words of `context`, as a cell) */
-static double by_definition(const struct long_way *l, int n, int context, int word)
-{
-    if (!n) return 1.0 / (WORDS - 1);
-    double total = 0, off = 0, types = 0;
-    double lower = by_definition(l, n - 1, n > 1 ? context % power(n - 2) : 0, word);
-    for (int w = 0; w < WORDS; w++) {
-        double c = l->count[n][context * WORDS + w];
-        total += c;
-        types += c > 0;
-        off += c > 0 ? l->d[n][(int)LT_MIN(c, 3)] : 0;
-    }
-    if (total == 0) return lower;
-    double c = l->count[n][context * WORDS + word];
-    if (l->method == WITTEN_BELL) return (c + types * lower) / (total + types);
-    return (c > 0 ? c - l->d[n][(int)LT_MIN(c, 3)] : 0) / total + off / total * lower;
-}
-
-/* ---- tests ---- */
-static void ask_all(const struct long_way *l, const struct lt_ngram *m)
-{
-    for (int n = 1; n <= l->order; n++)
-        for (int context = 0; context < power(n - 1); context++) {
-            struct lt_ngram_state s = { 0 };
-            float row[WORDS];
-            double sum = 0;
-            for (int k = n - 2; k >= 0; k--) lt_ngram_push(m, &s, (uint32_t)(context / power(k) % WORDS));
-            lt_ngram_row(m, &s, 1, row);
-            for (int w = 0; w < WORDS; w++) {
-                if (w == LT_TEXT_BOS) continue;
-                double p = by_definition(l, n, context, w);
-                if (fabs((double)row[w] - log10(p)) > 1e-5)
-                    fail_msg("%s, order %d, context %d of %d words, word %d: %.8g, by definition %.8g",
-                             name[l->method], l->order, context, n - 1, w, (double)row[w], log10(p));
-                sum += pow(10, (double)row[w]);
-            }
-            assert_float_equal(sum, 1, 1e-5);
-        }
-}
-
-static void compare(struct lt_str text)
-{
-    for (int method = KNESER_NEY; method <= WITTEN_BELL; method++)
-        for (int order = 1; order <= ORDER; order++) {
-            struct lt_ngram_text t;
-            struct lt_ngram_counts n;
-            struct long_way *l = lt_calloc(1, sizeof *l);
-            l->order = order;
-            l->method = (enum method)method;
-            add_lines(&t, text);
-            assert_int_equal(t.vocabulary.count, WORDS);
-            count_all(l, &t);
-            find_discounts(l);
-            if (method == KNESER_NEY && order > 1) assert_true(l->fallback[order]);
-            estimate(&t, order, l->method, NULL, &n);
-            ask_all(l, n.m);
-            lt_ngram_counts_release(&n);
-            lt_ngram_text_release(&t);
-            free(l);
-        }
-}
-
-static void test_ngram_build__by_definition(void **state)
+static void test_ngram_build__windows(void **state)
 {
     (void)state;
-    struct lt_buf text = { 0 };
-    lt_buf_str(&text, "w0 w1 w2 w3 w4 w5\nw5\nw3 w5 w5\n");
-    compare(lt_buf_view(&text));
-    lt_buf_free(&text);
+    count_and_compare(4, 3000, 10, 1 << 24, false);
+    count_and_compare(50, 20000, 1, 1 << 24, false);
+    count_and_compare(50, 20000, 5, 1 << 24, false);
+    count_and_compare(UINT32_C(1) << 29, 5000, 6, 1 << 24, false);
+    count_and_compare(50, 40000, 5, 1, true);
+    count_and_compare(1000, 40000, 3, 1, true);
 }
 
-/* The figures of this text are such that discounts follow in the orders above the first, which has six words. */
-static void test_ngram_build__discounts_by_definition(void **state)
+/* ---- the verb ---- */
+static char *folder;
+
+static int run(const char *text, size_t n, const char *json)
 {
-    (void)state;
-    struct lt_buf text = { 0 };
-    make_text(&text, 250, 5);
-    struct lt_ngram_text t;
-    struct long_way *l = lt_calloc(1, sizeof *l);
-    struct lt_ngram_counts n;
-    l->order = ORDER;
-    add_lines(&t, lt_buf_view(&text));
-    assert_int_equal(t.vocabulary.count, WORDS);
-    count_all(l, &t);
-    find_discounts(l);
-    assert_false(l->fallback[ORDER]);
-    assert_false(l->fallback[ORDER - 1]);
-    assert_true(l->d[ORDER][1] != 0.5);
-    estimate(&t, ORDER, KNESER_NEY, NULL, &n);
-    ask_all(l, n.m);
-    lt_ngram_counts_release(&n);
-    lt_ngram_text_release(&t);
-    free(l);
-    lt_buf_free(&text);
+    const struct lt_verb *v = (const struct lt_verb *)lt_method_find("verb", "ngram-build");
+    struct lt_options *s = lt_options_new(&v->m);
+    char *input = lt_strdup(lt_test_path(folder, "text.txt"));
+    assert_ok(lt_file_save(input, text, n));
+    assert_ok(lt_options_set(s, "input", input));
+    assert_ok(lt_options_set(s, "output", lt_test_path(folder, "x.arpa")));
+    if (lt_options_json(s, json)) fail_msg("%s", lt_error());
+    const void *o = lt_options_done(s);
+    if (!o) fail_msg("%s", lt_error());
+    int rc = v->run(o, NULL);
+    lt_options_free(s);
+    free(input);
+    return rc;
 }
 
-/* The file is the same from any number of threads, and read back it is the model. */
-static void test_ngram_build__threads(void **state)
+static struct lt_ngram *model(const char *text, const char *json)
 {
-    (void)state;
-    struct lt_buf text = { 0 }, file[2] = { 0 };
-    make_text(&text, 3000, 9);
-    for (int i = 0; i < 2; i++) {
-        struct lt_ctx *c = lt_ctx_new(i ? 3 : 1, NULL, NULL);
-        struct lt_ngram_text t;
-        struct lt_ngram_counts n;
-        add_lines(&t, lt_buf_view(&text));
-        estimate(&t, 5, KNESER_NEY, c, &n);
-        lt_ngram_write(n.m, &file[i]);
-        lt_ngram_counts_release(&n);
-        lt_ngram_text_release(&t);
-        lt_ctx_free(c);
-    }
-    assert_string_equal(file[0].p, file[1].p);
     struct lt_ngram *m;
-    struct lt_buf again = { 0 };
-    assert_ok(lt_ngram_parse("written", lt_buf_view(&file[0]), &m));
-    assert_int_equal(m->blank.count, 0);
-    lt_ngram_write(m, &again);
-    assert_string_equal(again.p, file[0].p);
+    if (run(text, strlen(text), json)) fail_msg("%s", lt_error());
+    assert_ok(lt_ngram_open(lt_test_path(folder, "x.arpa"), NULL, &m));
+    return m;
+}
+
+static bool has(const struct lt_ngram *m, const char *word)
+{
+    return lt_map_get(&m->vocabulary, lt_str(word)) != NULL;
+}
+
+static void test_ngram_build__texts_of_any_size(void **state)
+{
+    (void)state;
+    folder = lt_test_temp();
+    struct lt_ngram *m = model("hello\n", "{}");
+    assert_int_equal(m->order, 5);
+    assert_int_equal(m->vocabulary.count, 4);
+    assert_int_equal(m->level[4].count, 0);
     lt_ngram_free(m);
-    lt_buf_free(&again);
-    lt_buf_free(&file[0]);
-    lt_buf_free(&file[1]);
-    lt_buf_free(&text);
+    m = model("hello", "{\"order\": 1}");
+    assert_int_equal(m->order, 1);
+    lt_ngram_free(m);
+    m = model("\n", "{\"order\": 2}");                         /* a sentence of no words */
+    assert_int_equal(m->level[1].count, 1);
+    lt_ngram_free(m);
+    m = model("\xEF\xBB\xBF" "a b\r\n \t a\n", "{\"order\": 10}");
+    assert_true(has(m, "a") && has(m, "b"));
+    assert_int_equal(m->vocabulary.count, 5);
+    lt_ngram_free(m);
+    lt_test_temp_end(folder);
+}
+
+static void test_ngram_build__vocabulary(void **state)
+{
+    (void)state;
+    folder = lt_test_temp();
+    const char *text = "a a a b b c\nd a e e\n";
+    struct lt_ngram *m = model(text, "{\"min_count\": 2}");
+    assert_true(has(m, "a") && has(m, "b") && has(m, "e") && !has(m, "c") && !has(m, "d"));
+    lt_ngram_free(m);
+    m = model(text, "{\"vocab_size\": 2}");                    /* b and e are equal: the first comes first */
+    assert_true(has(m, "a") && has(m, "b") && !has(m, "e"));
+    assert_int_equal(m->vocabulary.count, 5);
+    lt_ngram_free(m);
+    const char *list = lt_strdup(lt_test_path(folder, "list"));
+    assert_ok(lt_file_save(list, "a e\nnever", 9));
+    struct lt_buf json = { 0 };
+    lt_buf_fmt(&json, "{\"limit_vocab\": \"%s\", \"outside\": \"unk\", \"order\": 2}", list);
+    m = model("a <unk> b\nb c\n", json.p);
+    assert_true(has(m, "a") && has(m, "never") && !has(m, "b"));
+    assert_true(lt_ngram_child(m, 0, m->unk, m->unk) != LT_NGRAM_NONE);     /* <unk> b, b c */
+    lt_ngram_free(m);
+    m = model("a <unk> <s> b\n", "{\"skip_symbols\": true, \"order\": 2}");
+    assert_true(lt_ngram_child(m, 0, lt_ngram_word(m, lt_str("a")), lt_ngram_word(m, lt_str("b"))) != LT_NGRAM_NONE);
+    lt_ngram_free(m);
+    lt_buf_free(&json);
+    free((char *)list);
+    lt_test_temp_end(folder);
+}
+
+/* What single words leave goes to all words alike, or to <unk> alone. */
+static void test_ngram_build__interpolate_unigrams(void **state)
+{
+    (void)state;
+    folder = lt_test_temp();
+    const char *text = "a a a b b c\nd a e e\n";
+    struct lt_ngram *m = model(text, "{\"order\": 1, \"smoothing\": \"witten_bell\"}");
+    double words = 12, types = 6;                           /* </s> is one of them */
+    assert_float_equal((double)m->level[0].prob[m->unk], __builtin_log10(types / (words + types) / 7), 1e-5);
+    lt_ngram_free(m);
+    m = model(text, "{\"order\": 1, \"smoothing\": \"witten_bell\", \"interpolate_unigrams\": false}");
+    assert_float_equal((double)m->level[0].prob[m->unk], __builtin_log10(types / (words + types)), 1e-5);
+    uint32_t c = lt_ngram_word(m, lt_str("c"));
+    assert_float_equal((double)m->level[0].prob[c], __builtin_log10(1 / (words + types)), 1e-5);
+    lt_ngram_free(m);
+    lt_test_temp_end(folder);
 }
 
 static void test_ngram_build__refusals(void **state)
 {
     (void)state;
-    static const struct { const char *line, *says; } bad[] = {
-        { "a <s> b", "the word \"<s>\" is a mark" }, { "</s>", "the word \"</s>\"" }, { "<unk>", "the word \"<unk>\"" },
-        { "<UNK>", "the word \"<UNK>\"" },
+    folder = lt_test_temp();
+    static const struct { const char *text; size_t n; const char *json, *says; } bad[] = {
+        { "", 0, "{}", "there is no text" },
+        { "x\na <s> b\n", 10, "{}", "text.txt, line 2: the word \"<s>\" is a mark" },
+        { "</s>\n", 5, "{}", "the word \"</s>\"" },
+        { "<unk>\n", 6, "{}", "the word \"<unk>\"" },
+        { "<UNK>\n", 6, "{}", "the word \"<UNK>\"" },
+        { "a\0b\n", 4, "{}", "line 1: a NUL byte; this is not text" },
+        { "a\nb \xC3\x28\n", 7, "{}", "line 2: not UTF-8 (byte 0xC3)" },
+        { "a\n", 2, "{\"memory\": \"1X\"}", "--memory 1X: expected MiB" },
+        { "a\n", 2, "{\"memory\": \"12K\"}", "at least 1M" },
+        { "a\n", 2, "{\"prune\": [0, 2, 1]}", "1 after 2" },
+        { "a\n", 2, "{\"prune\": [0, 1, 1], \"order\": 2}", "--prune has 3 numbers, and the order is 2" },
+        { "a\n", 2, "{\"prune\": [\"x\"]}", "--prune x: expected a count" },
+        { "a\n", 2, "{\"outside\": \"unk\"}", "must be known before the text is read" },
+        { "a\n", 2, "{\"tokenizer\": \"t\", \"min_count\": 2}", "the vocabulary is the tokenizer's" },
+        { "a\n", 2, "{\"smoothing\": \"katz\", \"interpolate_unigrams\": false}", "which katz is not" },
+        { "a\n", 2, "{\"limit_vocab\": \"no-such-file\"}", "no-such-file" },
+        { "a\n", 2, "{\"tokenizer\": \"no-such-file\"}", "no-such-file" },
     };
-    struct lt_ngram_text t;
-    struct lt_ngram_counts n;
     for (int i = 0; i < LT_COUNT(bad); i++) {
-        lt_ngram_text_init(&t, (size_t)64 << 20);
-        assert_fails(lt_ngram_text_add(&t, lt_str(bad[i].line)), bad[i].says);
-        lt_ngram_text_release(&t);
+        assert_fails(run(bad[i].text, bad[i].n, bad[i].json), bad[i].says);
+        assert_false(lt_path_exists(lt_test_path(folder, "x.arpa")));
     }
-    lt_ngram_text_init(&t, (size_t)64 << 20);
-    assert_fails(lt_ngram_text_add(&t, (struct lt_str){ "a\0b", 3 }), "NUL");
-    lt_ngram_text_release(&t);
-    lt_ngram_text_init(&t, (size_t)64 << 20);
-    assert_fails(lt_ngram_count(&t, 3, NULL, &n), "no words");
-    assert_ok(lt_ngram_text_add(&t, lt_str("")));
-    assert_fails(lt_ngram_count(&t, 3, NULL, &n), "no words");
-    lt_ngram_text_release(&t);
-
     struct lt_buf text = { 0 };
-    for (int i = 0; i < 100000; i++) lt_buf_fmt(&text, "w%d ", i);
-    lt_ngram_text_init(&t, (size_t)1 << 20);
-    assert_fails(lt_ngram_text_add(&t, lt_buf_view(&text)), "more than the 1 MiB it may (--memory)");
-    lt_ngram_text_release(&t);
-    lt_ngram_text_init(&t, (size_t)32 << 20);
-    assert_ok(lt_ngram_text_add(&t, lt_buf_view(&text)));
-    assert_fails(lt_ngram_count(&t, 10, NULL, &n), "more than the 32 MiB they may (--memory)");
-    lt_ngram_text_release(&t);
+    for (int i = 0; i < 100000; i++) lt_buf_fmt(&text, "w%d\n", i);
+    assert_fails(run(text.p, text.n, "{\"memory\": 1}"), "takes more than half of the memory");
+    lt_buf_clear(&text);
+    for (int i = 0; i < 70000; i++) lt_buf_char(&text, 'x');
+    assert_fails(run(text.p, text.n, "{}"), "a word of 70000 bytes");
     lt_buf_free(&text);
+    lt_test_temp_end(folder);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ngram_build__by_definition),
-        cmocka_unit_test(test_ngram_build__discounts_by_definition),
-        cmocka_unit_test(test_ngram_build__threads),
+        cmocka_unit_test(test_ngram_build__windows),
+        cmocka_unit_test(test_ngram_build__texts_of_any_size),
+        cmocka_unit_test(test_ngram_build__vocabulary),
+        cmocka_unit_test(test_ngram_build__interpolate_unigrams),
         cmocka_unit_test(test_ngram_build__refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

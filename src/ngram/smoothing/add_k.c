@@ -1,7 +1,7 @@
-/* Additive smoothing in the recursive form that back-off files can hold: every word is seen k V p(w | shorter h) times
- * more than it was, k of the V words at the lowest order.  With a uniform distribution below it is the textbook's
- * (c + k) / (C + k V); with the shorter context's it is the hierarchical Dirichlet model (MacKay and Peto 1995, equation
- * 32, with one alpha = k V for all contexts).
+/* Additive smoothing in the recursive form that back-off files can hold: every word counts k V p(w | h') more than it
+ * occurs, h' being the context less its first word.  Without a context, where p(w | h') is 1 / V, that is the textbook's
+ * (c + k) / (C + k V); with one it is the hierarchical Dirichlet model of MacKay and Peto (1995), its one alpha being
+ * k V.  What the textbook does after a context, k for each word alike, no file of back-offs can say.
  *     lathe ngram build text.txt --output x.arpa --smoothing add_k --smoothing.k 0.1 */
 #include "ngram/smoothing/smoothing.h"
 

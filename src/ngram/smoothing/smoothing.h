@@ -10,7 +10,8 @@
  *     scores          S(w | h) = share(h w) where h w is kept, else penalty S(w | h'): no distribution
  *
  * Below one word p is 1 / V for each of the V words (all but <s>, <unk> included).  N-grams that are not kept (count
- * pruning, words left out) keep nothing, so that what they had goes to the rest; the first two forms stay distributions. */
+ * pruning, words left out) keep nothing, so that what they had goes to the rest; the first two forms stay
+ * distributions. */
 #ifndef LT_SMOOTHING_H
 #define LT_SMOOTHING_H
 
