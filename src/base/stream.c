@@ -47,7 +47,7 @@ static int fill(struct lt_stream *s)
 /* The first bytes choose the form.  A pipe may give them one at a time. */
 static int begin(struct lt_stream *s)
 {
-    while (s->in_n < 6) {
+    while (s->in_n < 5) {
         ssize_t n = read(s->fd, s->in + s->in_n, IN_SIZE - s->in_n);
         if (n < 0 && errno == EINTR)
             continue;
@@ -69,7 +69,7 @@ static int begin(struct lt_stream *s)
         s->zst = ZSTD_createDStream();
         if (!s->zst)
             return lt_fail("%s: cannot start decompression", s->path);
-    } else if (s->in_n >= 6 && memcmp(s->in, "\xFD" "7zXZ\0", 6) == 0) {
+    } else if (s->in_n >= 5 && memcmp(s->in, "\xFD" "7zXZ", 5) == 0) {
         s->form = XZ;
         if (lzma_stream_decoder(&s->xz, UINT64_MAX, LZMA_CONCATENATED) != LZMA_OK)
             return lt_fail("%s: cannot start decompression", s->path);
