@@ -224,10 +224,12 @@ int lt_ngram_table_put_top(struct lt_ngram_bucket_top *t, uint64_t buckets, uint
     return -1;
 }
 
-static uint64_t key_of(uint64_t seed, const uint32_t *word, int n)      /* the first word first */
+static uint64_t key_of(uint64_t seed, struct lt_str words)      /* as the map of blanks has them */
 {
+    uint32_t word[LT_NGRAM_ORDER_MAX];
     uint64_t key = seed;
-    while (n--) key = lt_ngram_key(key, word[n]);
+    memcpy(word, words.p, words.n);
+    for (size_t n = words.n / sizeof *word; n--;) key = lt_ngram_key(key, word[n]);
     return lt_ngram_key_end(key);
 }
 
@@ -272,7 +274,7 @@ static int put_table(struct writing *w, int k)
     for (uint32_t i = 0; i < blank->count && !clash; i++) {
         struct lt_str words = blank->entry[i].key;
         if (words.n != ((size_t)k + 1) * sizeof(uint32_t)) continue;
-        uint64_t blank_key = key_of(w->h.seed, (const void *)words.p, k + 1);
+        uint64_t blank_key = key_of(w->h.seed, words);
         clash = lt_ngram_table_put(table, buckets, blank_key, (struct lt_ngram_pair){ LT_NGRAM_BLANK, 0 });
     }
     w->clash = clash;
@@ -288,8 +290,7 @@ static void put_blanks(struct writing *w)
     if (!w->h.blank_slots) return;
     uint64_t *slot = lt_calloc(w->h.blank_slots, sizeof *slot), mask = w->h.blank_slots - 1;
     for (uint32_t i = 0; i < blank->count; i++) {
-        struct lt_str words = blank->entry[i].key;
-        uint64_t key = key_of(w->h.seed, (const void *)words.p, (int)(words.n / sizeof(uint32_t))), at = key & mask;
+        uint64_t key = key_of(w->h.seed, blank->entry[i].key), at = key & mask;
         while (slot[at] && slot[at] != key) at = (at + 1) & mask;
         slot[at] = key;
     }

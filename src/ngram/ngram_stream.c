@@ -203,7 +203,9 @@ static int collect_begin(void *self, const struct lt_ngram_shape *shape)
     for (uint32_t i = 0; i < shape->vocabulary->count && i < shape->count[0]; i++)
         *lt_map_put(&m->vocabulary, shape->vocabulary->entry[i].key, NULL) = i;
     m->unk = given ? shape->unk : m->vocabulary.count;
-    if (!given) *lt_map_put(&m->vocabulary, lt_str("<unk>"), NULL) = m->unk;
+    bool fresh = true;
+    if (!given) *lt_map_put(&m->vocabulary, lt_str("<unk>"), &fresh) = m->unk;
+    if (!fresh) return lt_fail("<unk> is among the words and yet not the unknown word");
     for (int k = 0; k < m->order; k++) {
         bool top = k == m->order - 1;
         uint64_t n = g->count[k] = shape->count[k] + (!k && !given);

@@ -1,4 +1,4 @@
-"""Figures of KenLM's query for a model that Lathe wrote: test/oracle/ngram_query.arpa and .tsv.
+"""Figures of KenLM's query for a model that Lathe wrote: test/oracle/ngram_query.txt (the ARPA file) and .tsv.
 
     LATHE_KENLM=FOLDER python3 test/oracle/make_ngram_query.py      (FOLDER has KenLM's query; build/lathe is built)
 
@@ -28,7 +28,7 @@ lathe = f"{os.environ.get('BUILD', 'build')}/lathe"
 
 
 def main():
-    arpa = f"{here}/ngram_query.arpa"
+    arpa = f"{here}/ngram_query.txt"
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/text", "w") as f:
             f.write(TEXT)
@@ -39,7 +39,8 @@ def main():
         with open(f"{folder}/small.arpa") as f, open(arpa, "w") as out:
             out.write(f.read())
     query = [f"{os.environ['LATHE_KENLM']}/query", "-v", "word", arpa]
-    answer = subprocess.run(query, input=ASKED, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True)
+    answer = subprocess.run(query, input=ASKED, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
+                            text=True)
     with open(f"{here}/ngram_query.tsv", "w") as out:
         number = 0
         for part in answer.stdout.split("\t"):           # sentences follow one another without a line end

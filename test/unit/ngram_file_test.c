@@ -197,7 +197,7 @@ static void test_ngram_file__as_kenlm_reads_it(void **state)
     char *folder = lt_test_temp();
     const char *path = lt_test_path(folder, "model");
     struct lt_ngram *m, *file;
-    assert_ok(lt_ngram_open("test/oracle/ngram_query.arpa", NULL, &m));
+    assert_ok(lt_ngram_open("test/oracle/ngram_query.txt", NULL, &m));
     assert_true(m->blank.count > 0);
     ask_oracle(m);
     for (int layout = LT_NGRAM_HASH; layout <= LT_NGRAM_TRIE; layout++) {
