@@ -16,7 +16,11 @@
     X(inspect) \
     X(lab) \
     X(ngram_build) \
+    X(ngram_compare) \
+    X(ngram_convert) \
+    X(ngram_filter) \
     X(ngram_interpolate) \
+    X(ngram_prune) \
     X(ngram_query) \
     X(pack) \
     X(perplexity) \

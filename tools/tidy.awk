@@ -88,7 +88,7 @@ function check_state() {
 
 function check_library() {
     if (FILENAME !~ /^src\// || folder == "cli" || FILENAME == "src/base/memory.c") return
-    if ($0 ~ /(^|[^a-z_0-9])(printf|puts|putchar|perror|exit|_exit|abort)\(/ || $0 ~ /fprintf\((stderr|stdout)/)
+    if ($0 ~ /(^|[^a-z_0-9>.])(printf|puts|putchar|perror|exit|_exit|abort)\(/ || $0 ~ /fprintf\((stderr|stdout)/)
         fault("library", FNR, "the library neither prints nor exits")
 }
 

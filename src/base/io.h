@@ -46,7 +46,7 @@ int lt_folder_commit(struct lt_folder *d);
 int lt_folder_guard(const char *path, const char *marker);
 void lt_folder_abort(struct lt_folder *d);
 
-/* Byte stream for reading: plain, .gz, .zst (by magic bytes, not by name); "-" is stdin. */
+/* Byte stream for reading: plain, .gz, .zst, .xz (by magic bytes, not by name); "-" is stdin. */
 struct lt_stream;
 struct lt_stream *lt_stream_open(const char *path);                 /* NULL: lt_error */
 /* bytes, 0 at the end, -1: lt_error (damaged, cut short) */

@@ -1,7 +1,8 @@
-/* Byte streams for reading: plain, gzip, zstandard, told apart by their first bytes. */
+/* Byte streams for reading: plain, gzip, zstandard, xz, told apart by their first bytes. */
 #include "base/io.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <lzma.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,10 +15,12 @@ enum { IN_SIZE = 256 << 10, OUT_SIZE = 256 << 10 };
 struct lt_stream {
     int fd;
     char *path;
-    enum { PLAIN, GZIP, ZSTANDARD } form;
+    enum { PLAIN, GZIP, ZSTANDARD, XZ } form;
     z_stream gz;
     ZSTD_DStream *zst;
+    lzma_stream xz;
     bool in_frame;                          /* a member or frame has begun and not ended */
+    bool finished;                          /* xz: all of them have ended */
     uint64_t taken, size, lines, line_at;   /* line_at: decoded bytes given out by lt_stream_line */
     size_t in_at, in_n, out_at, out_n;
     bool ended;                             /* the file has no more bytes */
@@ -44,7 +47,7 @@ static int fill(struct lt_stream *s)
 /* The first bytes choose the form.  A pipe may give them one at a time. */
 static int begin(struct lt_stream *s)
 {
-    while (s->in_n < 4) {
+    while (s->in_n < 5) {
         ssize_t n = read(s->fd, s->in + s->in_n, IN_SIZE - s->in_n);
         if (n < 0 && errno == EINTR)
             continue;
@@ -66,6 +69,10 @@ static int begin(struct lt_stream *s)
         s->zst = ZSTD_createDStream();
         if (!s->zst)
             return lt_fail("%s: cannot start decompression", s->path);
+    } else if (s->in_n >= 5 && memcmp(s->in, "\xFD" "7zXZ", 5) == 0) {
+        s->form = XZ;
+        if (lzma_stream_decoder(&s->xz, UINT64_MAX, LZMA_CONCATENATED) != LZMA_OK)
+            return lt_fail("%s: cannot start decompression", s->path);
     }
     return 0;
 }
@@ -86,6 +93,7 @@ struct lt_stream *lt_stream_open(const char *path)
         return NULL;
     }
     struct lt_stream *s = lt_calloc(1, sizeof *s);
+    s->xz = (lzma_stream)LZMA_STREAM_INIT;
     s->fd = fd;
     s->path = lt_strdup(standard_input ? "standard input" : path);
     s->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
@@ -154,6 +162,27 @@ static int64_t read_zstd(struct lt_stream *s, uint8_t *p, size_t n)
     return (int64_t)out.pos;
 }
 
+static int64_t read_xz(struct lt_stream *s, uint8_t *p, size_t n)
+{
+    s->xz.next_out = p;
+    s->xz.avail_out = n;
+    while (s->xz.avail_out == n && !s->finished) {
+        if (fill(s))
+            return -1;
+        bool ended = s->in_at == s->in_n;
+        s->xz.next_in = s->in + s->in_at;
+        s->xz.avail_in = s->in_n - s->in_at;
+        lzma_ret rc = lzma_code(&s->xz, ended ? LZMA_FINISH : LZMA_RUN);
+        s->in_at = s->in_n - s->xz.avail_in;
+        s->finished = rc == LZMA_STREAM_END;
+        if (rc == LZMA_BUF_ERROR && ended)
+            return cut_short(s);
+        if (rc != LZMA_OK && rc != LZMA_STREAM_END && rc != LZMA_BUF_ERROR)
+            return damaged(s, rc == LZMA_MEM_ERROR ? "more memory is needed than there is" : "not xz data");
+    }
+    return (int64_t)(n - s->xz.avail_out);
+}
+
 static int64_t read_plain(struct lt_stream *s, uint8_t *p, size_t n)
 {
     if (fill(s))
@@ -166,7 +195,12 @@ static int64_t read_plain(struct lt_stream *s, uint8_t *p, size_t n)
 
 static int64_t decode(struct lt_stream *s, uint8_t *p, size_t n)
 {
-    return s->form == GZIP ? read_gzip(s, p, n) : s->form == ZSTANDARD ? read_zstd(s, p, n) : read_plain(s, p, n);
+    switch (s->form) {
+    case GZIP: return read_gzip(s, p, n);
+    case ZSTANDARD: return read_zstd(s, p, n);
+    case XZ: return read_xz(s, p, n);
+    default: return read_plain(s, p, n);
+    }
 }
 
 int64_t lt_stream_read(struct lt_stream *s, void *p, size_t n)
@@ -231,6 +265,7 @@ void lt_stream_close(struct lt_stream *s)
     if (s->form == GZIP)
         inflateEnd(&s->gz);
     ZSTD_freeDStream(s->zst);
+    lzma_end(&s->xz);
     if (s->fd > 0)
         close(s->fd);
     free(s->path);

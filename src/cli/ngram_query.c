@@ -4,7 +4,7 @@
 
 #define AT(f) offsetof(struct lt_ngram_query_options, f)
 static const struct lt_opt rows[] = {
-    { .key = "model", .help = "ARPA file, plain or compressed", .type = LT_STR, .at = AT(model),
+    { .key = "model", .help = "ARPA file, plain or compressed, or binary file", .type = LT_STR, .at = AT(model),
       .flags = LT_NEED | LT_ARG | LT_IN },
     { .key = "input", .help = "files of sentences, one a line; none or -: standard input", .type = LT_LIST,
       .at = AT(input), .flags = LT_ARG | LT_IN },

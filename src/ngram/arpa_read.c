@@ -12,9 +12,9 @@
  * The highest order has no back-offs.  The words before the last of an n-gram must themselves be an n-gram, as KenLM
  * asks too: the back-off weight of the context stands there.  What follows the first word may be missing (pruning
  * leaves such gaps); those ends are remembered as blanks. */
+#include "ngram/arpa.h"
 #include "base/ctx.h"
 #include "base/io.h"
-#include "ngram/ngram.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +32,9 @@ struct reader {
     uint64_t count[LT_NGRAM_ORDER_MAX];
     struct entry *entry;
     uint32_t n, cap;
+    uint32_t word[LT_NGRAM_ORDER_MAX], path[LT_NGRAM_ORDER_MAX];    /* the n-gram before; path[k]: of its first k + 1 */
+    bool any;                       /* there is one before, of the same order */
+    uint32_t *link;
     struct lt_ctx *c;
     struct lt_progress progress;
 };
@@ -190,39 +193,35 @@ static int known_word(const struct reader *r, struct lt_str word, uint32_t *id)
     return 0;
 }
 
-static uint32_t find(const struct lt_ngram *m, const uint32_t *word, int n)
+static int read_word(const struct reader *r, int i, struct lt_str word, uint32_t *id)
 {
-    uint32_t node = word[0];
-    for (int k = 1; k < n && node != LT_NGRAM_NONE; k++) node = lt_ngram_child(m, k - 1, node, word[k]);
-    return node;
-}
-
-/* Remembers the ends of an n-gram that are no n-grams themselves; where one is, its own ends have been seen to. */
-static void note_blanks(struct lt_ngram *m, const uint32_t *word, int n)
-{
-    for (int k = n - 1; k >= 2 && find(m, word + n - k, k) == LT_NGRAM_NONE; k--) {
-        bool fresh;
-        lt_map_put(&m->blank, (struct lt_str){ (const char *)(word + n - k), (size_t)k * sizeof *word }, &fresh);
-        if (!fresh) break;
-    }
+    *id = r->word[i];                                   /* often the same as a line before */
+    return r->any && lt_str_eq(r->m->vocabulary.entry[*id].key, word) ? 0 : known_word(r, word, id);
 }
 
 static int read_words(struct reader *r, int order, struct lt_str *rest, struct entry *e)
 {
-    uint32_t word[LT_NGRAM_ORDER_MAX];
+    uint32_t word = 0;
+    bool same = r->any;                                 /* all words so far are those of the line before */
     for (int i = 0; i < order; i++) {
         struct lt_str field;
         if (!take_field(rest, &field))
             return lt_fail("%s, line %llu: expected %d words after the probability, found %d", r->name,
                            (unsigned long long)r->number, order, i);
-        if (order == 1 ? new_word(r, field, &word[i]) : known_word(r, field, &word[i])) return -1;
+        if (order == 1 ? new_word(r, field, &word) : read_word(r, i, field, &word)) return -1;
+        same = same && word == r->word[i];
+        if (!same && i < order - 1) {
+            uint32_t before = i ? r->path[i - 1] : 0;
+            r->path[i] = !i ? word : before == LT_NGRAM_NONE ? before : lt_ngram_child(r->m, i - 1, before, word);
+        }
+        r->word[i] = word;
     }
-    e->word = word[order - 1];
-    e->parent = order == 1 ? 0 : find(r->m, word, order - 1);
+    r->any = true;
+    e->word = r->word[order - 1];
+    e->parent = order == 1 ? 0 : r->path[order - 2];
     if (e->parent == LT_NGRAM_NONE)
         return lt_fail("%s, line %llu: the words before the last are no %d-gram of this file", r->name,
                        (unsigned long long)r->number, order - 1);
-    if (order > 2) note_blanks(r->m, word, order);
     return 0;
 }
 
@@ -273,6 +272,44 @@ static int sort(struct reader *r, int order)
             return lt_fail("%s, line %llu: the same %d-gram stands in line %llu already", r->name,
                            (unsigned long long)r->entry[i].line, order, (unsigned long long)r->entry[i - 1].line);
     return 0;
+}
+
+/* Remembers that the n-gram of `count` words is the end of another and none itself, and so on with its own ends: known
+ * ones have been seen to. */
+static void note_blanks(struct lt_ngram *m, const uint32_t *word, int count)
+{
+    for (; count >= 2; word++, count--) {
+        uint32_t node = word[0];
+        bool fresh;
+        for (int k = 1; k < count && node != LT_NGRAM_NONE; k++) node = lt_ngram_child(m, k - 1, node, word[k]);
+        if (node != LT_NGRAM_NONE) break;
+        lt_map_put(&m->blank, (struct lt_str){ (const char *)word, (size_t)count * sizeof *word }, &fresh);
+        if (!fresh) break;
+    }
+}
+
+static void words_of(const struct lt_ngram *m, const uint32_t *node, int level, uint32_t *word)
+{
+    for (int k = 0; k <= level; k++) word[k] = m->level[k].word[node[k]];
+}
+
+uint32_t *lt_ngram_link(struct lt_ngram *m, int level, const uint32_t *lower)
+{
+    const struct lt_ngram_level *l = &m->level[level];
+    uint32_t *link = lt_alloc(LT_MAX(l->count, 1) * sizeof *link), node[LT_NGRAM_ORDER_MAX] = { 0 };
+    for (uint32_t i = 0; i < l->count; i++) {
+        node[level] = i;
+        for (int k = level; k >= 1; k--)
+            while (m->level[k - 1].child[node[k - 1] + 1] <= node[k]) node[k - 1]++;
+        uint32_t end = lower ? lower[node[level - 1]] : 0;
+        if (level == 1) link[i] = l->word[i];
+        else link[i] = end == LT_NGRAM_NONE ? end : lt_ngram_child(m, level - 2, end, l->word[i]);
+        if (link[i] != LT_NGRAM_NONE) continue;
+        uint32_t word[LT_NGRAM_ORDER_MAX];
+        words_of(m, node, level, word);
+        note_blanks(m, word + 1, level);
+    }
+    return link;
 }
 
 /* Entries into a level, and the ranges of the level below. */
@@ -328,6 +365,7 @@ static int read_section(struct reader *r, int order)
         return lt_fail("%s, line %llu: expected %s, found \"%.*s\"", r->name, (unsigned long long)r->number, head,
                        (int)LT_MIN(r->at.n, 40), r->at.p);
     r->n = 0;
+    r->any = false;
     for (;;) {
         if (next_full(r)) return -1;
         if (r->ended || *r->at.p == '\\') break;
@@ -343,6 +381,10 @@ static int read_section(struct reader *r, int order)
     if (order == 1) find_specials(r);
     if (sort(r, order)) return -1;
     settle(r, order - 1);
+    if (order == 1) return 0;
+    uint32_t *link = lt_ngram_link(r->m, order - 1, r->link);
+    free(r->link);
+    r->link = link;
     return 0;
 }
 
@@ -364,6 +406,7 @@ static int finish(struct reader *r, struct lt_ngram **out)
     r->m = lt_calloc(1, sizeof *r->m);
     int rc = read_all(r);
     free(r->entry);
+    free(r->link);
     lt_buf_free(&r->line);
     if (rc) lt_ngram_free(r->m);
     else *out = r->m;
@@ -376,7 +419,7 @@ int lt_ngram_parse(const char *name, struct lt_str text, struct lt_ngram **out)
     return finish(&r, out);
 }
 
-int lt_ngram_open(const char *path, struct lt_ctx *c, struct lt_ngram **out)
+int lt_ngram_read(const char *path, struct lt_ctx *c, struct lt_ngram **out)
 {
     struct reader r = { .name = path, .c = c, .stream = lt_stream_open(path) };
     if (!r.stream) return -1;

@@ -1,82 +1,78 @@
-/* ARPA files out. */
-#include "base/io.h"
-#include "ngram/ngram.h"
+/* ARPA files out of a loaded model.  lt_ngram_write spells them plainly, one figure after the other: what the sink of
+ * arpa_sink.c is compared with. */
+#include "ngram/stream.h"
+#include "base/digits.h"
 #include <stdlib.h>
 
-enum { WRITE_AT_ONCE = 1 << 20 };     /* bytes */
+struct spelling {
+    struct lt_buf *b;
+    const struct lt_map *vocabulary;
+    int level, order;
+};
 
 static void put_float(struct lt_buf *b, float v)
 {
-    char text[32];
-    for (int digits = 6; digits <= 9; digits++) {       /* nine always suffice */
-        snprintf(text, sizeof text, "%.*g", digits, (double)v);
-        if (strtof(text, NULL) == v) break;
-    }
-    lt_buf_str(b, text);
+    char text[LT_FLOAT_TEXT];
+    lt_buf_put(b, text, lt_float_text(v, text));
 }
 
-static bool listed(const struct lt_ngram *m, int level, uint32_t i)
+static int begin(void *self, const struct lt_ngram_shape *shape)
 {
-    return level || i != m->unk || m->unk_given;
+    struct spelling *s = self;
+    s->vocabulary = shape->vocabulary;
+    s->order = shape->order;
+    s->level = -1;
+    lt_buf_str(s->b, "\\data\\\n");
+    for (int k = 0; k < shape->order; k++)
+        lt_buf_fmt(s->b, "ngram %d=%llu\n", k + 1, (unsigned long long)shape->count[k]);
+    return 0;
 }
 
-static void put_ngram(const struct lt_ngram *m, int level, const uint32_t *node, struct lt_buf *b)
+static void reach_level(struct spelling *s, int level)
 {
-    const struct lt_ngram_level *l = &m->level[level];
-    uint32_t i = node[level];
-    put_float(b, l->prob[i]);
+    while (s->level < level) lt_buf_fmt(s->b, "\n\\%d-grams:\n", ++s->level + 1);
+}
+
+static int put(void *self, int level, const uint32_t *word, float prob, float backoff)
+{
+    struct spelling *s = self;
+    reach_level(s, level);
+    put_float(s->b, prob);
     for (int k = 0; k <= level; k++) {
-        struct lt_str word = lt_ngram_spelling(m, m->level[k].word[node[k]]);
-        lt_buf_char(b, k ? ' ' : '\t');
-        lt_buf_put(b, word.p, word.n);
+        struct lt_str w = s->vocabulary->entry[word[k]].key;
+        lt_buf_char(s->b, k ? ' ' : '\t');
+        lt_buf_put(s->b, w.p, w.n);
     }
-    if (l->backoff && (l->backoff[i] != 0 || l->child[i] < l->child[i + 1])) {
-        lt_buf_char(b, '\t');
-        put_float(b, l->backoff[i]);
+    if (backoff != 0) {
+        lt_buf_char(s->b, '\t');
+        put_float(s->b, backoff);
     }
-    lt_buf_char(b, '\n');
+    lt_buf_char(s->b, '\n');
+    return 0;
 }
 
-/* The n-grams of one level, in order: node[k] is the n-gram that the first k + 1 words of the current one make.  With a
- * writer, b is emptied into it whenever it has grown. */
-static void put_level(const struct lt_ngram *m, int level, struct lt_buf *b, struct lt_writer *w)
+static int end(void *self)
 {
-    uint32_t node[LT_NGRAM_ORDER_MAX] = { 0 };
-    for (uint32_t i = 0; i < m->level[level].count; i++) {
-        node[level] = i;
-        for (int k = level; k >= 1; k--)
-            while (m->level[k - 1].child[node[k - 1] + 1] <= node[k]) node[k - 1]++;
-        if (listed(m, level, i)) put_ngram(m, level, node, b);
-        if (!w || b->n < WRITE_AT_ONCE) continue;
-        lt_writer_put(w, b->p, b->n);
-        lt_buf_clear(b);
-    }
+    struct spelling *s = self;
+    reach_level(s, s->order - 1);
+    lt_buf_str(s->b, "\n\\end\\\n");
+    return 0;
 }
 
-static void put_model(const struct lt_ngram *m, struct lt_buf *b, struct lt_writer *w)
+static void give_up(void *self)
 {
-    lt_buf_str(b, "\\data\\\n");
-    for (int k = 0; k < m->order; k++)
-        lt_buf_fmt(b, "ngram %d=%lu\n", k + 1, (unsigned long)m->level[k].count - (k == 0 && !m->unk_given));
-    for (int k = 0; k < m->order; k++) {
-        lt_buf_fmt(b, "\n\\%d-grams:\n", k + 1);
-        put_level(m, k, b, w);
-    }
-    lt_buf_str(b, "\n\\end\\\n");
+    (void)self;
 }
 
 void lt_ngram_write(const struct lt_ngram *m, struct lt_buf *out)
 {
-    put_model(m, out, NULL);
+    struct spelling s = { .b = out };
+    struct lt_ngram_sink sink = { .begin = begin, .put = put, .end = end, .abort = give_up, .self = &s };
+    lt_ngram_stream(m, "model", NULL, NULL, &sink);     /* of memory: nothing can fail */
 }
 
 int lt_ngram_save(const struct lt_ngram *m, const char *path)
 {
-    struct lt_writer w;
-    struct lt_buf b = { 0 };
-    if (lt_writer_open(&w, path)) return -1;
-    put_model(m, &b, &w);
-    lt_writer_put(&w, b.p, b.n);
-    lt_buf_free(&b);
-    return lt_writer_commit(&w);
+    struct lt_ngram_sink sink;
+    return lt_arpa_sink_open(path, NULL, &sink) ? -1 : lt_ngram_stream(m, path, NULL, NULL, &sink);
 }

@@ -1,7 +1,7 @@
-/* The back end that runs a back-off n-gram model from an ARPA file.  Its tokens are the words of the model; text is cut
- * at white space, and a word that the model does not list is <unk>.
+/* The back end that runs a back-off n-gram model from an ARPA or a binary file.  Its tokens are the words of the model;
+ * text is cut at white space, and a word that the model does not list is <unk>.
  *     lathe perplexity news.arpa.gz held-out.txt
- *     lathe generate news.arpa --prompt "the house" */
+ *     lathe generate news.hash --prompt "the house" */
 #include "ngram/ngram.h"
 #include "text/tokenizer.h"
 
@@ -30,7 +30,7 @@ static const char split_at_spaces[] =
 /* <s> and </s> are special (decoding leaves them out) and yet ordinary words of a text that spells them. */
 static int words_tokenizer(const struct lt_ngram *m, struct lt_tokenizer **out)
 {
-    uint32_t n = m->vocabulary.count;
+    uint32_t n = lt_ngram_words(m);
     if (n > LT_TOK_IDS_MAX) return lt_fail("%lu words: tokens are fewer than %d", (unsigned long)n, LT_TOK_IDS_MAX);
     struct lt_str *piece = lt_alloc(n * sizeof *piece);
     for (uint32_t i = 0; i < n; i++) piece[i] = lt_ngram_spelling(m, i);
@@ -55,9 +55,9 @@ static int words_tokenizer(const struct lt_ngram *m, struct lt_tokenizer **out)
 static int check(const struct session *s, const int32_t *token, int n)
 {
     for (int i = 0; i < n; i++)
-        if (token[i] < 0 || (uint32_t)token[i] >= s->m->vocabulary.count)
+        if (token[i] < 0 || (uint32_t)token[i] >= lt_ngram_words(s->m))
             return lt_fail("token %d is not below the vocabulary of %lu words", token[i],
-                           (unsigned long)s->m->vocabulary.count);
+                           (unsigned long)lt_ngram_words(s->m));
     return 0;
 }
 
@@ -84,10 +84,10 @@ static int ngram_feed(void *self, const int32_t *token, int n)
 static const float *ngram_logits(void *self, int *vocab)
 {
     struct session *s = self;
-    if (!s->row) s->row = lt_alloc(s->m->vocabulary.count * sizeof *s->row);
+    if (!s->row) s->row = lt_alloc(lt_ngram_words(s->m) * sizeof *s->row);
     lt_ngram_row(s->m, &s->state, LN10, s->row);
     if (s->m->bos != LT_NGRAM_NONE) s->row[s->m->bos] = (float)NEVER;
-    *vocab = (int)s->m->vocabulary.count;
+    *vocab = (int)lt_ngram_words(s->m);
     return s->row;
 }
 
@@ -165,10 +165,10 @@ static const struct lt_session_type session_type = {
 /* ---- the model ---- */
 static bool ngram_claims(const char *path)
 {
-    static const char *const end[] = { ".arpa", ".arpa.gz", ".arpa.zst" };
+    static const char *const end[] = { ".arpa", ".arpa.gz", ".arpa.zst", ".arpa.xz" };
     for (int i = 0; i < LT_COUNT(end); i++)
         if (lt_str_ends(lt_str(path), end[i])) return true;
-    return false;
+    return lt_ngram_is_binary(path);
 }
 
 static void ngram_close(void *self)
@@ -205,15 +205,16 @@ static const struct lt_tokenizer *ngram_tokenizer(void *self)
 }
 
 static const struct lt_opt rows[] = {
-    { .key = "path", .help = "ARPA file, plain or compressed", .type = LT_STR, .at = offsetof(struct options, path),
-      .flags = LT_NEED | LT_ARG | LT_IN },
+    { .key = "path", .help = "ARPA file, plain or compressed, or binary file", .type = LT_STR,
+      .at = offsetof(struct options, path), .flags = LT_NEED | LT_ARG | LT_IN },
     { 0 },
 };
 const struct lt_lm_type lt_lm_ngram = {
-    .m = { .name = "ngram", .brief = "back-off n-gram models over words, from ARPA files",
+    .m = { .name = "ngram", .brief = "back-off n-gram models over words, from ARPA and binary files",
            .size = sizeof(struct options), .opts = rows,
            .doc = "log p(w | h) = log prob(h w) when h w is listed, else log backoff(h) + log p(w | shorter h)\n"
-                  "Files: NAME.arpa, NAME.arpa.gz, NAME.arpa.zst; any other name as ngram:path=NAME.\n"
+                  "Files: NAME.arpa, NAME.arpa.gz, .zst or .xz, and what `lathe ngram convert` writes; any other ARPA\n"
+                  "file as ngram:path=NAME.\n"
                   "example: lathe perplexity news.arpa.gz held-out.txt" },
     .claims = ngram_claims, .open = ngram_open, .session = ngram_session, .tokenizer = ngram_tokenizer,
     .close = ngram_close,

@@ -27,8 +27,29 @@ struct lt_ngram_sink {
     void *self;
 };
 
-/* Opens the sink of a file.  format: "arpa" (compressed where the name ends in .gz, .zst or .xz), or "auto", which goes
- * by the name and takes ARPA when that says nothing.  Open it last: only end and abort close it. */
+/* A loaded model into a sink, whatever its layout; a binary file's checksum is compared on the way.  Ends or aborts the
+ * sink.  name: of the model, for messages.  keep (NULL: all): whether an n-gram goes; of an n-gram that goes the words
+ * before the last go too, and so do all of its words and the marks. */
+typedef bool lt_ngram_keep_fn(void *self, int level, uint64_t index, const uint32_t *word);
+struct lt_ngram_choice { lt_ngram_keep_fn *keep; void *self; };
+int lt_ngram_stream(const struct lt_ngram *m, const char *name, const struct lt_ngram_choice *choice,
+                    struct lt_ctx *c, struct lt_ngram_sink *to);
+/* As lt_ngram_open, but always in the levels. */
+int lt_ngram_load(const char *path, struct lt_ctx *c, struct lt_ngram **out);
+/* The index of an n-gram of n words, LT_NGRAM_NONE: it is not listed. */
+uint32_t lt_ngram_index(const struct lt_ngram *m, const uint32_t *word, int n);
+
+/* Every n-gram of a level, in order: index counts them, word is level + 1 ids.  Stops where fn does not give 0, and
+ * gives that. */
+typedef int lt_ngram_each_fn(void *self, uint64_t index, const uint32_t *word);
+int lt_ngram_each(const struct lt_ngram *m, int level, lt_ngram_each_fn *fn, void *self);
+
+/* The sink that keeps a model in memory, in the levels: *out is set by end. */
+void lt_ngram_collect(struct lt_ngram **out, struct lt_ngram_sink *sink);
+
+/* Opens the sink of a file.  format: "arpa" (compressed where the name ends in .gz, .zst or .xz; "-" is standard
+ * output), "hash", "trie", or "auto", which goes by the name: .arpa, .hash or .trie is in it, else ARPA.  Open it last:
+ * only end and abort close it. */
 int lt_ngram_sink_open(const char *path, const char *format, struct lt_ctx *c, struct lt_ngram_sink *out);
 int lt_arpa_sink_open(const char *path, struct lt_ctx *c, struct lt_ngram_sink *out);
 

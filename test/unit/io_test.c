@@ -4,6 +4,7 @@
 #include "base/ctx.h"
 #include <errno.h>
 #include <sys/stat.h>
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -130,6 +131,13 @@ static void squeeze(struct lt_buf *out, const char *form, const char *text, size
         ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
         out->n += ZSTD_compress2(c, to, ZSTD_compressBound(n), text, n);
         ZSTD_freeCCtx(c);
+    } else if (strcmp(form, "xz") == 0) {
+        size_t bound = lzma_stream_buffer_bound(n);
+        uint8_t *to = (uint8_t *)lt_buf_room(out, bound);
+        size_t made = 0;
+        assert_int_equal(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, (const uint8_t *)text, n, to, &made, bound),
+                         LZMA_OK);
+        out->n += made;
     } else {
         z_stream z = { 0 };
         assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
@@ -186,14 +194,16 @@ static void try_form(const char *folder, const char *form)
 static void test_stream__plain(void **state) { try_form(*state, "plain"); }
 static void test_stream__gzip(void **state) { try_form(*state, "gz"); }
 static void test_stream__zstandard(void **state) { try_form(*state, "zst"); }
+static void test_stream__xz(void **state) { try_form(*state, "xz"); }
 
 static void test_stream__damage_is_named(void **state)
 {
     const char *path = lt_test_path(*state, "x");
     struct lt_buf packed = { 0 };
-    for (int form = 0; form < 2; form++) {
+    static const char *const forms[] = { "zst", "gz", "xz" };
+    for (int form = 0; form < LT_COUNT(forms); form++) {
         lt_buf_clear(&packed);
-        squeeze(&packed, form ? "gz" : "zst", "The quick brown fox jumps over the lazy dog, twice and again", 60);
+        squeeze(&packed, forms[form], "The quick brown fox jumps over the lazy dog, twice and again", 60);
         memset(packed.p + packed.n / 2, 0x5a, 8);
         assert_ok(lt_file_save(path, packed.p, packed.n));
         struct lt_stream *s = lt_stream_open(path);
@@ -375,6 +385,7 @@ int main(void)
         WITH_FOLDER(test_stream__plain),
         WITH_FOLDER(test_stream__gzip),
         WITH_FOLDER(test_stream__zstandard),
+        WITH_FOLDER(test_stream__xz),
         WITH_FOLDER(test_stream__damage_is_named),
         WITH_FOLDER(test_stream__lines_at_the_edges),
         WITH_FOLDER(test_hash__names_contents_and_no_times),
