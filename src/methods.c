@@ -14,6 +14,7 @@
     X(inspect) \
     X(lab) \
     X(ngram_build) \
+    X(ngram_glm) \
     X(ngram_query) \
     X(pack) \
     X(perplexity) \
@@ -73,6 +74,7 @@
     X(wordpiece)
 #define LMS(X) \
     X(fake) \
+    X(glm) \
     X(ngram) \
     X(transformer)
 #define SMOOTHINGS(X) \
