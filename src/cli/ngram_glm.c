@@ -11,6 +11,8 @@ static const struct lt_opt rows[] = {
       .max = LT_GLM_ORDER_MAX },
     { .key = "skips", .help = "which word of a context may be left out; first: modified Kneser-Ney", .type = LT_STR,
       .at = AT(skips), .text = "all|first", .flags = LT_ENUM },
+    { .key = "ratio", .help = "weight of leaving out a word against leaving out the one after it; 1: the paper's",
+      .type = LT_REAL, .at = AT(ratio), .dflt = 3, .min = 1, .max = LT_GLM_RATIO_MAX },
     { .key = "memory", .help = "MiB that counting may take; a text that needs more is refused", .type = LT_INT,
       .at = AT(memory), .dflt = 4096, .min = 1, .max = 1 << 24, .flags = LT_FREE },
     { 0 },
@@ -26,9 +28,8 @@ const struct lt_verb lt_verb_ngram_glm = {
            .paper = "ACL:P14-1108", .size = sizeof(struct lt_glm_build_options), .opts = rows,
            .doc = "Where an n-gram model falls back on the context without its first word, this one falls back on the\n"
                   "mean over leaving out any of its words, again and again, with discounts for each pattern of words.\n"
-                  "Every line with words in it is a sentence.  A pattern of order 5 takes up to 8 bytes a word and 12 a\n"
-                  "context, and there are 16: 5 MB of text make a file of about 150 MB.  It opens at once and is\n"
-                  "measured and talked to like any model.\n"
+                  "Every line with words in it is a sentence.  Order 5 has 16 patterns, and 5 MB of text make a file\n"
+                  "of about 150 MB.  It opens at once and is measured and talked to like any model.\n"
                   "example: lathe ngram glm text/ --order 4 --min_count 2 --output text.glm\n"
                   "example: lathe ngram glm novel.txt --validation 0.1 --held_out held-out.jsonl --output novel.glm" },
     .run = run,

@@ -188,8 +188,9 @@ static const struct lt_opt rows[] = {
 const struct lt_lm_type lt_lm_glm = {
     .m = { .name = "glm", .brief = "Generalized Language Models: skip n-grams under modified Kneser-Ney",
            .paper = "ACL:P14-1108", .size = sizeof(struct options), .opts = rows,
-           .doc = "p_S(w | h) = max(c(h_S w) - D_S, 0) / c(h_S) + gamma_S(h) mean over j in S of p_(S without j)(w | h)\n"
-                  "S: the places of the context that are kept; the mean is over leaving out one more word.\n"
+           .doc = "p_S(w | h) = max(c(h_S w) - D_S, 0) / c(h_S) + gamma_S(h) mean over j in S of p_(S less j)(w | h)\n"
+                  "S: the places of the context that are kept; the mean is over leaving out one more word, place j\n"
+                  "with the weight ratio^(j - 1).\n"
                   "example: lathe perplexity text.glm held-out.jsonl" },
     .claims = lt_glm_is, .open = glm_open, .session = glm_session, .tokenizer = glm_tokenizer, .close = glm_close,
 };

@@ -1,5 +1,5 @@
-/* Estimating GLM files.  Places of the text are sorted once by the words that end there, so that equal n-grams of every
- * length lie side by side; then, pattern by pattern, the different n-grams that a pattern counts are sorted by the words
+/* Estimating GLM files.  Places of the text are sorted once by the words that end there, so that equal n-grams of
+ * every length lie side by side; then, pattern by pattern, the different n-grams that it counts are sorted by the words
  * that it keeps.  Sorting is by counting, a word at a time: no comparison, and the same order everywhere.  Each pattern
  * is written as soon as it is counted. */
 #include "ngram/glm_model.h"
@@ -15,10 +15,11 @@ struct estimate {
     const struct lt_sentences *s;
     int order;
     bool first_only;
+    double ratio;
     struct sorting sort;
     uint32_t *place;                        /* every word but <s>, by the words that end there, the last one first */
     uint32_t places;
-    uint8_t *before;                        /* [n]: words before it in its sentence, <s> among them, at most the order */
+    uint8_t *before;                        /* [n]: words before it in its sentence, <s> included; at most the order */
     uint32_t *rep[LT_GLM_PATTERNS];         /* a place of each context; NULL: no pattern goes on from it */
     uint32_t contexts[LT_GLM_PATTERNS];
     struct lt_writer w;
@@ -79,7 +80,7 @@ static bool same(const struct estimate *e, uint32_t a, uint32_t b, int length)
     return true;
 }
 
-/* Adds the different n-grams of a length, each with weight 1 or its occurrences; `begins`: only those with <s> first. */
+/* Adds the different n-grams of a length with weight 1 or their occurrences; `begins`: only those with <s> first. */
 static void add_ngrams(const struct estimate *e, int length, bool begins, bool occurrences, struct items *out)
 {
     uint32_t last = LT_GLM_NONE;
@@ -291,7 +292,7 @@ static int put_patterns(struct estimate *e, struct lt_ctx *c)
 static int write_file(struct estimate *e, struct lt_ctx *c, const char *path)
 {
     struct lt_glm_header h = { .magic = LT_GLM_MAGIC, .version = LT_GLM_VERSION, .order = (uint32_t)e->order,
-                               .first_only = e->first_only, .words = e->s->vocabulary.count,
+                               .first_only = e->first_only, .words = e->s->vocabulary.count, .ratio = e->ratio,
                                .spelling_size = spelling_size(&e->s->vocabulary) };
     if (h.spelling_size > UINT32_MAX) return lt_fail("the words have more than 4 GiB of letters");
     if (lt_writer_open(&e->w, path)) return -1;
@@ -319,7 +320,8 @@ int lt_glm_estimate(const struct lt_sentences *s, const struct lt_glm_how *how, 
     if (need > how->memory)
         return lt_fail("counting %zu words takes %zu MiB, more than the %zu MiB it may (--memory)", s->n, need >> 20,
                        how->memory >> 20);
-    struct estimate e = { .s = s, .order = how->order, .first_only = how->first_only };
+    struct estimate e = { .s = s, .order = how->order, .first_only = how->first_only,
+                          .ratio = how->ratio };
     e.sort = (struct sorting){ .token = s->token, .words = s->vocabulary.count,
                                .bucket = lt_alloc(((size_t)s->vocabulary.count + 2) * sizeof(uint32_t)) };
     sort_places(&e);
@@ -340,7 +342,7 @@ int lt_glm_build_run(const struct lt_glm_build_options *o, struct lt_ctx *c)
     struct lt_sentences_how text = o->text;
     struct lt_sentences s;
     struct lt_glm_how how = { .order = (int)o->order, .first_only = !strcmp(o->skips, "first"),
-                              .memory = (size_t)o->memory << 20 };
+                              .ratio = o->ratio, .memory = (size_t)o->memory << 20 };
     text.memory = how.memory;
     int rc = lt_sentences_read(&text, c, &s);
     if (!rc) rc = lt_glm_estimate(&s, &how, c, o->output);

@@ -71,12 +71,17 @@ static int read_all(struct lt_glm *m, struct cursor *c)
     if (h->order < 2 || h->order > LT_GLM_ORDER_MAX || h->first_only > 1 || h->words < LT_SENTENCES_MARKS ||
         h->words > INT32_MAX)
         return lt_fail("order %u over %u words: the file is damaged", (unsigned)h->order, (unsigned)h->words);
+    if (!(h->ratio >= 1 && h->ratio <= LT_GLM_RATIO_MAX))
+        return lt_fail("a ratio of %g: the file is damaged", h->ratio);
     if (h->file_size != c->n)
         return lt_fail("expected %llu bytes, found %zu: the file was cut short or changed",
                        (unsigned long long)h->file_size, c->n);
     m->order = (int)h->order;
     m->first_only = h->first_only;
     m->words = h->words;
+    m->ratio = h->ratio;
+    m->lean[0] = 1;
+    for (int i = 1; i < m->order - 1; i++) m->lean[i] = m->lean[i - 1] * m->ratio;
     if (read_words(m, c, h->spelling_size)) return -1;
     for (uint32_t mask = 0; mask < 1u << (m->order - 1); mask++)
         if (lt_glm_has(m->first_only, mask) && read_pattern(m, c, mask)) return -1;
@@ -168,8 +173,10 @@ static void hand_down(const struct lt_glm *m, struct lt_glm_view *v, uint32_t ma
         v->weight[mask ^ lt_glm_top(mask)] += rest;
         return;
     }
-    double each = rest / __builtin_popcount(mask);
-    for (uint32_t left = mask; left; left &= left - 1) v->weight[mask ^ (left & -left)] += each;
+    double all = 0;
+    for (uint32_t left = mask; left; left &= left - 1) all += m->lean[__builtin_ctz(left)];
+    for (uint32_t left = mask; left; left &= left - 1)
+        v->weight[mask ^ (left & -left)] += rest * m->lean[__builtin_ctz(left)] / all;
 }
 
 void lt_glm_look(const struct lt_glm *m, const int32_t *word, int n, struct lt_glm_view *v)

@@ -8,10 +8,12 @@
  *     p_S(w | h) = max(c(h_S w) - D_S(c), 0) / c(h_S)  +  gamma_S(h) * mean over j in S of p_(S without j)(w | h)
  *     p_{}(w)    = the same over words alone, with the uniform distribution below it
  *
- * A pattern that h does not match gives the mean alone.  Discounts D1, D2, D3+ are those of Chen and Goodman, of each
- * pattern.  <s> has nothing before it: kept words that begin with it count their occurrences when none is left out
- * between them (as modified Kneser-Ney has it), else the ways to fill the gaps.  With only the first word ever left out
- * ("first") the model is interpolated modified Kneser-Ney.
+ * The paper's mean is plain.  Here place j has the weight ratio^(j - 1): words further away are left out rather than
+ * nearer ones, which is what makes the model better than modified Kneser-Ney (doc/decisions/skip-ngrams.md); a ratio
+ * of 1 is the paper's.  A pattern that h does not match gives the mean alone.  Discounts D1, D2, D3+ are those of Chen
+ * and Goodman, of each pattern.  <s> has nothing before it: kept words that begin with it count their occurrences when
+ * none is left out between them (as modified Kneser-Ney has it), else the ways to fill the gaps.  With only the first
+ * word ever left out ("first") the model is interpolated modified Kneser-Ney.
  *
  * The file is mapped (doc/formats/glm.md); every index read from it is checked where it is used. */
 #ifndef LT_GLM_MODEL_H
@@ -22,6 +24,7 @@
 
 enum { LT_GLM_ORDER_MAX = 8, LT_GLM_PATTERNS = 1 << (LT_GLM_ORDER_MAX - 1) };
 #define LT_GLM_NONE UINT32_MAX
+#define LT_GLM_RATIO_MAX 1000.0
 #define LT_GLM_MAGIC "LTGLM\r\n"        /* with its NUL eight bytes */
 enum { LT_GLM_VERSION = 1 };
 
@@ -38,6 +41,7 @@ struct lt_glm {
     struct lt_file file;
     int order;
     bool first_only;
+    double ratio, lean[LT_GLM_ORDER_MAX - 1];   /* lean[k - 1]: weight of leaving out place k */
     uint32_t words;
     const uint32_t *spelling_at;            /* [words + 1] into spelling */
     const char *spelling;
@@ -64,12 +68,17 @@ double lt_glm_prob(const struct lt_glm *m, const struct lt_glm_view *v, uint32_t
 void lt_glm_row(const struct lt_glm *m, const struct lt_glm_view *v, double *out);  /* [words]; the same numbers */
 
 /* ---- estimation ---- */
-struct lt_glm_how { int order; bool first_only; size_t memory; };
+struct lt_glm_how { int order; bool first_only; double ratio; size_t memory; };
 /* Counts, discounts and writes the file.  Discounts that do not follow from the counts are 0.5, 1, 1.5, and a note says
  * for which patterns. */
 int lt_glm_estimate(const struct lt_sentences *s, const struct lt_glm_how *how, struct lt_ctx *c, const char *path);
 
-struct lt_glm_build_options { struct lt_sentences_how text; const char *output, *skips; int64_t order, memory; };
+struct lt_glm_build_options {
+    struct lt_sentences_how text;
+    const char *output, *skips;
+    double ratio;
+    int64_t order, memory;
+};
 int lt_glm_build_run(const struct lt_glm_build_options *o, struct lt_ctx *c);       /* `lathe ngram glm` */
 
 /* ---- what reader and writer share ---- */
@@ -77,12 +86,13 @@ struct lt_glm_header {
     char magic[8];
     uint32_t version, order, first_only, words;
     uint64_t spelling_size, file_size;
+    double ratio;
 };
 struct lt_glm_block {                       /* before the arrays of a pattern, in the order of the masks */
     uint32_t mask, parents, contexts, nexts;
     double discount[3];
 };
-_Static_assert(sizeof(struct lt_glm_header) == 40 && sizeof(struct lt_glm_block) == 40, "no holes");
+_Static_assert(sizeof(struct lt_glm_header) == 48 && sizeof(struct lt_glm_block) == 40, "no holes");
 static inline bool lt_glm_has(bool first_only, uint32_t mask) { return !first_only || !(mask & (mask + 1)); }
 static inline uint32_t lt_glm_top(uint32_t mask) { return mask ? 1u << (31 - __builtin_clz(mask)) : 0; }
 

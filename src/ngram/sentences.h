@@ -1,4 +1,4 @@
-/* Text for the models that are estimated in memory: documents cut into sentences, one a line, and sentences into words. */
+/* Text for the models that are estimated in memory: documents cut into sentences, one a line, sentences into words. */
 #ifndef LT_SENTENCES_H
 #define LT_SENTENCES_H
 

@@ -9,6 +9,7 @@ enum { WORDS = 7, ORDER = 5, CELLS = 7 * 7 * 7 * 7 * 7, MASKS = 16 };   /* three
 struct long_way {
     int order;
     bool first_only;
+    double ratio;
     double seen[ORDER + 1][CELLS];          /* occurrences of n-grams by length; the word itself is the lowest digit */
     double count[MASKS][CELLS];             /* by kept words, 0 where none is kept */
     double d[MASKS][4];
@@ -69,15 +70,15 @@ static void count_pattern(struct long_way *l, int mask)
 /* history: a cell whose last digit is free */
 static double by_definition(const struct long_way *l, int mask, int history, int word)
 {
-    int at = kept(history / WORDS * WORDS, mask), left = 0, topmost = 0;
-    double lower = 0, total = 0, off = 0;
+    int at = kept(history / WORDS * WORDS, mask), topmost = 0;
+    double lower = 0, lean = 0, total = 0, off = 0;
     for (int k = 0; k < ORDER - 1; k++) topmost = mask >> k & 1 ? 1 << k : topmost;
     for (int k = 0; k < ORDER - 1; k++) {
         if (!(mask >> k & 1) || (l->first_only && 1 << k != topmost)) continue;
-        lower += by_definition(l, mask ^ 1 << k, history, word);
-        left++;
+        lower += pow(l->ratio, k) * by_definition(l, mask ^ 1 << k, history, word);
+        lean += pow(l->ratio, k);
     }
-    lower = mask ? lower / left : 1.0 / (WORDS - 1);
+    lower = mask ? lower / lean : 1.0 / (WORDS - 1);
     for (int w = 0; w < WORDS; w++) {
         double c = l->count[mask][at + w];
         total += c;
@@ -108,12 +109,12 @@ static void make_text(struct lt_sentences *s, int sentences, uint64_t seed)
     lt_buf_free(&b);
 }
 
-static struct lt_glm *estimate(const struct lt_sentences *s, int order, bool first_only, const char *folder,
-                               struct lt_ctx *c)
+static struct lt_glm *estimate(const struct lt_sentences *s, int order, bool first_only, double ratio,
+                               const char *folder, struct lt_ctx *c)
 {
     struct lt_glm *m;
     const char *path = lt_test_path(folder, "x.glm");
-    struct lt_glm_how how = { .order = order, .first_only = first_only, .memory = 1 << 28 };
+    struct lt_glm_how how = { .order = order, .first_only = first_only, .ratio = ratio, .memory = 1 << 28 };
     assert_ok(lt_glm_estimate(s, &how, c, path));
     assert_ok(lt_glm_open(path, &m));
     return m;
@@ -142,7 +143,7 @@ static void compare_all(const struct long_way *l, const struct lt_glm *m)
         }
 }
 
-static void compare(int sentences, uint64_t seed, bool first_only)
+static void compare(int sentences, uint64_t seed, bool first_only, double ratio)
 {
     char *folder = lt_test_temp();
     struct lt_sentences s;
@@ -152,8 +153,9 @@ static void compare(int sentences, uint64_t seed, bool first_only)
         struct long_way *l = lt_calloc(1, sizeof *l);
         l->order = order;
         l->first_only = first_only;
+        l->ratio = ratio;
         count_text(l, &s);
-        struct lt_glm *m = estimate(&s, order, first_only, folder, NULL);
+        struct lt_glm *m = estimate(&s, order, first_only, ratio, folder, NULL);
         for (int mask = 0; mask < 1 << (order - 1); mask++) {
             if (first_only && (mask & (mask + 1))) continue;
             count_pattern(l, mask);
@@ -170,16 +172,17 @@ static void compare(int sentences, uint64_t seed, bool first_only)
 static void test_glm__equals_its_definition(void **state)
 {
     (void)state;
-    compare(60, 1, false);
-    compare(12, 2, false);                  /* few n-grams: discounts that do not follow from counts */
+    compare(60, 1, false, 1);
+    compare(60, 1, false, 2.5);
+    compare(12, 2, false, 3);                /* few n-grams: discounts that do not follow from counts */
 }
 
 /* Leaving out the first word alone is modified Kneser-Ney: the table of plain patterns has its counts. */
 static void test_glm__first_word_alone_is_kneser_ney(void **state)
 {
     (void)state;
-    compare(60, 1, true);
-    compare(12, 3, true);
+    compare(60, 1, true, 1);
+    compare(12, 3, true, 7);
 }
 
 struct heard { struct lt_buf text; };
@@ -195,9 +198,9 @@ static void test_glm__says_where_discounts_are_the_usual_ones(void **state)
     struct lt_sentences s;
     lt_sentences_init(&s);
     assert_ok(lt_sentences_add(&s, lt_str("a b a")));
-    struct lt_glm *m = estimate(&s, 3, false, folder, c);
-    assert_string_equal(h.text.p, "no discounts follow from the counts of 4 patterns (w, x w, x _ w, x x w); the usual 0.5, "
-                                  "1 and 1.5 are taken there");
+    struct lt_glm *m = estimate(&s, 3, false, 1, folder, c);
+    assert_string_equal(h.text.p, "no discounts follow from the counts of 4 patterns (w, x w, x _ w, x x w); the usual "
+                                  "0.5, 1 and 1.5 are taken there");
     assert_float_equal(m->pattern[2].discount[2], 1, 0);
     lt_glm_free(m);
     lt_sentences_release(&s);
@@ -264,7 +267,7 @@ static void test_glm__damaged_files(void **state)
     struct lt_sentences s;
     struct lt_buf file = { 0 };
     make_text(&s, 20, 5);
-    lt_glm_free(estimate(&s, 3, false, folder, NULL));
+    lt_glm_free(estimate(&s, 3, false, 1, folder, NULL));
     assert_ok(lt_file_read(lt_test_path(folder, "x.glm"), &file));
     uint8_t *p = lt_aligned(file.n);
     struct lt_glm *m;
@@ -275,8 +278,8 @@ static void test_glm__damaged_files(void **state)
     static const struct { size_t at; uint32_t value; const char *says; } bad[] = {
         { 0, 1, "expected a GLM file" },         { 8, 9, "version 9" },
         { 12, 99, "order 99" },                  { 20, 2000, "cut short inside its words" },
-        { 32, 7, "expected 7 bytes" },           { 44, 0xffffffff, "contradict" },
-        { 24, 1 << 30, "cut short" },
+        { 32, 7, "expected 7 bytes" },           { 52, 0xffffffff, "contradict" },
+        { 24, 1 << 30, "cut short" },          { 44, 0, "a ratio of" },
     };
     for (int i = 0; i < LT_COUNT(bad); i++) {
         memcpy(p, file.p, file.n);
