@@ -14,6 +14,7 @@
     X(inspect) \
     X(lab) \
     X(ngram_build) \
+    X(ngram_classes) \
     X(ngram_glm) \
     X(ngram_query) \
     X(pack) \
@@ -73,6 +74,8 @@
     X(unigram) \
     X(wordpiece)
 #define LMS(X) \
+    X(cache) \
+    X(class) \
     X(fake) \
     X(glm) \
     X(ngram) \
