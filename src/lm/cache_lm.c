@@ -3,7 +3,8 @@
  *     p(w | h) = (1 - a - b) base(w | h) + a cache(w) + b cache(w | previous word)
  *     cache(w) = sum over the last `size` tokens of decay^age, where the token is w, over the same for all
  *
- * A cache that holds nothing gives its share to the base.  The paper keeps one cache for each part of speech; this is
+ * A cache that holds nothing gives its share to the base.  The begin token is not remembered, nor is <unk>, which is
+ * another word every time.  The paper keeps one cache for each part of speech; this is
  * one for all words, and the pair cache is ours.  Figures are computed anew from the tokens held, so taking tokens back
  * leaves no trace.
  *     lathe perplexity cache:path=news.arpa,weight=0.1,size=500 held-out.txt */
@@ -14,7 +15,7 @@
 #include <string.h>
 
 struct options { const char *path; double weight, pair_weight, decay; int64_t size; };
-struct model { struct lt_lm base; struct options o; int32_t bos; };
+struct model { struct lt_lm base; struct options o; int32_t bos, unk; };      /* -1: none */
 struct session {
     const struct model *m;
     struct lt_session base;
@@ -40,7 +41,7 @@ static struct sums walk(const struct session *s, cell_fn *fn, void *self)
     double weight = 1;
     int first = first_of(s);
     for (int i = s->count - 1; i >= first; i--, weight *= s->m->o.decay) {
-        if (s->token[i] == s->m->bos) continue;
+        if (s->token[i] == s->m->bos || s->token[i] == s->m->unk) continue;
         bool pair = i > first && s->token[i - 1] == s->token[s->count - 1];
         t.all += weight;
         if (pair) t.pairs += weight;
@@ -118,9 +119,10 @@ static const float *cache_logits(void *self, int *vocab)
     struct spread to = { s->p, n, share_out(s, walk(s, ignore, NULL)) };
     for (int i = 0; i < n; i++) s->p[i] = 0;
     walk(s, spread, &to);
+    double all = top + log(sum), rest = log_of(to.w.base);
     for (int i = 0; i < n; i++) {
-        double base = (double)x[i] - top - log(sum);
-        s->row[i] = s->p[i] > 0 ? (float)log_of(to.w.base * exp(base) + s->p[i]) : (float)(log_of(to.w.base) + base);
+        double base = (double)x[i] - all;
+        s->row[i] = s->p[i] > 0 ? (float)log_of(to.w.base * exp(base) + s->p[i]) : (float)(rest + base);
     }
     *vocab = n;
     return s->row;
@@ -232,6 +234,7 @@ static int cache_open(const void *v, struct lt_ctx *c, void **self)
         rc = lt_fail("%s: %s models give no log-probabilities to mix with", o->path, m->base.type->m.name);
     const struct lt_tokenizer *t = rc ? NULL : cache_tokenizer(m);
     m->bos = t ? lt_tokenizer_bos(t) : -1;
+    m->unk = t ? lt_tokenizer_id(t, "<unk>") : -1;
     if (rc) cache_close(m);
     else *self = m;
     return rc;
