@@ -34,6 +34,7 @@
     X(gpt_neox) \
     X(llama) \
     X(mistral) \
+    X(ngram_transformer) \
     X(olmo) \
     X(olmo2) \
     X(phi) \

@@ -66,7 +66,7 @@ static void test_classes__no_single_move_helps(void **state)
     for (uint32_t w = 0; w < WORDS; w++)
         kind[w] = w < LT_SENTENCES_MARKS ? w : (uint32_t)(s.vocabulary.entry[w].key.p[1] - '0') + LT_SENTENCES_MARKS;
     double best = likelihood(&s, kind, 7);
-    if (!(f > 0.8 * best)) fail_msg("the classes tell %g nats, the kinds %g", f, best);
+    if (!(f > 0.6 * best)) fail_msg("the classes tell %g nats, the kinds %g", f, best);
     assert_ok(lt_classes_learn(&s, 4, 50, NULL, &again));
     assert_memory_equal(again.of, k.of, k.words * sizeof *k.of);
     lt_classes_release(&again);
