@@ -15,6 +15,7 @@
     X(lab) \
     X(ngram_build) \
     X(ngram_classes) \
+    X(ngram_compile) \
     X(ngram_glm) \
     X(ngram_query) \
     X(pack) \

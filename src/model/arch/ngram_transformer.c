@@ -65,7 +65,7 @@ static const struct lt_opt rows[] = {
     LT_HYPER_SIZES, LT_HYPER_KV_HEADS, LT_HYPER_HEAD_DIM,
     LT_ROW_ENUM(ngram_transformer, "attention", attention, "sparsemax|hard|softmax", "how scores become weights"),
     LT_ROW_BOOL(ngram_transformer, "compiled", compiled, 0, "written from an n-gram model: refuses to run rounded"),
-    LT_ROW_REAL(lt_hyper, "initializer_range", initializer_range, 0.2, 0, 10, "standard deviation of new weights"),
+    LT_ROW_REAL(lt_hyper, "initializer_range", initializer_range, 0.1, 0, 10, "standard deviation of new weights"),
     { 0 },
 };
 const struct lt_arch lt_arch_ngram_transformer = {
