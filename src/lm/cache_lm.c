@@ -269,7 +269,7 @@ const struct lt_lm_type lt_lm_cache = {
     .m = { .name = "cache", .brief = "another model that remembers the words said a moment ago",
            .paper = "doi:10.1109/34.56193", .size = sizeof(struct options), .opts = rows,
            .doc = "p(w | h) = (1 - weight - pair_weight) base(w | h) + weight cache(w) + pair_weight cache(w | last)\n"
-                  "cache(w): decay^age summed where w stood among the last `size` tokens, over the sum for all tokens.\n"
+                  "cache(w): decay^age summed where w stood among the last `size` tokens, over the sum for all.\n"
                   "example: lathe perplexity cache:path=news.arpa,weight=0.1,size=500 held-out.txt" },
     .open = cache_open, .session = cache_session, .tokenizer = cache_tokenizer, .close = cache_close,
 };

@@ -21,7 +21,11 @@ int lt_classes_learn(const struct lt_sentences *s, uint32_t classes, int rounds,
                      struct lt_classes *out);
 void lt_classes_release(struct lt_classes *k);
 
-struct lt_classes_options { struct lt_sentences_how text; const char *output, *mapped; int64_t classes, rounds, memory; };
+struct lt_classes_options {
+    struct lt_sentences_how text;
+    const char *output, *mapped;
+    int64_t classes, rounds, memory;
+};
 int lt_classes_run(const struct lt_classes_options *o, struct lt_ctx *c);       /* `lathe ngram classes` */
 
 #endif

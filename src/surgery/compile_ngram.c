@@ -162,8 +162,8 @@ static int write_row(const struct lt_ngram *m, const struct unit *t, uint32_t i,
         lt_buf_put(&b, word.p, word.n);
         lt_buf_str(&b, k ? " " : "");
     }
-    lt_fail("the probabilities of the words after \"%s\" sum to %.6g; a softmax would make that 1, and the compiled model "
-            "another one", b.n ? b.p : "", sum);
+    lt_fail("the probabilities of the words after \"%s\" sum to %.6g; a softmax would make that 1, and the compiled "
+            "model another one", b.n ? b.p : "", sum);
     lt_buf_free(&b);
     return -1;
 }

@@ -332,8 +332,7 @@ static void twin_attention(const struct op_case *c, double *const *in, double *o
                 attend_row(c, in[0], &s->seq[n], i, h, out + ((s->seq[n].row + i) * s->heads + h) * s->dim);
 }
 
-/* Attention with weights that are exactly 0 for most keys: the scores as above, then the definitions over sorted scores.
- * The scale keeps ties away from the kinks, where there is no gradient to compare. */
+/* Attention with weights that are exactly 0 for most keys: scores as above, then the definitions over sorted scores. */
 struct sparse_config { enum lt_attend kind; struct lt_attn attn; };
 
 static struct lt_tensor *build_sparse_attention(struct lt_graph *g, const struct op_case *c, struct lt_tensor **in)
