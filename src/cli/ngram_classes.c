@@ -25,7 +25,8 @@ static int run(const void *o, struct lt_ctx *c)
 
 const struct lt_verb lt_verb_ngram_classes = {
     .m = { .name = "ngram-classes",
-           .brief = "sorts the words of a text into classes that stand beside the same classes", .paper = "ACL:J92-4003", .size = sizeof(struct lt_classes_options), .opts = rows,
+           .brief = "sorts the words of a text into classes that stand beside the same classes",
+           .paper = "ACL:J92-4003", .size = sizeof(struct lt_classes_options), .opts = rows,
            .doc = "Maximises sum N(g, h) log(N(g, h) / (N(g) N(h))) over pairs of neighbouring classes by moving one\n"
                   "word at a time (the exchange algorithm).  A model of classes is any model of the mapped text, and\n"
                   "p(w | h) = p(class of w | classes of h) p(w | class of w) is the back end `class`.\n"

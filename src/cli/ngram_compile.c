@@ -30,7 +30,7 @@ const struct lt_verb lt_verb_ngram_compile = {
     .m = { .name = "ngram-compile", .brief = "writes an n-gram model as the weights of a Transformer, exactly",
            .paper = "arXiv:2404.14994", .size = sizeof(struct lt_compile_options), .opts = rows,
            .doc = "One layer: n - 1 heads copy the n - 1 words before, each attending to one place alone; a unit of\n"
-                  "the MLP for each context of the model that has continuations; its output row is log p(w | context).\n"
+                  "the MLP for each context of the model that has continuations, with the row log p(w | context).\n"
                   "With V words, order n and C contexts about (2 C + (2 n + 2) V) n V parameters of 4 bytes: 1000\n"
                   "words, order 3 and 5000 contexts take about 210 MiB.  The folder is a model like any other.\n"
                   "example: lathe ngram compile small.arpa --output small-transformer --test held-out.txt" },
