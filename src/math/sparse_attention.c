@@ -14,17 +14,18 @@ static void hard(double *z, int32_t n, double top)
 /* Drops what lies at or below the threshold that the rest implies, until nothing does (Michelot 1986). */
 static void sparsemax(double *z, int32_t n, double top)
 {
-    double tau = -INFINITY, next = top - 1;         /* nothing a whole below the largest can have weight */
+    double tau = -INFINITY, next = -1;  /* below the largest, which is 0: a whole below it nothing can have weight */
+    for (int32_t j = 0; j < n; j++) z[j] -= top;
     while (next > tau) {
         double sum = 0;
         int32_t kept = 0;
         tau = next;
         for (int32_t j = 0; j < n; j++)
             if (z[j] > tau) {
-                sum += z[j] - top;
+                sum += z[j];
                 kept++;
             }
-        next = top + (sum - 1) / kept;
+        next = (sum - 1) / kept;
     }
     for (int32_t j = 0; j < n; j++) z[j] = z[j] > tau ? z[j] - tau : 0;
 }
