@@ -16,9 +16,12 @@
     X(inspect) \
     X(lab) \
     X(ngram_build) \
+    X(ngram_classes) \
     X(ngram_compare) \
+    X(ngram_compile) \
     X(ngram_convert) \
     X(ngram_filter) \
+    X(ngram_glm) \
     X(ngram_interpolate) \
     X(ngram_prune) \
     X(ngram_query) \
@@ -39,6 +42,7 @@
     X(gpt_neox) \
     X(llama) \
     X(mistral) \
+    X(ngram_transformer) \
     X(olmo) \
     X(olmo2) \
     X(phi) \
@@ -84,7 +88,10 @@
     X(unigram) \
     X(wordpiece)
 #define LMS(X) \
+    X(cache) \
+    X(class) \
     X(fake) \
+    X(glm) \
     X(mix) \
     X(ngram) \
     X(transformer)

@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "math/dtype.h"
 #include "math/kernel.h"
+#include "math/sparse_attention.h"
 
 struct lt_op;
 struct lt_tensor {
@@ -101,6 +102,9 @@ struct lt_tensor *lt_op_rope(struct lt_graph *g, struct lt_tensor *x, int64_t he
  * pointers and the tensors k and v are NULL. */
 struct lt_tensor *lt_op_attention(struct lt_graph *g, struct lt_tensor *q, struct lt_tensor *k, struct lt_tensor *v,
                                   const struct lt_attn *spec);
+/* The same with hard or sparsemax weights: exactly 0 for most keys.  kind is not softmax. */
+struct lt_tensor *lt_op_sparse_attention(struct lt_graph *g, enum lt_attend kind, struct lt_tensor *q,
+                                         struct lt_tensor *k, struct lt_tensor *v, const struct lt_attn *spec);
 /* Fused output head and cross-entropy -> scalar: sum of weighted losses.  The fields x, w, dx, dw, dbias, scale and the
  * shapes of spec are filled in here; loss, logp, hit (each may be NULL) receive one value a row. */
 struct lt_tensor *lt_op_head_xent(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w, struct lt_tensor *b,

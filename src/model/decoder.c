@@ -161,6 +161,7 @@ static struct lt_tensor *apply(struct lt_graph *g, const struct pass *p, struct 
 static struct lt_tensor *normalise(struct lt_graph *g, const struct pass *p, struct lt_pair w, struct lt_tensor *x)
 {
     float eps = (float)p->d->eps;
+    if (p->d->norm_none) return x;
     if (p->d->layernorm) return lt_op_layernorm(g, x, leaf(g, p, w.w), leaf(g, p, w.b), eps);
     return lt_op_rmsnorm(g, x, leaf(g, p, w.w), eps);
 }
@@ -222,10 +223,16 @@ static struct qkv project(struct lt_graph *g, const struct pass *p, const struct
     return t;
 }
 
+static struct lt_tensor *attend_as(struct lt_graph *g, enum lt_attend kind, struct qkv t, const struct lt_attn *spec)
+{
+    if (kind == LT_ATTEND_SOFTMAX) return lt_op_attention(g, t.q, t.k, t.v, spec);
+    return lt_op_sparse_attention(g, kind, t.q, t.k, t.v, spec);
+}
+
 static struct lt_tensor *attend(struct lt_graph *g, const struct pass *p, int i, struct qkv t)
 {
     const struct lt_decoder *d = p->d;
-    double scale = 1 / sqrt((double)d->head_dim);
+    double scale = d->scale > 0 ? d->scale : 1 / sqrt((double)d->head_dim);
     if (d->scale_by_layer) scale /= i + 1;
     struct lt_attn spec = { .heads = (int32_t)d->heads, .kv_heads = (int32_t)d->kv_heads, .dim = (int32_t)d->head_dim,
                             .window = i >= d->window_from ? (int32_t)d->window : 0, .scale = (float)scale,
@@ -235,7 +242,7 @@ static struct lt_tensor *attend(struct lt_graph *g, const struct pass *p, int i,
             t.k = dense(g, t.k);
             t.v = dense(g, t.v);
         }
-        return lt_op_attention(g, t.q, t.k, t.v, &spec);
+        return attend_as(g, d->attend, t, &spec);
     }
     struct lt_attn_seq *seq = lt_graph_take(g, (size_t)p->seq_count * sizeof *seq);
     spec.seq = seq;
@@ -245,7 +252,7 @@ static struct lt_tensor *attend(struct lt_graph *g, const struct pass *p, int i,
         lt_cache_seq(p->cache[s], i, seq[s].q_len, &seq[s]);
         spec.kv_type = lt_cache_type(p->cache[s]);
     }
-    return lt_op_attention(g, t.q, NULL, NULL, &spec);
+    return attend_as(g, d->attend, (struct qkv){ .q = t.q }, &spec);
 }
 
 static struct lt_tensor *attention(struct lt_graph *g, const struct pass *p, int i, struct lt_tensor *x)

@@ -41,6 +41,9 @@ struct lt_decoder {
     int64_t rot;                                /* components of a head that turn; 0: none */
     const double *turn;                         /* (rot/2) radians a position */
     int64_t window, window_from;                /* sliding window of layers from window_from on; 0: none */
+    enum lt_attend attend;                      /* how scores become weights */
+    double scale;                               /* of attention scores; 0: 1 / sqrt(head_dim) */
+    bool norm_none;                             /* no norms at all */
     double clip;                                /* q, k, v (made apart) held to [-clip, clip]; 0: not */
     bool scale_by_layer;                        /* attention scores also divided by the layer's number from 1 */
     double dropout, embed_dropout;              /* of what is added to the residual stream, and of the embedding */

@@ -6,9 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PAIRS_MAX = 16 };
+struct source { const char *file, *key, *over_file, *over_key; };       /* over_file NULL: not divided by another */
 struct claim {
     const char *paper, *claim, *figure, *better, *margin;
-    const char *file[2], *key[2];           /* of the baseline and of ours */
+    int pairs;
+    const char *name[PAIRS_MAX];            /* NULL: there is one pair and it has none */
+    struct source source[2][PAIRS_MAX];     /* of the baseline and of ours */
 };
 static const char *const side[2] = { "baseline", "ours" };
 static const char header[] = "name\tpaper\tbaseline\tours\tverdict\tseconds\tfigure\tclaim\n";
@@ -16,6 +20,42 @@ static const char header[] = "name\tpaper\tbaseline\tours\tverdict\tseconds\tfig
 static int take(const json_t *o, const char *where, const char *key, const char **out)
 {
     return lt_json_need(o, where, key) || lt_json_str(o, where, key, out) < 0 ? -1 : 0;
+}
+
+static int read_source(const json_t *o, const char *where, struct source *out)
+{
+    json_t *over = NULL;
+    if (take(o, where, "file", &out->file) || take(o, where, "key", &out->key)) return -1;
+    int rc = lt_json_object(o, where, "over", &over);
+    if (rc <= 0) return rc;
+    return take(over, where, "file", &out->over_file) || take(over, where, "key", &out->over_key) ? -1 : 0;
+}
+
+/* The figures of baseline or ours: one {file, key}, or several, each under the name of what it is about. */
+static int read_side(const json_t *lab, const char *where, int i, struct claim *c)
+{
+    json_t *all = NULL, *o;
+    const char *name;
+    if (lt_json_need(lab, where, side[i]) || lt_json_object(lab, where, side[i], &all) < 0) return -1;
+    if (json_object_get(all, "file")) {
+        if (i && (c->pairs > 1 || c->name[0]))
+            return lt_misuse("%s: baseline has a name for each of its figures, and ours is one of them", where);
+        c->pairs = 1;
+        return read_source(all, where, &c->source[i][0]);
+    }
+    json_object_foreach(all, name, o) {
+        int k = 0;
+        if (!json_is_object(o)) return lt_misuse("%s: %s: %s: expected {file, key}", where, side[i], name);
+        while (i && k < c->pairs && (!c->name[k] || strcmp(name, c->name[k]))) k++;
+        if (i && k == c->pairs) return lt_misuse("%s: ours has \"%s\", and baseline has not", where, name);
+        if (!i && (k = c->pairs++) == PAIRS_MAX)
+            return lt_misuse("%s: %s: expected at most %d figures", where, side[i], (int)PAIRS_MAX);
+        c->name[k] = name;
+        if (read_source(o, where, &c->source[i][k])) return -1;
+    }
+    for (int k = 0; k < c->pairs; k++)
+        if (!c->source[i][k].file) return lt_misuse("%s: baseline has \"%s\", and ours has not", where, c->name[k]);
+    return c->pairs ? 0 : lt_misuse("%s: %s: expected {file, key}", where, side[i]);
 }
 
 static int read_claim(const struct lt_recipe *r, struct claim *c)
@@ -38,13 +78,7 @@ static int read_claim(const struct lt_recipe *r, struct claim *c)
         return -1;
     if (strcmp(c->better, "lower") && strcmp(c->better, "higher"))
         return lt_misuse("%s: better: expected lower or higher, found \"%s\"", where, c->better);
-    for (int i = 0; i < 2; i++) {
-        json_t *o = NULL;
-        if (lt_json_need(r->lab, where, side[i]) || lt_json_object(r->lab, where, side[i], &o) < 0 ||
-            take(o, where, "file", &c->file[i]) || take(o, where, "key", &c->key[i]))
-            return -1;
-    }
-    return 0;
+    return read_side(r->lab, where, 0, c) || read_side(r->lab, where, 1, c) ? -1 : 0;
 }
 
 /* The number a key has in a JSON file, or in the last line of a .jsonl that has the key. */
@@ -74,10 +108,36 @@ static int read_figure(const char *path, const char *key, double *out)
     return rc;
 }
 
-/* Confirmed when ours is better by the share `margin` of the baseline; reversed when it is worse by as much. */
-static const char *judge(const struct claim *c, double margin, double baseline, double ours)
+/* By how much ours is better, as a share of the baseline. */
+static double gain_of(const struct claim *c, double baseline, double ours)
 {
-    double gain = (strcmp(c->better, "lower") ? ours - baseline : baseline - ours) / fmax(fabs(baseline), 1e-300);
+    return (strcmp(c->better, "lower") ? ours - baseline : baseline - ours) / fmax(fabs(baseline), 1e-300);
+}
+
+static int read_quotient(const struct source *s, double *out)
+{
+    double over = 1;
+    if (read_figure(s->file, s->key, out) || (s->over_file && read_figure(s->over_file, s->over_key, &over))) return -1;
+    *out /= over;
+    return 0;
+}
+
+/* The pair that speaks least for the claim: with it the claim stands or falls. */
+static int read_worst(const struct claim *c, struct lt_lab_result *out)
+{
+    for (int k = 0; k < c->pairs; k++) {
+        double baseline, ours;
+        if (read_quotient(&c->source[0][k], &baseline) || read_quotient(&c->source[1][k], &ours)) return -1;
+        if (k && gain_of(c, baseline, ours) >= gain_of(c, out->baseline, out->ours)) continue;
+        out->baseline = baseline;
+        out->ours = ours;
+    }
+    return 0;
+}
+
+/* Confirmed when ours is better by the share `margin` of the baseline; reversed when it is worse by as much. */
+static const char *judge(double gain, double margin)
+{
     if (gain > 0 && gain >= margin) return "confirmed";
     return gain < 0 && -gain >= margin ? "reversed" : "not confirmed";
 }
@@ -91,9 +151,9 @@ int lt_lab_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct
         return lt_misuse("%s: lab: margin: expected a share such as 0.02, found \"%s\"", r->path, k.margin);
     *out = (struct lt_lab_result){ .paper = k.paper, .claim = k.claim, .figure = k.figure };
     if (lt_recipe_run(r, m, c) || lt_ctx_interrupted(c)) return -1;
-    if (read_figure(k.file[0], k.key[0], &out->baseline) || read_figure(k.file[1], k.key[1], &out->ours)) return -1;
+    if (read_worst(&k, out)) return -1;
     out->seconds = lt_clock() - began;
-    out->verdict = judge(&k, margin, out->baseline, out->ours);
+    out->verdict = judge(gain_of(&k, out->baseline, out->ours), margin);
     return 0;
 }
 

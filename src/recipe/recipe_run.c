@@ -219,8 +219,24 @@ int lt_recipe_plan(const struct lt_recipe *r, const struct lt_recipe_mode *m, st
 }
 
 /* ---- running ---- */
+/* The folder that an output is to lie in: a recipe's first step need not be one that makes folders. */
+static int make_room(const struct lt_step *t)
+{
+    int rc = 0;
+    for (int i = 0; i < t->out_count && !rc; i++) {
+        const char *path = t->out[i].path, *slash = strrchr(path, '/');
+        struct lt_buf folder = { 0 };
+        if (!slash || slash == path) continue;
+        lt_buf_put(&folder, path, (size_t)(slash - path));
+        rc = lt_mkdirs(folder.p);
+        lt_buf_free(&folder);
+    }
+    return rc;
+}
+
 static int run_step(const struct lt_recipe *r, const struct lt_step *t, struct lt_ctx *c)
 {
+    if (make_room(t)) return lt_fail("step \"%s\" (%s, line %d): %s", t->name, r->path, t->line, lt_error());
     if (lt_record_run(t->verb, t->options, c))
         return lt_fail("step \"%s\" (%s, line %d): %s", t->name, r->path, t->line, lt_error());
     if (lt_ctx_interrupted(c)) return lt_fail("interrupted in step \"%s\"; run the recipe again to go on", t->name);

@@ -332,6 +332,60 @@ static void twin_attention(const struct op_case *c, double *const *in, double *o
                 attend_row(c, in[0], &s->seq[n], i, h, out + ((s->seq[n].row + i) * s->heads + h) * s->dim);
 }
 
+/* Attention with weights that are exactly 0 for most keys: scores as above, then the definitions over sorted scores. */
+struct sparse_config { enum lt_attend kind; struct lt_attn attn; };
+
+static struct lt_tensor *build_sparse_attention(struct lt_graph *g, const struct op_case *c, struct lt_tensor **in)
+{
+    const struct sparse_config *s = c->config;
+    int64_t q = (int64_t)s->attn.heads * s->attn.dim, kv = (int64_t)s->attn.kv_heads * s->attn.dim;
+    struct lt_tensor *x = lt_op_scale(g, in[0], 1);
+    return lt_op_sparse_attention(g, s->kind, lt_op_slice(g, x, 0, q), lt_op_slice(g, x, q, kv),
+                                  lt_op_slice(g, x, q + kv, kv), &s->attn);
+}
+static void sparse_weights(enum lt_attend kind, double *p, int n)
+{
+    double sorted[64], top = -INFINITY, sum = 0, tau = 0, equal = 0;
+    for (int j = 0; j < n; j++) {
+        int at = j;
+        for (; at && sorted[at - 1] < p[j]; at--) sorted[at] = sorted[at - 1];
+        sorted[at] = p[j];
+        top = fmax(top, p[j]);
+    }
+    for (int j = 0; j < n; j++) equal += p[j] == top;
+    for (int j = 0; j < n && sorted[j] > -INFINITY; j++) {
+        sum += sorted[j];
+        if (1 + (j + 1) * sorted[j] > sum) tau = (sum - 1) / (j + 1);
+    }
+    for (int j = 0; j < n; j++) p[j] = kind == LT_ATTEND_HARD ? (p[j] == top) / equal : fmax(p[j] - tau, 0);
+}
+static void sparse_row(const struct op_case *c, const double *x, const struct lt_attn_seq *seq, int i, int h,
+                       double *out)
+{
+    const struct lt_attn *s = &((const struct sparse_config *)c->config)->attn;
+    int64_t cols = cols_of(c), kv = h / (s->heads / s->kv_heads), dim = s->dim;
+    double p[64];
+    for (int j = 0; j < seq->k_len; j++) {
+        p[j] = 0;
+        for (int64_t d = 0; d < dim; d++)
+            p[j] += x[(seq->row + i) * cols + h * dim + d] * x[(seq->row + j) * cols + (s->heads + kv) * dim + d];
+        p[j] = sees(s, seq, i, j) ? p[j] * (double)s->scale : -INFINITY;
+    }
+    sparse_weights(((const struct sparse_config *)c->config)->kind, p, seq->k_len);
+    for (int64_t d = 0; d < dim; d++) out[d] = 0;
+    for (int j = 0; j < seq->k_len; j++)
+        for (int64_t d = 0; d < dim; d++)
+            out[d] += p[j] * x[(seq->row + j) * cols + (s->heads + s->kv_heads + kv) * dim + d];
+}
+static void twin_sparse_attention(const struct op_case *c, double *const *in, double *out)
+{
+    const struct lt_attn *s = &((const struct sparse_config *)c->config)->attn;
+    for (int64_t n = 0; n < s->seq_count; n++)
+        for (int i = 0; i < s->seq[n].q_len; i++)
+            for (int h = 0; h < s->heads; h++)
+                sparse_row(c, in[0], &s->seq[n], i, h, out + ((s->seq[n].row + i) * s->heads + h) * s->dim);
+}
+
 /* ---- head ---- */
 
 struct head_config { bool transposed; float smoothing, z_loss; };
@@ -377,6 +431,13 @@ static void twin_head(const struct op_case *c, double *const *in, double *out)
           (const struct lt_attn_seq[]){ { .row = 0, .q_len = 5, .k_len = 5, .prefix = 3 }, \
                                         { .row = 5, .q_len = 1, .k_len = 1, .prefix = 1 }, \
                                         { .row = 6, .q_len = 3, .k_len = 3, .prefix = 0 } }, __VA_ARGS__ } }
+#define SPARSE(text, k, f, ...) \
+    { .op = "sparse_attention", .what = text, .in = { TWO(9, 32, f) }, .build = build_sparse_attention, \
+      .twin = twin_sparse_attention, .config = &(const struct sparse_config){ k, { \
+          .heads = 4, .kv_heads = 2, .dim = 4, .scale = 0.5f, .seq_count = 3, .seq = \
+          (const struct lt_attn_seq[]){ { .row = 0, .q_len = 5, .k_len = 5, .prefix = 3 }, \
+                                        { .row = 5, .q_len = 1, .k_len = 1, .prefix = 1 }, \
+                                        { .row = 6, .q_len = 3, .k_len = 3, .prefix = 0 } }, __VA_ARGS__ } } }
 #define TURN(text, f, ...) CASE("rope", text, rope, (&(const struct turn_config){ 2, __VA_ARGS__ }), TWO(4, 16, f))
 #define HEAD(text, f, ...) \
     CASE("head_xent", text, head, (&(const struct head_config){ __VA_ARGS__ }), TWO(4, 5, f), TWO(7, 5, FILL_NORMAL), \
@@ -398,6 +459,12 @@ static const struct op_case op_cases[] = {
     ATTENTION("both ways", FILL_NORMAL, 0, .mask = LT_MASK_NONE),
     ATTENTION("prefix", FILL_NORMAL, 0, .mask = LT_MASK_PREFIX),
     ATTENTION("window", FILL_NORMAL, 0, .mask = LT_MASK_CAUSAL, .window = 2),
+    SPARSE("hard", LT_ATTEND_HARD, FILL_NORMAL, .mask = LT_MASK_CAUSAL),
+    SPARSE("hard, both ways", LT_ATTEND_HARD, FILL_NORMAL, .mask = LT_MASK_NONE),
+    SPARSE("sparsemax", LT_ATTEND_SPARSEMAX, FILL_NORMAL, .mask = LT_MASK_CAUSAL),
+    SPARSE("sparsemax, prefix", LT_ATTEND_SPARSEMAX, FILL_NORMAL, .mask = LT_MASK_PREFIX),
+    SPARSE("sparsemax, window", LT_ATTEND_SPARSEMAX, FILL_NORMAL, .mask = LT_MASK_CAUSAL, .window = 2),
+    SPARSE("sparsemax, zeros", LT_ATTEND_SPARSEMAX, FILL_ZERO, .mask = LT_MASK_CAUSAL),
     CASE("checkpoint", "dropout inside", checkpoint, NULL, TWO(4, 6, FILL_NORMAL), TWO(5, 6, FILL_NORMAL)),
     CASE("clip", "normal", clip, &(const float){ 0.7f }, TWO(4, 19, FILL_NORMAL)),
     CASE("clip", "big", clip, &(const float){ 1.5f }, TWO(3, 5, FILL_BIG)),

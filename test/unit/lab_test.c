@@ -69,6 +69,67 @@ static void test_lab__verdicts(void **unused)
     lt_test_temp_end(folder);
 }
 
+/* Of several pairs the worst decides; a figure may be divided by another. */
+static void test_lab__pairs_and_quotients(void **unused)
+{
+    (void)unused;
+    char *folder = lt_test_temp();
+    struct lt_lab_result x;
+    struct lt_recipe r;
+    static const struct { const char *baseline, *ours, *verdict; double b, o; } table[] = {
+        { "{x: {file: A, key: v}, y: {file: B, key: v}}", "{x: {file: C, key: v}, y: {file: A, key: v}}", "reversed",
+          2, 4 },
+        { "{x: {file: B, key: v}, y: {file: A, key: v}}", "{y: {file: C, key: v}, x: {file: C, key: v}}", "confirmed",
+          2, 1 },
+        { "{file: A, key: v}", "{file: B, key: v, over: {file: A, key: v}}", "confirmed",
+          4, 2.0 / 4 },
+    };
+    static const double value[] = { 4, 2, 1 };
+    for (int i = 0; i < 3; i++) {
+        struct lt_buf text = { 0 };
+        char name[] = "A";
+        lt_buf_fmt(&text, "{\"v\": %g}\n", value[i]);
+        name[0] = (char)('A' + i);
+        assert_ok(lt_file_save(lt_test_path(folder, name), text.p, text.n));
+        lt_buf_free(&text);
+    }
+    for (int i = 0; i < LT_COUNT(table); i++) {
+        struct lt_buf text = { 0 }, put = { 0 };
+        lt_buf_fmt(&text, "lab: {paper: p, claim: c, figure: f, baseline: %s, ours: %s}\n"
+                   "steps:\n  - {verb: toy, output: TOY}\n", table[i].baseline, table[i].ours);
+        for (size_t k = 0; k < text.n; k++) {
+            bool file = text.p[k] && strchr("ABC", text.p[k]) && text.p[k + 1] == ',';
+            if (file || !strncmp(text.p + k, "TOY", 3)) lt_buf_fmt(&put, "%s/", folder);
+            lt_buf_char(&put, text.p[k]);
+        }
+        assert_ok(lt_recipe_parse("lab.yaml", lt_buf_view(&put), &(struct lt_list){ 0 }, find, NULL, &r));
+        assert_ok(lt_lab_run(&r, &(struct lt_recipe_mode){ 0 }, NULL, &x));
+        assert_string_equal(x.verdict, table[i].verdict);
+        assert_float_equal(x.baseline, table[i].b, 0);
+        assert_float_equal(x.ours, table[i].o, 0);
+        lt_recipe_close(&r);
+        lt_buf_free(&text);
+        lt_buf_free(&put);
+    }
+    static const char *const odd[][2] = {
+        { "{x: {file: a, key: v}}, ours: {y: {file: a, key: v}}", "ours has \"y\", and baseline has not" },
+        { "{x: {file: a, key: v}, y: {file: a, key: v}}, ours: {y: {file: a, key: v}}", "baseline has \"x\"" },
+        { "{x: {file: a, key: v}, y: {file: a, key: v}}, ours: {file: a, key: v}", "one of them" },
+        { "{file: a, key: v}, ours: {y: {file: a, key: v}}", "ours has \"y\", and baseline has not" },
+        { "{x: a}, ours: {file: a, key: v}", "x: expected {file, key}" },
+    };
+    for (int i = 0; i < LT_COUNT(odd); i++) {
+        struct lt_buf text = { 0 };
+        lt_buf_fmt(&text, "lab: {paper: p, claim: c, figure: f, baseline: %s}\n"
+                   "steps:\n  - {verb: toy, output: /nowhere/x}\n", odd[i][0]);
+        assert_ok(lt_recipe_parse("lab.yaml", lt_buf_view(&text), &(struct lt_list){ 0 }, find, NULL, &r));
+        assert_fails(lt_lab_run(&r, &(struct lt_recipe_mode){ 0 }, NULL, &x), odd[i][1]);
+        lt_recipe_close(&r);
+        lt_buf_free(&text);
+    }
+    lt_test_temp_end(folder);
+}
+
 static void test_lab__refuses(void **unused)
 {
     (void)unused;
@@ -115,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lab__verdicts),
+        cmocka_unit_test(test_lab__pairs_and_quotients),
         cmocka_unit_test(test_lab__refuses),
         cmocka_unit_test(test_lab__a_table_keeps_one_row_a_name),
     };

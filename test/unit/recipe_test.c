@@ -327,10 +327,21 @@ static void test_recipe__failures_name_the_step(void **state)
     (void)state;
     char *dir = enter_fresh();
     save("a.txt", "a");
-    save("r.yaml", "steps:\n  - {verb: weigh, files: a.txt, out: gone/x}\n");
-    assert_fails(try_run("", (struct lt_recipe_mode){ 0 }, NULL),
-                 "step \"weigh\" (r.yaml, line 2): gone/x: cannot write");
+    save("file", "not a folder");
+    save("r.yaml", "steps:\n  - {verb: weigh, files: a.txt, out: file/x}\n");
+    assert_fails(try_run("", (struct lt_recipe_mode){ 0 }, NULL), "step \"weigh\" (r.yaml, line 2): file");
     assert_false(lt_error_is_misuse());
+    leave(dir);
+}
+
+static void test_recipe__makes_the_folders_of_outputs(void **state)
+{
+    (void)state;
+    char *dir = enter_fresh();
+    save("a.txt", "a");
+    save("r.yaml", "steps:\n  - {verb: weigh, files: a.txt, out: new/folder/x}\n");
+    assert_ok(try_run("", (struct lt_recipe_mode){ 0 }, NULL));
+    assert_true(lt_path_exists("new/folder/x"));
     leave(dir);
 }
 
@@ -489,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_recipe__killed_at_any_step),
         cmocka_unit_test(test_recipe__interrupted),
         cmocka_unit_test(test_recipe__failures_name_the_step),
+        cmocka_unit_test(test_recipe__makes_the_folders_of_outputs),
         cmocka_unit_test(test_recipe__never_the_same_twice),
         cmocka_unit_test(test_recipe__variables_and_overrides),
         cmocka_unit_test(test_recipe__refused),
