@@ -4,7 +4,7 @@
  * A word of the model of classes that names no class stands for itself, <s>, </s> and <unk> among them.
  *     lathe perplexity class:path=classes.arpa,classes=text.classes held-out.txt */
 #include "lm/class_map.h"
-#include "text/words.h"
+#include "text/words_tokenizer.h"
 
 #include <math.h>
 #include <stdlib.h>

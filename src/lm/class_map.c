@@ -1,6 +1,6 @@
 #include "lm/class_map.h"
 #include "base/io.h"
-#include "text/words.h"
+#include "text/words_tokenizer.h"
 #include <math.h>
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  *     lathe ngram glm text.txt --order 5 --output text.glm
  *     lathe perplexity text.glm held-out.jsonl */
 #include "ngram/glm_model.h"
-#include "text/words.h"
+#include "text/words_tokenizer.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "text/document.h"
-#include "text/words.h"
+#include "text/words_tokenizer.h"
 #include <stdlib.h>
 #include <string.h>
 

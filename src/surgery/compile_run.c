@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "model/session.h"
 #include "surgery/compile_ngram.h"
-#include "text/words.h"
+#include "text/words_tokenizer.h"
 #include <math.h>
 #include <stdlib.h>
 

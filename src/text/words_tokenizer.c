@@ -1,4 +1,4 @@
-#include "text/words.h"
+#include "text/words_tokenizer.h"
 #include "text/tokenizer.h"
 
 static const char split_at_spaces[] =
