@@ -1,6 +1,5 @@
 /* Interpolated n-gram models against the definitions, word by word over every context there can be. */
 #include "test.h"
-#include "ngram/build.h"
 #include "ngram/interpolate.h"
 #include <math.h>
 
@@ -11,33 +10,35 @@ enum { MODELS = 3, WORDS = 11, DEEPEST = 3 };
 static struct lt_ngram *make(int order, int first, int words, uint64_t seed, const char *smoothing)
 {
     struct lt_rng r = lt_rng_make(seed, "text");
-    struct lt_ngram_text t;
-    struct lt_ngram_counts n;
     struct lt_ngram *m;
-    struct lt_buf line = { 0 }, text = { 0 };
-    lt_ngram_text_init(&t, (size_t)64 << 20);
+    struct lt_buf text = { 0 };
+    char *folder = lt_test_temp(), number[8];
+    const char *input = lt_test_path(folder, "text.txt"), *output = lt_test_path(folder, "made.arpa");
+    const struct lt_verb *build = (const struct lt_verb *)lt_method_find("verb", "ngram-build");
+    struct lt_options *s = lt_options_new(&build->m);
     for (int i = 0; i < 40; i++) {
         int last = first;
-        lt_buf_clear(&line);
-        lt_buf_fmt(&line, "w%d", first + i % words);
+        lt_buf_fmt(&text, "w%d", first + i % words);
         for (int k = (int)lt_rng_below(&r, 6); k > 0; k--) {
             double u = lt_rng_unit(&r);
             last = lt_rng_below(&r, 3) ? first + (int)(words * u * u) : last;
-            lt_buf_fmt(&line, " w%d", last);
+            lt_buf_fmt(&text, " w%d", last);
         }
-        assert_ok(lt_ngram_text_add(&t, lt_buf_view(&line)));
+        lt_buf_char(&text, '\n');
     }
-    assert_ok(lt_ngram_count(&t, order, NULL, &n));
-    const struct lt_method *how = lt_method_find("smoothing", smoothing);
-    struct lt_options *s = lt_options_new(how);
-    lt_ngram_estimate(&n, (const struct lt_smoothing *)how, how->opts ? lt_options_done(s) : NULL, NULL);
+    snprintf(number, sizeof number, "%d", order);
+    assert_ok(lt_file_save(input, text.p, text.n));
+    assert_ok(lt_options_set(s, "input", input));
+    assert_ok(lt_options_set(s, "output", output));
+    assert_ok(lt_options_set(s, "order", number));
+    assert_ok(lt_options_set(s, "smoothing", smoothing));
+    const void *o = lt_options_done(s);
+    assert_non_null(o);
+    assert_ok(build->run(o, NULL));
+    assert_ok(lt_ngram_open(output, NULL, &m));
     lt_options_free(s);
-    lt_ngram_write(n.m, &text);
-    lt_ngram_counts_release(&n);
-    lt_ngram_text_release(&t);
-    assert_ok(lt_ngram_parse("made", lt_buf_view(&text), &m));
     lt_buf_free(&text);
-    lt_buf_free(&line);
+    lt_test_temp_end(folder);
     return m;
 }
 

@@ -48,12 +48,14 @@ static struct lt_compiled compare(const struct lt_ngram *m, const char *attentio
     assert_int_equal(parameters, out.parameters);
     assert_int_equal(model->heads, m->order - 1);
     assert_int_equal(model->inner, out.units);
-    assert_ok(lt_model_session(model, NULL, (struct lt_session_spec){ LT_COMPUTE_F32, LT_F32 }, &b.s));
+    assert_ok(lt_model_session(model, NULL, (struct lt_session_spec){ .compute = LT_COMPUTE_F32, .cache = LT_F32 },
+                               &b.s));
     walk(&b, (struct lt_ngram_state){ 0 }, 0);
     assert_true(b.strings > 3000);
     if (!(b.worst < 2e-6)) fail_msg("order %d, %s: differs by %g", m->order, attention, b.worst);
     b.s.type->close(b.s.self);
-    assert_ok(lt_model_session(model, NULL, (struct lt_session_spec){ LT_COMPUTE_BF16, LT_F32 }, &b.s));
+    assert_ok(lt_model_session(model, NULL, (struct lt_session_spec){ .compute = LT_COMPUTE_BF16, .cache = LT_F32 },
+                               &b.s));
     assert_fails(b.s.type->feed(b.s.self, &(int32_t){ 1 }, 1), "exact in float32 alone");
     b.s.type->close(b.s.self);
     lt_model_free(model);
