@@ -1,9 +1,7 @@
 /* Splitting of products with quantised weights over threads, around the kernels of quant_gemm.h.
  *
  * Rows of A are rounded once.  Columns are then taken by panels, each unpacked from the weights where they lie and met
- * by all rows.  With many rows a whole panel is unpacked first; with few a piece at a time, met while it lies in the
- * first cache, and the bytes of the next panel, which follow in memory, are asked for meanwhile: weights stream
- * through once. */
+ * by all rows.  With few rows nothing is unpacked to memory: weights go from where they lie through registers. */
 #include "math/quant_gemm.h"
 
 #include <assert.h>
@@ -11,8 +9,7 @@
 #include <stdlib.h>
 
 enum {
-    THIN = 8,                           /* rows that take weights by pieces */
-    PIECE = 256,                        /* elements of k in one */
+    FEW = LT_QUANT_FEW,
     LINE = 64,
     WIDEST = 32, TALLEST = 16,          /* nr and mr of any kernel */
     SERIAL = 4,                         /* rows of A that are rounded without waking other threads */
@@ -25,9 +22,11 @@ struct plan {
     int64_t block, blocks;              /* elements in one; in a row */
     int64_t row;                        /* bytes of a row of weights */
     int64_t lda, ldc;
+    bool thin, words;
     int64_t cell, cells;                /* columns that a thread takes at a time, a multiple of nr */
     struct lt_quant_a a;
-    char *scratch; size_t slot;         /* of a thread: one panel, or one piece of it */
+    uint8_t *few_columns;               /* a copy of B if it has fewer columns than a panel */
+    char *scratch; size_t slot;         /* of a thread: one panel */
     _Atomic int64_t next;               /* cell */
 };
 
@@ -80,9 +79,15 @@ static void round_row(void *arg, int64_t r)
             lt_convert(LT_F32, wide, g->a_type, from + (size_t)(i * p->block) * lt_dtype_size(g->a_type), p->block);
             x = wide;
         }
-        p->kernels->round(x, p->block, q + i * p->block, &scale[i]);
+        if (p->words) {
+            int8_t bytes[LT_QUANT_BLOCK_MAX];
+            p->kernels->round(x, p->block, bytes, &scale[i]);
+            for (int64_t j = 0; j < p->block; j++) ((int16_t *)(void *)q)[i * p->block + j] = bytes[j];
+        } else {
+            p->kernels->round(x, p->block, q + i * p->block, &scale[i]);
+        }
     }
-    carry_of(p, q, p->a.carry + r * p->a.carry_row);
+    if (!p->words) carry_of(p, q, p->a.carry + r * p->a.carry_row);
 }
 
 /* ---- a cell ---- */
@@ -100,60 +105,40 @@ static void finish(const struct plan *p, const float *sum, int64_t r, int64_t m,
     }
 }
 
-/* The rows of weights of a panel; columns past the last repeat it. */
-static void find_columns(const struct plan *p, int64_t j, const uint8_t *column[WIDEST])
+/* The nr columns of the panel at j, and the first of them that counts.  The last panel begins earlier, so that all of
+ * its columns are there; if there are fewer in all, they are copied beside each other with room for the rest. */
+static const uint8_t *columns(const struct plan *p, int64_t j, int64_t *from)
 {
-    for (int64_t i = 0; i < p->kernels->nr; i++)
-        column[i] = (const uint8_t *)p->g->b + LT_MIN(j + i, p->g->n - 1) * p->row;
+    const int64_t first = LT_MIN(j, LT_MAX(p->g->n - p->kernels->nr, 0));
+    *from = j - first;
+    return (const uint8_t *)(p->few_columns ? p->few_columns : p->g->b) + first * p->row;
 }
 
-static struct lt_quant_a rows_from(const struct plan *p, int64_t r, int64_t block)
+static void thin_panel(const struct plan *p, int64_t j)
 {
-    struct lt_quant_a a = p->a;
-    a.q += r * a.q_row + block * p->block;
-    a.scale = (float *)(void *)((char *)a.scale + r * a.scale_row + block * (int64_t)sizeof(float));
-    a.carry += r * a.carry_row + block * (p->block == 32 ? 4 : p->g->b_type == LT_Q6_K ? 32 : 16);
-    return a;
-}
-
-static void ask_for(const uint8_t *p, int64_t n)
-{
-    for (int64_t i = 0; i < n; i += LINE) __builtin_prefetch(p + i, 0, 2);
-}
-
-static void thin_panel(const struct plan *p, uint8_t *panel, int64_t j)
-{
-    const int64_t nr = p->kernels->nr, mr = p->kernels->mr, m = p->g->m, piece = PIECE / p->block;
-    const int64_t ahead = LT_MIN(nr, LT_MAX(p->g->n - j - nr, 0)) * p->row;     /* bytes of the panel after this */
-    const uint8_t *column[WIDEST], *next = (const uint8_t *)p->g->b + (j + nr) * p->row;
-    float sum[THIN * WIDEST] __attribute__((aligned(64))) = { 0 };
-    find_columns(p, j, column);
-    for (int64_t i = 0; i < p->blocks; i += piece) {
-        const int64_t n = LT_MIN(piece, p->blocks - i), from = ahead * i / p->blocks / LINE * LINE;
-        ask_for(next + from, ahead * (i + n) / p->blocks - from);
-        p->kernel->unpack(column, n, panel);
-        for (int64_t r = 0; r < m; r += mr) {
-            const struct lt_quant_a a = rows_from(p, r, i);
-            p->kernel->tile(LT_MIN(mr, m - r), n, &a, panel, sum + r * nr);
-        }
-        for (int64_t c = 0; c < nr; c++) column[c] += n * (p->row / p->blocks);
-    }
-    finish(p, sum, 0, m, j, LT_MIN(nr, p->g->n - j));
+    float sum[FEW * WIDEST] __attribute__((aligned(64))) = { 0 };
+    int64_t from;
+    const uint8_t *w = columns(p, j, &from);
+    p->kernel->thin(p->g->m, p->blocks, &p->a, w, p->row, sum);
+    finish(p, sum + from, 0, p->g->m, j, LT_MIN(p->kernels->nr, p->g->n - j));
 }
 
 static void wide_panel(const struct plan *p, uint8_t *panel, int64_t j)
 {
     const int64_t nr = p->kernels->nr, m = p->g->m;
     const int64_t height = ceil_div(m, ceil_div(m, p->kernels->mr));    /* tiles of equal height */
-    const uint8_t *column[WIDEST];
-    find_columns(p, j, column);
-    p->kernel->unpack(column, p->blocks, panel);
+    int64_t from;
+    const uint8_t *w = columns(p, j, &from);
+    p->kernel->unpack(w, p->row, p->blocks, panel);
     for (int64_t r = 0; r < m; r += height) {
         float sum[TALLEST * WIDEST] __attribute__((aligned(64))) = { 0 };
-        const struct lt_quant_a a = rows_from(p, r, 0);
+        struct lt_quant_a a = p->a;
+        a.q += r * a.q_row;
+        a.scale = (float *)(void *)((char *)a.scale + r * a.scale_row);
+        a.carry += r * a.carry_row;
         const int64_t rows = LT_MIN(height, m - r);
         p->kernel->tile(rows, p->blocks, &a, panel, sum);
-        finish(p, sum, r, rows, j, LT_MIN(nr, p->g->n - j));
+        finish(p, sum + from, r, rows, j, LT_MIN(nr, p->g->n - j));
     }
 }
 
@@ -166,7 +151,7 @@ static void run_slot(void *arg, int64_t slot)
         if (cell >= p->cells) return;
         const int64_t end = LT_MIN((cell + 1) * p->cell, p->g->n);
         for (int64_t j = cell * p->cell; j < end; j += p->kernels->nr)
-            if (p->g->m <= THIN) thin_panel(p, panel, j);
+            if (p->thin) thin_panel(p, j);
             else wide_panel(p, panel, j);
     }
 }
@@ -179,16 +164,17 @@ static void make_plan(struct plan *p, const struct lt_gemm *g, int threads)
     assert(g->b_trans && !g->a_trans && g->k % p->block == 0 && (g->ldb == 0 || g->ldb == g->k));
     p->kernel = &p->kernels->type[g->b_type];
     p->blocks = g->k / p->block;
+    p->thin = g->m <= FEW && p->kernel->thin;
+    p->words = p->kernel->words && !p->thin;
     p->row = (int64_t)lt_dtype_bytes(g->b_type, g->k);
     p->lda = g->lda ? g->lda : g->k;
     p->ldc = g->ldc ? g->ldc : g->n;
     const int64_t nr = p->kernels->nr, panels = ceil_div(g->n, nr);
-    p->cell = nr * LT_MAX(1, LT_MIN(panels / (threads * 8), g->m <= THIN ? 64 : 8));
+    p->cell = nr * LT_MAX(1, LT_MIN(panels / (threads * 8), p->thin ? 64 : 8));
     p->cells = ceil_div(g->n, p->cell);
-    p->slot = p->kernel->panel * (size_t)(g->m <= THIN ? PIECE / p->block : p->blocks);
-    p->slot = (size_t)round_up((int64_t)p->slot, LINE);
+    p->slot = p->thin ? 0 : p->kernel->panel * (size_t)p->blocks;
     /* Rows a power of 2 apart would share cache sets. */
-    p->a.q_row = round_up(g->k, LINE) + LINE;
+    p->a.q_row = round_up(p->words ? 2 * g->k : g->k, LINE) + LINE;
     p->a.scale_row = round_up(p->blocks * 4, LINE);
     p->a.carry_row = round_up(g->k / 8, LINE);
 }
@@ -204,6 +190,12 @@ void lt_quant_gemm(struct lt_pool *pool, const struct lt_gemm *g)
     p.a.q = lt_arena_take(arena, (size_t)(g->m * p.a.q_row));
     p.a.scale = lt_arena_take(arena, (size_t)LT_MAX(g->m * p.a.scale_row, 1));
     p.a.carry = lt_arena_take(arena, (size_t)LT_MAX(g->m * p.a.carry_row, 1));
+    if (g->n < p.kernels->nr) {
+        const size_t have = (size_t)(g->n * p.row), all = (size_t)(p.kernels->nr * p.row);
+        p.few_columns = lt_arena_take(arena, LT_MAX(all, 1));
+        if (have) memcpy(p.few_columns, g->b, have);
+        memset(p.few_columns + have, 0, all - have);
+    }
     p.scratch = lt_arena_take(arena, LT_MAX((size_t)slots * p.slot, 1));
     lt_pool_run(g->m > SERIAL ? pool : NULL, g->m, round_row, &p);
     lt_pool_run(slots > 1 ? pool : NULL, slots, run_slot, &p);

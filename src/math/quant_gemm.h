@@ -31,21 +31,23 @@ struct lt_quant_a {
     int64_t q_row, scale_row, carry_row;    /* bytes from row to row */
 };
 
+enum { LT_QUANT_FEW = 8 };              /* rows of A that `thin` takes at most */
+
 /* Columns of weights are unpacked into panels of nr of them, which are unsigned bytes in the order in which a tile
- * reads them, with scales beside them. */
+ * reads them, with scales beside them.  w is the first byte to read of the first column, the others lie `row` bytes
+ * apart, and all nr must be there.  sum (m, nr) goes on by `blocks` blocks. */
 struct lt_quant_kernel {
-    /* Bytes of a panel for one block of k. */
-    size_t panel;
-    /* Blocks of nr rows of weights; column[i] is the first byte of what to read of the i-th. */
-    void (*unpack)(const uint8_t *const *column, int64_t blocks, uint8_t *panel);
-    /* sum (m, nr) goes on by `blocks` blocks.  1 <= m <= mr. */
-    void (*tile)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *panel, float *sum);
+    size_t panel;                       /* bytes of a panel for one block of k, a multiple of 64 */
+    bool words;                         /* panels are signed, and met by rows of A as int16 */
+    void (*unpack)(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel);
+    void (*tile)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *panel, float *sum);  /* m <= mr */
+    /* Weights from where they lie, for m <= LT_QUANT_FEW; A as bytes.  NULL: there is none. */
+    void (*thin)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum);
 };
 struct lt_quant_kernels {
     int mr, nr;
     struct lt_quant_kernel type[LT_DTYPE_COUNT];
-    /* One block of A: its bytes and scale. */
-    void (*round)(const float *x, int64_t n, int8_t *q, float *scale);
+    void (*round)(const float *x, int64_t n, int8_t *q, float *scale);      /* one block of A */
 };
 extern const struct lt_quant_kernels lt_quant_kernels_ref, lt_quant_kernels_avx2, lt_quant_kernels_avx512;
 

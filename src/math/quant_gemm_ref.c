@@ -64,20 +64,42 @@ static void block_q6_k(const uint8_t *p, struct block *b)
     }
 }
 
+enum { SIZE = (NR * sizeof(struct block) + 63) / 64 * 64 };
 typedef void block_fn(const uint8_t *p, struct block *b);
 
-static void unpack(const uint8_t *const *column, int64_t blocks, uint8_t *panel, enum lt_dtype t, block_fn *fn)
+static void unpack(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel, enum lt_dtype t, block_fn *fn)
 {
-    struct block *out = (struct block *)(void *)panel;
-    for (int64_t i = 0; i < blocks; i++)
-        for (int c = 0; c < NR; c++) fn(column[c] + (size_t)i * lt_dtype_block_size(t), out++);
+    for (int64_t i = 0; i < blocks; i++, panel += SIZE) {
+        struct block *out = (struct block *)(void *)panel;
+        for (int c = 0; c < NR; c++) fn(w + c * row + i * (int64_t)lt_dtype_block_size(t), out++);
+    }
 }
 
-static void unpack_q8_0(const uint8_t *const *c, int64_t n, uint8_t *p) { unpack(c, n, p, LT_Q8_0, block_q8_0); }
-static void unpack_q4_0(const uint8_t *const *c, int64_t n, uint8_t *p) { unpack(c, n, p, LT_Q4_0, block_q4_0); }
-static void unpack_q4_k(const uint8_t *const *c, int64_t n, uint8_t *p) { unpack(c, n, p, LT_Q4_K, block_q4_k); }
-static void unpack_q5_k(const uint8_t *const *c, int64_t n, uint8_t *p) { unpack(c, n, p, LT_Q5_K, block_q5_k); }
-static void unpack_q6_k(const uint8_t *const *c, int64_t n, uint8_t *p) { unpack(c, n, p, LT_Q6_K, block_q6_k); }
+static void unpack_q8_0(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel)
+{
+    unpack(w, row, blocks, panel, LT_Q8_0, block_q8_0);
+}
+
+static void unpack_q4_0(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel)
+{
+    unpack(w, row, blocks, panel, LT_Q4_0, block_q4_0);
+}
+
+static void unpack_q4_k(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel)
+{
+    unpack(w, row, blocks, panel, LT_Q4_K, block_q4_k);
+}
+
+static void unpack_q5_k(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel)
+{
+    unpack(w, row, blocks, panel, LT_Q5_K, block_q5_k);
+}
+
+static void unpack_q6_k(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel)
+{
+    unpack(w, row, blocks, panel, LT_Q6_K, block_q6_k);
+}
+
 
 static float small_step(const struct block *b, const int8_t *x, float e, float sum)
 {
@@ -102,8 +124,8 @@ enum kind { SMALL, PLAIN, MINIMA };
 static void tile(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *panel, float *sum,
                  enum kind kind)
 {
-    const struct block *b = (const struct block *)(const void *)panel;
-    for (int64_t i = 0; i < blocks; i++, b += NR) {
+    for (int64_t i = 0; i < blocks; i++, panel += SIZE) {
+        const struct block *b = (const struct block *)(const void *)panel;
         for (int64_t r = 0; r < m; r++) {
             const int8_t *x = a->q + r * a->q_row + i * (kind == SMALL ? 32 : 256);
             const float e = *(const float *)(const void *)((const char *)a->scale + r * a->scale_row + i * 4);
@@ -153,10 +175,10 @@ static void round_block(const float *x, int64_t n, int8_t *q, float *scale)
 const struct lt_quant_kernels lt_quant_kernels_ref = {
     .mr = MR, .nr = NR, .round = round_block,
     .type = {
-        [LT_Q8_0] = { NR * sizeof(struct block), unpack_q8_0, tile_small },
-        [LT_Q4_0] = { NR * sizeof(struct block), unpack_q4_0, tile_small },
-        [LT_Q4_K] = { NR * sizeof(struct block), unpack_q4_k, tile_minima },
-        [LT_Q5_K] = { NR * sizeof(struct block), unpack_q5_k, tile_minima },
-        [LT_Q6_K] = { NR * sizeof(struct block), unpack_q6_k, tile_plain },
+        [LT_Q8_0] = { .panel = SIZE, .unpack = unpack_q8_0, .tile = tile_small },
+        [LT_Q4_0] = { .panel = SIZE, .unpack = unpack_q4_0, .tile = tile_small },
+        [LT_Q4_K] = { .panel = SIZE, .unpack = unpack_q4_k, .tile = tile_minima },
+        [LT_Q5_K] = { .panel = SIZE, .unpack = unpack_q5_k, .tile = tile_minima },
+        [LT_Q6_K] = { .panel = SIZE, .unpack = unpack_q6_k, .tile = tile_plain },
     },
 };
