@@ -248,7 +248,7 @@ INLINE void thin_small(const int64_t m, int64_t block, const struct lt_quant_a *
     }
 }
 
-/* What is met W columns later lies W rows on: a step asks for as many bytes there as it uses.  Memory is read in order. */
+/* What is met W columns later lies W rows on: a step asks for as many bytes there as it uses, in order. */
 INLINE void ask_ahead(const uint8_t *first, int64_t row, int64_t block, const int64_t size)
 {
     const uint8_t *p = first + W * row + block * W * size;
@@ -376,8 +376,11 @@ INLINE void thin_q6(const int64_t m, int64_t i, const struct lt_quant_a *a, cons
     { \
         for (int h = 0; h < VECTORS; h++, w += W * row, sum += W) { \
             const uint8_t *c = w; \
-            for (int64_t i = 0; m == 1 && i < blocks; i++, c += (size)) ask_ahead(w, row, i, size), call(1, i, a, c, row, sum __VA_ARGS__); \
-            for (int64_t i = 0; m != 1 && i < blocks; i++, c += (size)) ask_ahead(w, row, i, size), call(m, i, a, c, row, sum __VA_ARGS__); \
+            for (int64_t i = 0; i < blocks; i++, c += (size)) { \
+                ask_ahead(w, row, i, size); \
+                if (m == 1) call(1, i, a, c, row, sum __VA_ARGS__); \
+                else call(m, i, a, c, row, sum __VA_ARGS__); \
+            } \
         } \
     }
 THIN(thin_q4_k, 144, thin_k, , false)

@@ -1,5 +1,5 @@
-/* Products with quantised weights: C (m, n) = A (m, k) x W^T, W (n, k) in blocks of math/quant.h.  lt_gemm comes here by
- * the type of B.
+/* Products with quantised weights: C (m, n) = A (m, k) x W^T, W (n, k) in blocks of math/quant.h.  lt_gemm comes here
+ * by the type of B.
  *
  * What the result is, on every instruction set, to the bit.  Each row of A is rounded to signed bytes, in blocks of 32
  * elements for Q8_0 and Q4_0 and of 256 for the others: with a the largest magnitude of a block, the scale is
@@ -40,7 +40,7 @@ struct lt_quant_kernel {
     size_t panel;                       /* bytes of a panel for one block of k, a multiple of 64 */
     bool words;                         /* panels are signed, and met by rows of A as int16 */
     void (*unpack)(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel);
-    void (*tile)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *panel, float *sum);  /* m <= mr */
+    void (*tile)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *panel, float *sum); /* m <= mr */
     /* Weights from where they lie, for m <= LT_QUANT_FEW; A as bytes.  NULL: there is none. */
     void (*thin)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum);
 };

@@ -1,8 +1,8 @@
-/* Products with quantised weights for AVX2.  vpmaddubsw adds two products of an unsigned and a signed byte into 16 bits,
- * which are added up as long as they cannot overflow, then multiplied with the scale of their part on the way to 32
- * bits.  With 4-bit weights the sum of 8 quads is at most 16 * 15 * 127 = 30480; 5-bit ones go by 4 quads (31496), 6-bit
- * ones by 2 (32004).  8-bit ones are 16-bit words in panels, for vpmaddwd; with few rows the sign of the weight goes to
- * the other factor, and two products are at most 2 * 128 * 127 = 32512. */
+/* Products with quantised weights for AVX2.  vpmaddubsw adds two products of an unsigned and a signed byte into 16
+ * bits, which are added up as long as they cannot overflow, then multiplied with the scale of their part on the way to
+ * 32 bits.  With 4-bit weights the sum of 8 quads is at most 16 * 15 * 127 = 30480; 5-bit ones go by 4 quads (31496),
+ * 6-bit ones by 2 (32004).  8-bit ones are 16-bit words in panels, for vpmaddwd; with few rows the sign of the weight
+ * goes to the other factor, and two products are at most 2 * 128 * 127 = 32512. */
 #include "math/quant_gemm.h"
 
 #if defined(__AVX2__)

@@ -176,7 +176,7 @@ void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c
     for (int i = 0; i < m->weight_count; i++) {
         struct lt_weight *w = &m->weight[i];
         bool multiplied = w->rank == 2 && (w->layer >= 0 || !strcmp(w->name, m->head_name));
-        if (!multiplied || (w->packed && w->packed_for == compute)) continue;
+        if (!multiplied || lt_dtype_quantised(w->type) || (w->packed && w->packed_for == compute)) continue;
         unpack(w);
         w->packed = lt_pack_b(lt_ctx_pool(c), &(struct lt_gemm){
             .n = w->dim[w->transposed ? 1 : 0], .k = w->dim[w->transposed ? 0 : 1], .b = w->data, .ldb = w->dim[1],
