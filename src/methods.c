@@ -2,11 +2,13 @@
  * tools/tidy fails when a method file is missing from its list. */
 #include "base/base.h"
 #include "ngram/smoothing/smoothing.h"
+#include "surgery/quant/quantizer.h"
 #include <string.h>
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
 #define VERBS(X) \
     X(completion) \
+    X(convert) \
     X(explain) \
     X(generate) \
     X(help) \
@@ -16,6 +18,7 @@
     X(ngram_query) \
     X(pack) \
     X(perplexity) \
+    X(quantize) \
     X(reproduce) \
     X(run) \
     X(tokenizer_decode) \
@@ -70,6 +73,10 @@
     X(absolute_discounting) \
     X(modified_kneser_ney) \
     X(witten_bell)
+#define QUANTIZERS(X) \
+    X(gptq) \
+    X(importance) \
+    X(round_to_nearest)
 
 #define DECLARE_VERB(n) extern const struct lt_verb lt_verb_##n;
 #define DECLARE_ARCH(n) extern const struct lt_arch lt_arch_##n;
@@ -81,6 +88,7 @@
 #define DECLARE_TOKENIZER(n) extern const struct lt_tokenizer_trainer lt_tokenizer_##n;
 #define DECLARE_LM(n) extern const struct lt_lm_type lt_lm_##n;
 #define DECLARE_SMOOTHING(n) extern const struct lt_smoothing lt_smoothing_##n;
+#define DECLARE_QUANTIZER(n) extern const struct lt_quantizer lt_quantizer_##n;
 VERBS(DECLARE_VERB)
 ARCHS(DECLARE_ARCH)
 OBJECTIVES(DECLARE_OBJECTIVE)
@@ -91,6 +99,7 @@ DATAOPS(DECLARE_DATAOP)
 TOKENIZERS(DECLARE_TOKENIZER)
 LMS(DECLARE_LM)
 SMOOTHINGS(DECLARE_SMOOTHING)
+QUANTIZERS(DECLARE_QUANTIZER)
 
 #define HEAD_VERB(n) &lt_verb_##n.m,
 #define HEAD_ARCH(n) &lt_arch_##n.m,
@@ -102,6 +111,7 @@ SMOOTHINGS(DECLARE_SMOOTHING)
 #define HEAD_TOKENIZER(n) &lt_tokenizer_##n.m,
 #define HEAD_LM(n) &lt_lm_##n.m,
 #define HEAD_SMOOTHING(n) &lt_smoothing_##n.m,
+#define HEAD_QUANTIZER(n) &lt_quantizer_##n.m,
 static const struct lt_method *const verbs[] = { VERBS(HEAD_VERB) NULL };
 static const struct lt_method *const archs[] = { ARCHS(HEAD_ARCH) NULL };
 static const struct lt_method *const objectives[] = { OBJECTIVES(HEAD_OBJECTIVE) NULL };
@@ -112,6 +122,7 @@ static const struct lt_method *const dataops[] = { DATAOPS(HEAD_DATAOP) NULL };
 static const struct lt_method *const tokenizers[] = { TOKENIZERS(HEAD_TOKENIZER) NULL };
 static const struct lt_method *const lms[] = { LMS(HEAD_LM) NULL };
 static const struct lt_method *const smoothings[] = { SMOOTHINGS(HEAD_SMOOTHING) NULL };
+static const struct lt_method *const quantizers[] = { QUANTIZERS(HEAD_QUANTIZER) NULL };
 
 static const struct lt_kind kinds[] = {
     { .name = "verb", .brief = "what the program does: lathe VERB ...", .member = verbs },
@@ -124,6 +135,7 @@ static const struct lt_kind kinds[] = {
     { .name = "tokenizer", .brief = "ways to train a tokenizer", .member = tokenizers },
     { .name = "lm", .brief = "back ends of language models", .member = lms },
     { .name = "smoothing", .brief = "how n-gram counts become probabilities", .member = smoothings },
+    { .name = "quantizer", .brief = "how matrices of floats become blocks of few bits", .member = quantizers },
     { .name = NULL },
 };
 

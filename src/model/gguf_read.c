@@ -77,9 +77,8 @@ static int read_sizes(struct reader *r, struct sizes *z)
         || need_int(r, "block_count", &layers) || need_int(r, "feed_forward_length", &inner)
         || need_int(r, "attention.head_count", &z->heads))
         return -1;
-    if (z->heads < 1 || z->heads > z->width) return lt_fail("%s: %s: %" PRId64 " heads for a width of %" PRId64,
-                                                            r->g->label, key_of(r, "attention.head_count"), z->heads,
-                                                            z->width);
+    if (z->heads < 1 || z->heads > z->width)
+        return lt_fail("%s: %" PRId64 " heads cannot share a width of %" PRId64, r->g->label, z->heads, z->width);
     z->kv_heads = z->heads;
     key = value = z->width / z->heads;
     if (lt_gguf_int(r->g, key_of(r, "attention.head_count_kv"), 1, z->heads, &z->kv_heads) < 0
@@ -146,6 +145,8 @@ static int read_freqs(struct reader *r, const struct sizes *z, double theta)
     if (lt_gguf_real(r->g, "lathe.rope.low_freq_factor", &s.low) < 0
         || lt_gguf_real(r->g, "lathe.rope.high_freq_factor", &s.high) < 0)
         return -1;
+    if (!(s.low >= 1e-3 && s.low <= 1e6 && s.high >= 1e-3 && s.high <= 1e6))
+        return lt_fail("%s: lathe.rope.low_freq_factor is %g and the high one %g", r->g->label, s.low, s.high);
     original = original_of(factor, half, theta, &s);
     if (lt_gguf_int(r->g, key_of(r, "rope.scaling.original_context_length"), 1, LT_CONTEXT_MAX, &original) < 0)
         return -1;
@@ -189,6 +190,7 @@ static int read_rope(struct reader *r, const struct sizes *z)
         || lt_gguf_int(r->g, key_of(r, "rope.dimension_count"), 0, z->head_dim, &rot) < 0
         || set_real(r, "rope_theta", theta))
         return -1;
+    if (!(theta >= 1 && theta <= 1e12)) return lt_fail("%s: a base of rotary positions of %g", r->g->label, theta);
     if (rot != z->head_dim && !r->family->partial)
         return lt_fail("%s: %s rotates whole heads of %" PRId64 ", found %" PRId64, r->g->label, r->family->name,
                        z->head_dim, rot);
