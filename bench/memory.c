@@ -3,7 +3,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#if defined(__AVX512VNNI__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -87,19 +87,30 @@ struct bench_memory bench_memory(struct lt_pool *pool)
 }
 
 #if defined(__AVX512VNNI__)
-enum { SUMS = 24, SPINS = 100000 };
+#define VECTOR __m512i
+#define SET8 _mm512_set1_epi8
+#define STEP(sum, x, y) sum = _mm512_dpbusd_epi32(sum, x, y)
+enum { SUMS = 24, SPINS = 100000, OPERATIONS = 128 };
+#elif defined(__AVX2__)
+#define VECTOR __m256i
+#define SET8 _mm256_set1_epi8
+#define STEP(sum, x, y) sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(x, y))
+enum { SUMS = 12, SPINS = 100000, OPERATIONS = 64 };
+#endif
 
+#if defined(__AVX2__)
 static void spin_int8(void *arg, int64_t i)
 {
-    __m512i sum[SUMS], x = _mm512_set1_epi8(3), y = _mm512_set1_epi8(5);
+    VECTOR sum[SUMS], x = SET8(3), y = SET8(5);
     (void)arg;
     (void)i;
 #pragma GCC unroll 24
-    for (int j = 0; j < SUMS; j++) sum[j] = _mm512_set1_epi32(j);
+    for (int j = 0; j < SUMS; j++) sum[j] = SET8((char)j);
     for (int r = 0; r < SPINS; r++)
 #pragma GCC unroll 24
         for (int j = 0; j < SUMS; j++) {
-            sum[j] = _mm512_dpbusd_epi32(sum[j], x, y);
+            __asm__ volatile("" : "+v"(x));     /* or the product would be taken out of the loop */
+            STEP(sum[j], x, y);
             __asm__ volatile("" : "+v"(sum[j]));
         }
 }
@@ -111,7 +122,7 @@ double bench_peak_int8(struct lt_pool *pool)
     for (int r = 0; r < 12; r++) {
         double start = lt_clock();
         lt_pool_run(pool, chunks, spin_int8, NULL);
-        best = LT_MAX(best, (double)chunks * SPINS * SUMS * 128 / (lt_clock() - start));
+        best = LT_MAX(best, (double)chunks * SPINS * SUMS * OPERATIONS / (lt_clock() - start));
     }
     return best;
 }

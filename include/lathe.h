@@ -136,7 +136,7 @@ struct lt_dataop {
 struct lt_tokenizer;
 struct lt_token { int32_t id; uint32_t begin, end; };
 /* path: tokenizer.json, a model folder holding one, a sentencepiece .model, a .tiktoken file,
- * or llama2.c tokenizer.bin */
+ * llama2.c tokenizer.bin, or a GGUF file */
 int lt_tokenizer_open(const char *path, struct lt_tokenizer **out);
 void lt_tokenizer_free(struct lt_tokenizer *t);
 int lt_tokenizer_vocab(const struct lt_tokenizer *t);                       /* ids are below this */

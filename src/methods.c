@@ -3,11 +3,13 @@
 #include "base/base.h"
 #include "mixture/mixture.h"
 #include "ngram/smoothing/smoothing.h"
+#include "surgery/quant/quantizer.h"
 #include <string.h>
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
 #define VERBS(X) \
     X(completion) \
+    X(convert) \
     X(ensemble) \
     X(explain) \
     X(filter) \
@@ -27,6 +29,7 @@
     X(ngram_query) \
     X(pack) \
     X(perplexity) \
+    X(quantize) \
     X(reproduce) \
     X(run) \
     X(show_mask) \
@@ -113,6 +116,10 @@
     X(modified_kneser_ney) \
     X(stupid_backoff) \
     X(witten_bell)
+#define QUANTIZERS(X) \
+    X(gptq) \
+    X(importance) \
+    X(round_to_nearest)
 
 #define DECLARE_VERB(n) extern const struct lt_verb lt_verb_##n;
 #define DECLARE_ARCH(n) extern const struct lt_arch lt_arch_##n;
@@ -126,6 +133,7 @@
 #define DECLARE_LM(n) extern const struct lt_lm_type lt_lm_##n;
 #define DECLARE_MIXTURE(n) extern const struct lt_mixture lt_mixture_##n;
 #define DECLARE_SMOOTHING(n) extern const struct lt_smoothing lt_smoothing_##n;
+#define DECLARE_QUANTIZER(n) extern const struct lt_quantizer lt_quantizer_##n;
 VERBS(DECLARE_VERB)
 ARCHS(DECLARE_ARCH)
 OBJECTIVES(DECLARE_OBJECTIVE)
@@ -138,6 +146,7 @@ TOKENIZERS(DECLARE_TOKENIZER)
 LMS(DECLARE_LM)
 MIXTURES(DECLARE_MIXTURE)
 SMOOTHINGS(DECLARE_SMOOTHING)
+QUANTIZERS(DECLARE_QUANTIZER)
 
 #define HEAD_VERB(n) &lt_verb_##n.m,
 #define HEAD_ARCH(n) &lt_arch_##n.m,
@@ -151,6 +160,7 @@ SMOOTHINGS(DECLARE_SMOOTHING)
 #define HEAD_LM(n) &lt_lm_##n.m,
 #define HEAD_MIXTURE(n) &lt_mixture_##n.m,
 #define HEAD_SMOOTHING(n) &lt_smoothing_##n.m,
+#define HEAD_QUANTIZER(n) &lt_quantizer_##n.m,
 static const struct lt_method *const verbs[] = { VERBS(HEAD_VERB) NULL };
 static const struct lt_method *const archs[] = { ARCHS(HEAD_ARCH) NULL };
 static const struct lt_method *const objectives[] = { OBJECTIVES(HEAD_OBJECTIVE) NULL };
@@ -163,6 +173,7 @@ static const struct lt_method *const tokenizers[] = { TOKENIZERS(HEAD_TOKENIZER)
 static const struct lt_method *const lms[] = { LMS(HEAD_LM) NULL };
 static const struct lt_method *const mixtures[] = { MIXTURES(HEAD_MIXTURE) NULL };
 static const struct lt_method *const smoothings[] = { SMOOTHINGS(HEAD_SMOOTHING) NULL };
+static const struct lt_method *const quantizers[] = { QUANTIZERS(HEAD_QUANTIZER) NULL };
 
 static const struct lt_kind kinds[] = {
     { .name = "verb", .brief = "what the program does: lathe VERB ...", .member = verbs },
@@ -177,6 +188,7 @@ static const struct lt_kind kinds[] = {
     { .name = "lm", .brief = "back ends of language models", .member = lms },
     { .name = "mixture", .brief = "how several models' distributions become one", .member = mixtures },
     { .name = "smoothing", .brief = "how n-gram counts become probabilities", .member = smoothings },
+    { .name = "quantizer", .brief = "how matrices of floats become blocks of few bits", .member = quantizers },
     { .name = NULL },
 };
 

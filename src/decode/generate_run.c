@@ -390,7 +390,7 @@ int lt_generate_run(const struct lt_generate_options *o, struct lt_ctx *c)
 {
     struct run r = { .o = o, .c = c, .jsonl = !strcmp(o->format, "jsonl") };
     lt_generation_init(&r.says);
-    if (check(o) || (lt_path_is_dir(o->model) && lt_generation_read(o->model, &r.says))) return -1;
+    if (check(o) || lt_generation_read(o->model, &r.says)) return -1;
     if (lt_how_open(&o->how, o->model, c, &r.lm)) return -1;
     r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;
     r.live = !r.jsonl && r.t && !o->output && !searches(o);

@@ -45,6 +45,7 @@ struct lt_tensor *lt_op_linear(struct lt_graph *g, struct lt_tensor *x, struct l
                                bool transposed)
 {
     assert(w->rank == 2 && lt_cols(x) == w->dim[transposed ? 0 : 1] && x->rank > 0);
+    assert(!lt_dtype_quantised(w->type) || !transposed);        /* blocks lie along what is summed over */
     int64_t dim[4], width = w->dim[transposed ? 1 : 0];
     assert(!b || lt_elements(b) == width);
     for (int i = 0; i < x->rank; i++) dim[i] = x->dim[i];

@@ -1,4 +1,5 @@
 #include "lm/generation.h"
+#include "base/gguf.h"
 #include "base/io.h"
 #include "base/json.h"
 
@@ -90,10 +91,61 @@ int lt_generation_parse(const char *label, struct lt_str text, struct lt_generat
     return rc;
 }
 
+static int read_gguf_sampling(const struct lt_gguf *f, struct lt_generation *g)
+{
+    double value = 0;
+    const struct { const char *key; double *at; double low, high; } row[] = {
+        { "general.sampling.temp", &g->temperature, 0, 1000 },
+        { "general.sampling.top_p", &g->top_p, 0, 1 },
+        { "general.sampling.penalty_repeat", &g->repetition_penalty, 0, 1000 },
+    };
+    for (int i = 0; i < LT_COUNT(row); i++) {
+        int there = lt_gguf_real(f, row[i].key, &value);
+        if (there < 0) return -1;
+        if (!there) continue;
+        if (!(value >= row[i].low && value <= row[i].high))
+            return lt_fail("%s: expected %s to be from %g to %g, found %g", f->label, row[i].key, row[i].low,
+                           row[i].high, value);
+        *row[i].at = value;
+    }
+    int top_k = lt_gguf_int(f, "general.sampling.top_k", 0, INT32_MAX, &g->top_k);
+    g->sample = top_k > 0 || !isnan(g->temperature) || !isnan(g->top_p);
+    return top_k < 0 ? -1 : 0;
+}
+
+int lt_generation_of_gguf(const struct lt_gguf *f, struct lt_generation *g)
+{
+    static const char *const end[] = { "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id" };
+    const struct { const char *key; int32_t *at; } one[] = { { "tokenizer.ggml.bos_token_id", &g->bos },
+                                                             { "tokenizer.ggml.padding_token_id", &g->pad } };
+    int64_t id = 0;
+    int rc = 0;
+    for (int i = 0; i < LT_COUNT(one) && rc >= 0; i++) {
+        rc = lt_gguf_int(f, one[i].key, 0, UINT32_MAX, &id);
+        if (rc > 0 && id <= INT32_MAX) *one[i].at = (int32_t)id;    /* 0xffffffff: none */
+    }
+    for (int i = 0; i < LT_COUNT(end) && rc >= 0; i++) {
+        rc = lt_gguf_int(f, end[i], 0, UINT32_MAX, &id);
+        if (rc > 0 && id <= INT32_MAX && !lt_generation_ends(g, (int32_t)id)) g->eos[g->eos_count++] = (int32_t)id;
+    }
+    return rc < 0 ? -1 : read_gguf_sampling(f, g);
+}
+
+static int read_gguf(const char *path, struct lt_generation *g)
+{
+    struct lt_gguf *f;
+    if (lt_gguf_open(path, &f)) return -1;
+    int rc = lt_generation_of_gguf(f, g);
+    lt_gguf_free(f);
+    return rc;
+}
+
 int lt_generation_read(const char *folder, struct lt_generation *g)
 {
     static const char *const name[] = { "config.json", "generation_config.json" };
     lt_generation_init(g);
+    if (lt_gguf_is_file(folder)) return read_gguf(folder, g);
     for (int i = 0; i < LT_COUNT(name); i++) {
         struct lt_buf path = { 0 }, text = { 0 };
         lt_buf_fmt(&path, "%s/%s", folder, name[i]);

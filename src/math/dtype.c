@@ -3,17 +3,44 @@
 #include "base/base.h"
 #include "math/cpu.h"
 #include "math/dtype_kernel.h"
+#include "math/quant.h"
 
-static const struct { const char *name, *torch; size_t size; } row[LT_DTYPE_COUNT] = {
+#include <assert.h>
+#include <strings.h>
+
+static const struct { const char *name, *torch; size_t size; int block; } row[LT_DTYPE_COUNT] = {
     [LT_F32] = { "F32", "float32", 4 }, [LT_BF16] = { "BF16", "bfloat16", 2 }, [LT_F16] = { "F16", "float16", 2 },
     [LT_F64] = { "F64", "float64", 8 }, [LT_I8] = { "I8", "int8", 1 },         [LT_U8] = { "U8", "uint8", 1 },
     [LT_I16] = { "I16", "int16", 2 },   [LT_I32] = { "I32", "int32", 4 },      [LT_I64] = { "I64", "int64", 8 },
     [LT_TYPE_BOOL] = { "BOOL", "bool", 1 },
+    [LT_Q8_0] = { .name = "Q8_0", .size = 34, .block = 32 },
+    [LT_Q4_0] = { .name = "Q4_0", .size = 18, .block = 32 },
+    [LT_Q4_K] = { .name = "Q4_K", .size = 144, .block = 256 },
+    [LT_Q5_K] = { .name = "Q5_K", .size = 176, .block = 256 },
+    [LT_Q6_K] = { .name = "Q6_K", .size = 210, .block = 256 },
 };
 
 size_t lt_dtype_size(enum lt_dtype t)
 {
+    assert(row[t].block == 0);
     return row[t].size;
+}
+
+int64_t lt_dtype_block(enum lt_dtype t)
+{
+    return row[t].block ? row[t].block : 1;
+}
+
+size_t lt_dtype_block_size(enum lt_dtype t)
+{
+    return row[t].size;
+}
+
+size_t lt_dtype_bytes(enum lt_dtype t, int64_t n)
+{
+    int64_t block = lt_dtype_block(t);
+    assert(n >= 0 && n % block == 0);
+    return (size_t)(n / block) * row[t].size;
 }
 
 const char *lt_dtype_name(enum lt_dtype t)
@@ -24,6 +51,7 @@ const char *lt_dtype_name(enum lt_dtype t)
 int lt_dtype_find(const char *name, enum lt_dtype *t)
 {
     for (int i = 0; i < LT_DTYPE_COUNT; i++) {
+        if (row[i].block) continue;
         if (strcasecmp(name, row[i].name) != 0 && strcmp(name, row[i].torch) != 0) continue;
         *t = (enum lt_dtype)i;
         return 0;
@@ -115,8 +143,26 @@ static void put(void *out, enum lt_dtype type, int64_t i, double x)
     }
 }
 
+static void from_blocks(enum lt_dtype to, void *out, enum lt_dtype from, const void *in, int64_t n)
+{
+    if (to == LT_F32) {
+        lt_dequant(from, in, n, out);
+        return;
+    }
+    float wide[LT_QUANT_BLOCK_MAX];
+    const int64_t block = row[from].block;
+    for (int64_t i = 0; i < n; i += block) {
+        lt_dequant(from, (const char *)in + lt_dtype_bytes(from, i), block, wide);
+        lt_convert(to, (char *)out + (size_t)i * row[to].size, LT_F32, wide, block);
+    }
+}
+
 void lt_convert(enum lt_dtype to, void *out, enum lt_dtype from, const void *in, int64_t n)
 {
+    if (lt_dtype_quantised(from)) {
+        from_blocks(to, out, from, in, n);
+        return;
+    }
     if (fast(to, out, from, in, n)) return;
     for (int64_t i = 0; i < n; i++) put(out, to, i, get(in, from, i));
 }

@@ -11,7 +11,7 @@ static void gather_chunk(void *arg, int64_t chunk)
 {
     const struct job *j = arg;
     int64_t end = LT_MIN(j->rows, (chunk + 1) * j->step);
-    size_t row = (size_t)j->cols * lt_dtype_size(j->type);
+    size_t row = lt_dtype_bytes(j->type, j->cols);
     for (int64_t i = chunk * j->step; i < end; i++)
         lt_convert(LT_F32, j->out + i * j->cols, j->type, (const char *)j->w + (size_t)j->id[i] * row, j->cols);
 }

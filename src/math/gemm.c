@@ -7,6 +7,7 @@
  * of A, which stays in the second-level cache, meets it, and used again for the other blocks of A. */
 #include "math/gemm.h"
 #include "math/gemm_kernel.h"
+#include "math/quant_gemm.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -323,6 +324,10 @@ static void run_slot(void *arg, int64_t slot)
 void lt_gemm(struct lt_pool *pool, const struct lt_gemm *g)
 {
     if (g->m <= 0 || g->n <= 0) return;
+    if (lt_dtype_quantised(g->b_type)) {
+        lt_quant_gemm(pool, g);
+        return;
+    }
     const int threads = pool ? lt_pool_threads(pool) : 1;
     const struct plan p = make_plan(g, threads);
     const int64_t slots = LT_MIN(threads, p.cells_m * p.cells_n);

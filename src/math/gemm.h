@@ -20,7 +20,7 @@ struct lt_gemm {
     const void *a, *b;
     float *c;                           /* (m, n); must not overlap a, b or bias */
     int64_t lda, ldb, ldc;              /* elements between rows as stored; 0: rows lie close together */
-    enum lt_dtype a_type, b_type;       /* LT_F32, LT_BF16 or LT_F16 */
+    enum lt_dtype a_type, b_type;       /* LT_F32, LT_BF16 or LT_F16; B also quantised: math/quant_gemm.h */
     bool a_trans;                       /* A is stored (k, m) */
     bool b_trans;                       /* B is stored (n, k): a weight of (out, in) */
     bool add;                           /* C += A B instead of C = A B */

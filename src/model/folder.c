@@ -1,5 +1,6 @@
 /* Opening and saving: which files make a model (doc/formats/model-folder.md). */
 #include "model/model.h"
+#include "model/gguf_model.h"
 #include "model/llama2c.h"
 #include "model/safetensors.h"
 
@@ -134,7 +135,7 @@ bool lt_model_is_file(const char *path)
 {
     struct lt_file f;
     if (lt_path_is_dir(path)) return false;
-    if (is_safetensors(path)) return true;
+    if (is_safetensors(path) || lt_gguf_is_file(path)) return true;
     if (!lt_path_exists(path) || lt_file_open(path, &f)) return false;
     bool is = lt_llama2c_is(f.p, f.n);
     lt_file_close(&f);
@@ -152,11 +153,14 @@ int lt_model_open(const char *path, struct lt_model **out)
         const char *slash = strrchr(path, '/');
         const char *folder = slash ? lt_arena_str(&m->arena, (struct lt_str){ path, (size_t)(slash - path) + 1 }) : ".";
         rc = read_folder(m, path, folder);
+    } else if (lt_gguf_is_file(path)) {
+        rc = lt_gguf_open(path, &m->gguf) || lt_model_read_gguf(m) ? -1 : 0;
     } else {
         rc = lt_file_open(path, &m->mapped);
         if (rc == 0 && read_llama2c(m, path, m->mapped.p, m->mapped.n))
             rc = lt_fail(
-                "%s; expected a model folder, a .safetensors file beside its config.json, or a llama2.c checkpoint",
+                "%s; expected a model folder, a .safetensors file beside its config.json, a GGUF file, or a llama2.c "
+                "checkpoint",
                 lt_error());
     }
     if (rc) {
@@ -169,6 +173,17 @@ int lt_model_open(const char *path, struct lt_model **out)
 
 /* ---- saving ---- */
 
+/* A weight that lies the other way round than in a folder, turned. */
+static void turn(const struct lt_weight *w, struct lt_safetensor *t)
+{
+    float *copy = lt_alloc((size_t)t->count * sizeof *copy);
+    lt_weight_turn(w, copy);
+    t->data = copy;
+    t->type = LT_F32;
+    t->dim[0] = w->dim[1];
+    t->dim[1] = w->dim[0];
+}
+
 static int save_weights(const struct lt_model *m, const char *folder, enum lt_dtype type, int64_t shard_bytes)
 {
     struct lt_safetensor *t = lt_calloc((size_t)m->weight_count + 1, sizeof *t);
@@ -177,8 +192,11 @@ static int save_weights(const struct lt_model *m, const char *folder, enum lt_dt
         t[i] = (struct lt_safetensor){ .name = w->name, .type = w->type, .rank = w->rank, .count = lt_weight_count(w),
                                        .data = w->data };
         for (int d = 0; d < w->rank; d++) t[i].dim[d] = w->dim[d];
+        if (w->flipped) turn(w, &t[i]);
     }
     int rc = lt_safetensors_save_folder(folder, t, m->weight_count, type, shard_bytes);
+    for (int i = 0; i < m->weight_count; i++)
+        if (m->weight[i].flipped) free((void *)t[i].data);
     free(t);
     return rc;
 }

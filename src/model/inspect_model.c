@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "model/decoder.h"
 #include "model/safetensors.h"
-#include "text/tokenizer.h"
+#include "text/tok_gguf.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -129,7 +129,7 @@ static struct counts count_weights(const struct lt_model *m)
     for (int i = 0; i < m->weight_count; i++) {
         double n = (double)lt_weight_count(&m->weight[i]);
         c.total += n;
-        c.stored += n * (double)lt_dtype_size(m->weight[i].type);
+        c.stored += (double)lt_dtype_bytes(m->weight[i].type, (int64_t)n);
         if (i == d->table.w) c.embedding = n;
         if (i == d->place.w) c.positions = n;
         if (!m->tied && (i == d->out.w || i == d->out.b)) c.head += n;
@@ -166,18 +166,27 @@ static json_t *memory(const struct lt_model *m, const struct counts *c, double t
     return json_pack("{s:o, s:o}", "generation", generation, "training", training);
 }
 
-/* tokenizer.json beside the weights: who it is, and whether every id it gives has a row in the embedding. */
-static int put_tokenizer(json_t *root, const char *folder, int64_t vocab)
+/* tokenizer.json beside the weights, or the one in a GGUF file; 0 and NULL: none. */
+static int open_tokenizer(const struct lt_model *m, const char *path, struct lt_tokenizer **out)
+{
+    *out = NULL;
+    if (m->gguf) return lt_tok_in_gguf(m->gguf) ? lt_tok_of_gguf(m->gguf, out) : 0;
+    struct lt_buf file = { 0 };
+    lt_buf_fmt(&file, "%s/tokenizer.json", path);
+    int rc = lt_path_is_dir(path) && lt_path_exists(file.p) ? lt_tokenizer_open(file.p, out) : 0;
+    lt_buf_free(&file);
+    return rc;
+}
+
+/* Who the tokenizer is, and whether every id it gives has a row in the embedding. */
+static int put_tokenizer(json_t *root, const struct lt_model *m, const char *path)
 {
     static const char *const kind[] = { [LT_TOK_BPE] = "BPE", [LT_TOK_WORDPIECE] = "WordPiece",
                                         [LT_TOK_UNIGRAM] = "Unigram", [LT_TOK_WORDLEVEL] = "WordLevel" };
-    struct lt_buf path = { 0 };
-    lt_buf_fmt(&path, "%s/tokenizer.json", folder);
-    bool there = lt_path_exists(path.p);
-    struct lt_tokenizer *t = NULL;
-    int rc = there ? lt_tokenizer_open(path.p, &t) : 0;
-    lt_buf_free(&path);
-    if (rc || !t) return rc;
+    struct lt_tokenizer *t;
+    int64_t vocab = m->vocab;
+    if (open_tokenizer(m, path, &t)) return -1;
+    if (!t) return 0;
     int ids = lt_tokenizer_vocab(t);
     json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:i}", "kind", kind[lt_tokenizer_kind(t)], "hash", lt_tokenizer_hash(t),
                           "vocabulary", ids, "bos", (int)lt_tokenizer_bos(t), "eos", (int)lt_tokenizer_eos(t));
@@ -221,10 +230,10 @@ static int describe_model(const struct lt_inspect_options *o, json_t *root)
     json_object_set_new(root, "parameters", parameters(&c));
     json_object_set_new(root, "flops_per_token", work);
     json_object_set_new(root, "memory", memory(m, &c, tokens));
-    int rc = lt_path_is_dir(o->path) ? put_tokenizer(root, o->path, m->vocab) || put_record(root, o->path) : 0;
+    int rc = put_tokenizer(root, m, o->path) || (lt_path_is_dir(o->path) && put_record(root, o->path)) ? -1 : 0;
     json_object_set_new(root, "weights", weight_rows(m, o->all));
     lt_model_free(m);
-    return rc ? -1 : 0;
+    return rc;
 }
 
 static int describe_tensors(const struct lt_inspect_options *o, json_t *root)

@@ -1,5 +1,6 @@
 #include "model/model.h"
 #include "base/ctx.h"
+#include "base/gguf.h"
 #include "math/gemm.h"
 #include "model/safetensors.h"
 
@@ -13,6 +14,17 @@ int64_t lt_weight_count(const struct lt_weight *w)
     int64_t n = 1;
     for (int i = 0; i < w->rank; i++) n *= w->dim[i];
     return n;
+}
+
+void lt_weight_turn(const struct lt_weight *w, float *out)
+{
+    int64_t rows = w->dim[0], cols = w->dim[1];
+    float *row = lt_alloc((size_t)cols * sizeof *row);
+    for (int64_t r = 0; r < rows; r++) {
+        lt_convert(LT_F32, row, w->type, (const char *)w->data + lt_dtype_bytes(w->type, r * cols), cols);
+        for (int64_t c = 0; c < cols; c++) out[c * rows + r] = row[c];
+    }
+    free(row);
 }
 
 /* ---- by name ---- */
@@ -176,13 +188,27 @@ void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c
     for (int i = 0; i < m->weight_count; i++) {
         struct lt_weight *w = &m->weight[i];
         bool multiplied = w->rank == 2 && (w->layer >= 0 || !strcmp(w->name, m->head_name));
-        if (!multiplied || (w->packed && w->packed_for == compute)) continue;
+        if (!multiplied || lt_dtype_quantised(w->type) || (w->packed && w->packed_for == compute)) continue;
         unpack(w);
         w->packed = lt_pack_b(lt_ctx_pool(c), &(struct lt_gemm){
             .n = w->dim[w->transposed ? 1 : 0], .k = w->dim[w->transposed ? 0 : 1], .b = w->data, .ldb = w->dim[1],
             .b_type = w->type, .b_trans = !w->transposed, .compute = compute });
         w->packed_for = compute;
     }
+}
+
+/* The order of a folder, so that a run goes on from its checkpoints with the optimiser's state in the same order. */
+static void unflip(struct lt_weight *w)
+{
+    int64_t out = w->dim[0], in = w->dim[1];
+    float *turned = lt_aligned((size_t)(in * out) * sizeof *turned);
+    lt_weight_turn(w, turned);
+    free(w->master);
+    w->data = w->master = turned;
+    w->dim[0] = in;
+    w->dim[1] = out;
+    w->flipped = false;
+    w->transposed = true;
 }
 
 int lt_model_train(struct lt_model *m)
@@ -197,6 +223,7 @@ int lt_model_train(struct lt_model *m)
             w->data = w->master;
             w->type = LT_F32;
         }
+        if (w->flipped) unflip(w);
         if (w->grad) continue;
         w->grad = lt_aligned(n * sizeof(float));
         memset(w->grad, 0, n * sizeof(float));
@@ -217,6 +244,7 @@ void lt_model_free(struct lt_model *m)
     lt_arena_free(&m->arena);
     lt_options_free(m->options);
     lt_safetensors_free(m->files);
+    lt_gguf_free(m->gguf);
     if (m->mapped.p) lt_file_close(&m->mapped);
     free(m);
 }

@@ -23,10 +23,11 @@ enum lt_init {
 }; /* RESIDUAL: std / sqrt(2 layers) */
 struct lt_weight {
     const char *name;               /* "model.layers.0.self_attn.q_proj.weight" */
-    enum lt_dtype type;             /* of data: F32, BF16 or F16; vectors always F32 */
+    enum lt_dtype type;             /* of data: F32, BF16, F16 or quantised; vectors always F32 */
     int32_t rank;
     int64_t dim[4];
     bool transposed;                /* stored (in, out), as GPT-2 does */
+    bool flipped;                   /* lies (out, in), and (in, out) in a folder: GPT-2 from a GGUF file */
     enum lt_init init;
     int32_t layer;                  /* -1: outside the layers */
     const void *data;               /* borrowed from the file, or master */
@@ -61,6 +62,7 @@ struct lt_model {
     struct lt_generation generation;
     struct lt_safetensors *files;   /* NULL: none */
     struct lt_file mapped;          /* a llama2.c checkpoint */
+    struct lt_gguf *gguf;           /* NULL: none */
 };
 
 /* Called by arch->params.  Returns the weight's index, or -1 when the file that is open lacks it or disagrees. */
@@ -69,7 +71,8 @@ int lt_model_declare(struct lt_model *m, const char *name, int rank, const int64
 struct lt_weight *lt_model_weight(const struct lt_model *m,
                                   const char *name); /* NULL: lt_error suggests near names */
 
-/* A Hugging Face folder, a .safetensors beside its config.json, or a llama2.c checkpoint; mapped, never copied. */
+/* A Hugging Face folder, a .safetensors beside its config.json, a GGUF file, or a llama2.c checkpoint; mapped, never
+ * copied. */
 int lt_model_open(const char *path, struct lt_model **out);
 /* A llama2.c checkpoint in memory, which is borrowed for as long as the model lives. */
 int lt_model_parse_llama2c(const char *label, const uint8_t *p, size_t n, struct lt_model **out);
@@ -79,9 +82,9 @@ bool lt_model_is_file(const char *path);    /* a file that lt_model_open would t
 int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t seed, struct lt_ctx *c,
                  struct lt_model **out);
 int lt_model_train(struct lt_model *m);         /* gives every weight an f32 master and a zeroed gradient */
-/* Keeps matrices a second time, rounded for this compute and in the order in which products read: with bf16 a token
- * then costs half the memory traffic.  The bits of products do not change.  For graphs of this compute that do not
- * record; training undoes it. */
+/* Keeps matrices that are not quantised a second time, rounded for this compute and in the order in which products
+ * read: with bf16 a token then costs half the memory traffic.  The bits of products do not change.  For graphs of this
+ * compute that do not record; training undoes it. */
 void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c);
 /* Writes config.json, model.safetensors (floats as `type`) and generation_config.json into a folder, each atomically;
  * other files there stay, but for the shards of an earlier save.  For a whole folder at once give it the temporary one
@@ -91,6 +94,7 @@ int lt_model_save(const struct lt_model *m, const char *folder, enum lt_dtype ty
 int lt_model_save_shards(const struct lt_model *m, const char *folder, enum lt_dtype type, int64_t shard_bytes);
 void lt_model_free(struct lt_model *m);
 int64_t lt_weight_count(const struct lt_weight *w);     /* of elements */
+void lt_weight_turn(const struct lt_weight *w, float *out);     /* a matrix as floats, rows and columns exchanged */
 
 /* The output head over hidden states x (rows, width), fused with cross-entropy: the sum of the weighted losses, as
  * lt_op_head_xent.  Serves training and scoring. */

@@ -244,7 +244,7 @@ void lt_safetensors_free(struct lt_safetensors *s)
 
 static bool is_float(enum lt_dtype t)
 {
-    return t == LT_F32 || t == LT_BF16 || t == LT_F16 || t == LT_F64;
+    return t == LT_F32 || t == LT_BF16 || t == LT_F16 || t == LT_F64 || lt_dtype_quantised(t);
 }
 
 static enum lt_dtype stored_type(const struct lt_safetensor *t, enum lt_dtype as)
@@ -283,17 +283,17 @@ static char *make_header(const struct lt_safetensor *const *t, int count, enum l
 /* Converted in blocks: a model is never in memory twice. */
 static void put_tensor(struct lt_writer *w, const struct lt_safetensor *t, enum lt_dtype as)
 {
-    enum { BLOCK = 8192 };
+    enum { BLOCK = 8192 };          /* a multiple of every quantised block */
     double block[BLOCK];            /* as wide as the widest type */
     enum lt_dtype type = stored_type(t, as);
-    size_t from = lt_dtype_size(t->type), to = lt_dtype_size(type);
+    size_t to = lt_dtype_size(type);
     if (type == t->type) {
         lt_writer_put(w, t->data, (size_t)t->count * to);
         return;
     }
     for (int64_t i = 0; i < t->count; i += BLOCK) {
         int64_t n = LT_MIN(t->count - i, BLOCK);
-        lt_convert(type, block, t->type, (const char *)t->data + (size_t)i * from, n);
+        lt_convert(type, block, t->type, (const char *)t->data + lt_dtype_bytes(t->type, i), n);
         lt_writer_put(w, block, (size_t)n * to);
     }
 }

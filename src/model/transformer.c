@@ -4,6 +4,7 @@
 #include "base/ctx.h"
 #include "base/io.h"
 #include "model/session.h"
+#include "text/tok_gguf.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -48,7 +49,8 @@ static int open_tokenizer(struct transformer *t, const struct options *o)
 {
     struct lt_buf path = { 0 };
     if (o->tokenizer) lt_buf_str(&path, o->tokenizer);
-    else find_tokenizer(&path, o->path);
+    else if (t->model->gguf && lt_tok_in_gguf(t->model->gguf)) lt_buf_str(&path, o->path);
+    else if (!t->model->gguf) find_tokenizer(&path, o->path);
     int rc = path.n ? lt_tokenizer_open(path.p, &t->tokenizer) : 0;
     if (rc == 0 && t->tokenizer && lt_tokenizer_vocab(t->tokenizer) > t->model->vocab)
         rc = lt_fail("%s: ids go up to %d and the model's vocabulary has %" PRId64
@@ -114,7 +116,7 @@ static const struct lt_tokenizer *transformer_tokenizer(void *self)
 #define AT(field) offsetof(struct options, field)
 static const struct lt_opt rows[] = {
     { .key = "path",
-      .help = "model folder, .safetensors file, or llama2.c checkpoint",
+      .help = "model folder, .safetensors or .gguf file, or llama2.c checkpoint",
       .type = LT_STR,
       .at = AT(path),
       .flags = LT_NEED | LT_ARG | LT_IN },
@@ -139,7 +141,7 @@ static const struct lt_opt rows[] = {
       .min = 0,
       .max = 1 << 24 },
     { .key = "tokenizer",
-      .help = "tokenizer file; default: tokenizer.json or tokenizer.bin of the folder",
+      .help = "tokenizer file; default: the one in the folder or the GGUF file",
       .type = LT_STR,
       .at = AT(tokenizer),
       .flags = LT_IN },

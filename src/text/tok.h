@@ -10,7 +10,8 @@
  *   tok_decode.c     decoders                                tok_spell.c      the GPT-2 alphabet
  *   tok_char.c       UTF-8 and classes                       tok_index.c      pieces by their bytes
  *   tok_open.c       files by what they hold                 tok_derive.c     merges of a bare vocabulary
- *   tok_json.c, tok_json_write.c, tok_spm.c, tok_tiktoken.c, tok_llama2c.c    the files */
+ *   tok_json.c, tok_json_write.c, tok_spm.c, tok_tiktoken.c, tok_llama2c.c, tok_gguf.c,
+ *   tok_gguf_write.c                                         the files */
 #ifndef LT_TOK_H
 #define LT_TOK_H
 

@@ -1,6 +1,7 @@
 /* Opens a tokenizer from a path, by what the file holds. */
 #include "text/tokenizer.h"
 #include "base/io.h"
+#include "text/tok_gguf.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,12 +56,17 @@ static bool is_llama2c(struct lt_str b)
     return b.n > 17 && !b.p[2] && !b.p[3] && b.p[8] == 5 && !b.p[9] && memcmp(b.p + 12, "<unk>", 5) == 0;
 }
 
+static bool is_gguf(struct lt_str b)
+{
+    return lt_gguf_is(b.p, b.n);
+}
+
 static const struct {
     bool (*is)(struct lt_str bytes);
     int (*read)(const char *name, struct lt_str bytes, struct lt_tokenizer **out);
 } readers[] = {
     { is_json, lt_tok_read_json }, { is_spm, lt_tok_read_spm }, { is_llama2c, lt_tok_read_llama2c },
-    { is_tiktoken, lt_tok_read_tiktoken },
+    { is_tiktoken, lt_tok_read_tiktoken }, { is_gguf, lt_tok_read_gguf },
 };
 
 static int read_bytes(const char *path, struct lt_str bytes, struct lt_tokenizer **out)
@@ -70,8 +76,8 @@ static int read_bytes(const char *path, struct lt_str bytes, struct lt_tokenizer
     for (int i = 0; i < LT_COUNT(readers); i++)
         if (readers[i].is(bytes))
             return readers[i].read(path, bytes, out);
-    return lt_fail("%s: not a tokenizer: tokenizer.json, a sentencepiece model, a .tiktoken file or llama2.c's "
-                   "tokenizer.bin was expected", path);
+    return lt_fail("%s: not a tokenizer: tokenizer.json, a sentencepiece model, a .tiktoken file, llama2.c's "
+                   "tokenizer.bin or a GGUF file was expected", path);
 }
 
 static int open_file(const char *path, struct lt_tokenizer **out)
@@ -84,8 +90,21 @@ static int open_file(const char *path, struct lt_tokenizer **out)
     return rc;
 }
 
+/* A model of any size, of which only the pages of the tokenizer are read. */
+static int open_gguf(const char *path, struct lt_tokenizer **out)
+{
+    struct lt_gguf *g;
+    if (lt_gguf_open(path, &g))
+        return -1;
+    int rc = lt_tok_of_gguf(g, out);
+    lt_gguf_free(g);
+    return rc;
+}
+
 int lt_tokenizer_open(const char *path, struct lt_tokenizer **out)
 {
+    if (lt_gguf_is_file(path))
+        return open_gguf(path, out);
     if (!lt_path_is_dir(path))
         return open_file(path, out);
     static const char *const names[] = { "tokenizer.json", "tokenizer.json.zst", "tokenizer.model" };

@@ -79,6 +79,7 @@ bool lt_tok_unspell(struct lt_buf *out, struct lt_str piece);
  * NULL: no such name (lt_error lists them).  lt_tok_presets: the names, NULL at the end. */
 const char *lt_tok_preset(const char *name);
 const char *const *lt_tok_presets(void);
+bool lt_tok_preset_whole(const char *name);     /* llama.cpp takes a word that is a piece whole (ignore_merges) */
 
 /* ---- encoding ---- */
 struct lt_encoder *lt_encoder_new(const struct lt_tokenizer *t);
@@ -104,6 +105,7 @@ int lt_tok_read_json(const char *name, struct lt_str text, struct lt_tokenizer *
 int lt_tok_read_spm(const char *name, struct lt_str bytes, struct lt_tokenizer **out);
 int lt_tok_read_tiktoken(const char *name, struct lt_str text, struct lt_tokenizer **out);
 int lt_tok_read_llama2c(const char *name, struct lt_str bytes, struct lt_tokenizer **out);
+int lt_tok_read_gguf(const char *name, struct lt_str bytes, struct lt_tokenizer **out);
 /* tokenizer.json as text, appended to out. */
 void lt_tok_write_json(const struct lt_tokenizer *t, struct lt_buf *out);
 

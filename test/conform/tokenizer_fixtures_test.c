@@ -292,13 +292,12 @@ static void tiktoken(const char *model)
 static void test_tokenizer_fixtures__tiktoken_r50k(void **state) { (void)state; tiktoken("r50k_base"); }
 static void test_tokenizer_fixtures__tiktoken_cl100k(void **state) { (void)state; tiktoken("cl100k_base"); }
 
-/* ---- llama.cpp/: .inp and .out, of the vocabularies that are there as tokenizer.json ---- */
-static void llama_cpp(const char *vocab, const char *tokenizer)
+/* ---- llama.cpp/: .inp and .out; vocabularies from GGUF, and from tokenizer.json where there is one ---- */
+static void check_vocab(const char *vocab, const char *path, const char *what)
 {
     static const char between[] = "\n__ggml_vocab_test__\n";
     char name[200];
-    snprintf(name, sizeof name, "tokenizers/hf/%s/tokenizer.json.zst", tokenizer);
-    struct lt_tokenizer *t = open_data(name);
+    struct lt_tokenizer *t = open_data(path);
     snprintf(name, sizeof name, "tokenizers/llama.cpp/ggml-vocab-%s.gguf.inp", vocab);
     struct lt_buf in = content(name);
     snprintf(name, sizeof name, "tokenizers/llama.cpp/ggml-vocab-%s.gguf.out", vocab);
@@ -323,10 +322,23 @@ static void llama_cpp(const char *vocab, const char *tokenizer)
     lt_buf_free(&in);
     lt_buf_free(&out);
     lt_tokenizer_free(t);
-    report(&tally, vocab);
+    snprintf(name, sizeof name, "%s from its %s", vocab, what);
+    report(&tally, name);
+}
+
+static void llama_cpp(const char *vocab, const char *tokenizer)
+{
+    char path[200];
+    bool packed = !strcmp(vocab, "falcon") || !strcmp(vocab, "deepseek-llm");
+    snprintf(path, sizeof path, "tokenizers/llama.cpp/ggml-vocab-%s.gguf%s", vocab, packed ? ".zst" : "");
+    check_vocab(vocab, path, "GGUF file");
+    if (!tokenizer) return;
+    snprintf(path, sizeof path, "tokenizers/hf/%s/tokenizer.json.zst", tokenizer);
+    check_vocab(vocab, path, "tokenizer.json");
 }
 
 static void test_tokenizer_fixtures__llama_cpp_gpt2(void **state) { (void)state; llama_cpp("gpt-2", "gpt2"); }
+static void test_tokenizer_fixtures__llama_cpp_deepseek(void **s) { (void)s; llama_cpp("deepseek-llm", NULL); }
 static void test_tokenizer_fixtures__llama_cpp_falcon(void **state) { (void)state; llama_cpp("falcon", "falcon-7b"); }
 static void test_tokenizer_fixtures__llama_cpp_llama(void **state) { (void)state; llama_cpp("llama-spm", "llama-2"); }
 static void test_tokenizer_fixtures__llama_cpp_phi3(void **state) { (void)state; llama_cpp("phi-3", "llama-2"); }
@@ -480,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_tokenizer_fixtures__tiktoken_r50k),
         cmocka_unit_test(test_tokenizer_fixtures__tiktoken_cl100k),
         cmocka_unit_test(test_tokenizer_fixtures__llama_cpp_gpt2),
+        cmocka_unit_test(test_tokenizer_fixtures__llama_cpp_deepseek),
         cmocka_unit_test(test_tokenizer_fixtures__llama_cpp_falcon),
         cmocka_unit_test(test_tokenizer_fixtures__llama_cpp_llama),
         cmocka_unit_test(test_tokenizer_fixtures__llama_cpp_phi3),

@@ -49,7 +49,7 @@ static int base_spec(const struct job *j, struct lt_tok_spec *s)
     if (j->bytes) {
         s->pre_tokenizer = lt_tok_preset(o->pre_tokenizer);
         s->post_processor = s->decoder = byte_level_stage;
-        s->ignore_merges = !strcmp(o->pre_tokenizer, "llama-bpe");      /* as llama.cpp reads that name */
+        s->ignore_merges = lt_tok_preset_whole(o->pre_tokenizer);
         return s->pre_tokenizer ? 0 : -1;
     }
     s->pre_tokenizer = lt_trainer_space_mark;

@@ -1,0 +1,197 @@
+/* Prompts and generation: a prompt of 512 tokens, then 128 tokens one by one, at the sizes of SmolLM2-135M and
+ * TinyLlama-1.1B with random weights, by type of the weights, two threads.
+ *
+ * A peer runs beside it when LLAMA_BENCH names a program that takes the arguments of llama-bench and BENCH_GGUF a folder
+ * with files SIZE-TYPE.gguf (135M-q8_0.gguf).  Where 256 does not divide a width, a matrix is Q8_0 instead of Q4_K.
+ *
+ * Arguments: parts of what to keep, as "135M" or "q4_0". */
+#include "bench.h"
+
+#include "base/json.h"
+#include "math/ceiling.h"
+#include "math/quant.h"
+#include "model/inspect_model.h"
+#include "model/session.h"
+#include <string.h>
+
+enum { PROMPT = 512, GENERATE = 128, ROUNDS = 3, THREADS = 2 };
+
+struct size { const char *name, *option[8][2]; };
+static const struct size sizes[] = {
+    { "135M", { { "vocab_size", "49152" }, { "hidden_size", "576" }, { "intermediate_size", "1536" },
+                { "num_hidden_layers", "30" }, { "num_attention_heads", "9" }, { "num_key_value_heads", "3" },
+                { "max_position_embeddings", "2048" }, { "tie_word_embeddings", "true" } } },
+    { "1.1B", { { "vocab_size", "32000" }, { "hidden_size", "2048" }, { "intermediate_size", "5632" },
+                { "num_hidden_layers", "22" }, { "num_attention_heads", "32" }, { "num_key_value_heads", "4" },
+                { "max_position_embeddings", "2048" }, { "tie_word_embeddings", "false" } } },
+};
+
+struct kind { const char *name; enum lt_dtype type; };
+static const struct kind kinds[] = { { "f32", LT_F32 }, { "bf16", LT_BF16 }, { "f16", LT_F16 }, { "q8_0", LT_Q8_0 },
+                                     { "q4_0", LT_Q4_0 }, { "q4_K", LT_Q4_K } };
+
+struct ceilings { double f32, bf16, int8, read; };
+
+static void must(int rc)
+{
+    if (rc) exit((fprintf(stderr, "bench: %s\n", lt_error()), 1));
+}
+
+static struct lt_model *make(const struct size *z, struct lt_ctx *c)
+{
+    const struct lt_arch *arch = (const struct lt_arch *)lt_method_find("arch", "llama");
+    struct lt_options *s = lt_options_new(&arch->m);
+    struct lt_model *m;
+    for (int i = 0; i < LT_COUNT(z->option); i++) must(lt_options_set(s, z->option[i][0], z->option[i][1]));
+    must(lt_model_new(arch, s, 1, c, &m));
+    return m;
+}
+
+/* Matrices of `m` in another type, beside its floats: the next type begins from those. */
+static void store(struct lt_model *m, enum lt_dtype wish, struct lt_pool *pool, void **copy)
+{
+    for (int i = 0; i < m->weight_count; i++) {
+        struct lt_weight *w = &m->weight[i];
+        const int64_t n = lt_weight_count(w);
+        enum lt_dtype t = w->rank == 2 ? wish : LT_F32;
+        if (w->rank == 2 && w->dim[1] % lt_dtype_block(t)) t = LT_Q8_0;
+        copy[i] = NULL;
+        w->data = w->master;
+        w->type = t;
+        if (t == LT_F32) continue;
+        w->data = copy[i] = lt_aligned(lt_dtype_bytes(t, n));
+        struct lt_quant q = { .type = t, .rows = w->dim[0], .width = w->dim[1] };
+        if (lt_dtype_quantised(t)) must(lt_quant_rows(pool, &q, w->master, copy[i]));
+        else lt_convert(t, copy[i], LT_F32, w->master, n);
+    }
+}
+
+struct speed { double prompt, generate; };      /* tokens a second */
+
+static double median(double *x)
+{
+    qsort(x, ROUNDS, sizeof *x, bench_order);
+    return x[ROUNDS / 2];
+}
+
+static int32_t likeliest(const float *x, int n)
+{
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        if (x[i] > x[best]) best = i;
+    return best;
+}
+
+static struct speed ours(struct lt_model *m, struct lt_ctx *c, enum lt_compute compute)
+{
+    double prompt[ROUNDS], generate[ROUNDS];
+    int32_t token[PROMPT];
+    for (int i = 0; i < PROMPT; i++) token[i] = (int32_t)((i * 7919 + 13) % m->vocab);
+    for (int r = 0; r < ROUNDS; r++) {
+        struct lt_session s;
+        int vocab;
+        const struct lt_session_spec spec = { .compute = compute, .cache = LT_BF16 };
+        must(lt_model_session(m, c, spec, &s));
+        double start = lt_clock();
+        must(s.type->feed(s.self, token, PROMPT));
+        s.type->logits(s.self, &vocab);
+        prompt[r] = PROMPT / (lt_clock() - start);
+        s.type->close(s.self);
+        must(lt_model_session(m, c, spec, &s));
+        int32_t next = 1;
+        start = lt_clock();
+        for (int i = 0; i < GENERATE; i++) {
+            must(s.type->feed(s.self, &next, 1));
+            next = likeliest(s.type->logits(s.self, &vocab), vocab);
+        }
+        generate[r] = GENERATE / (lt_clock() - start);
+        s.type->close(s.self);
+    }
+    return (struct speed){ median(prompt), median(generate) };
+}
+
+/* What the peer prints with -o json: a list of runs, each with n_prompt, n_gen and avg_ts. */
+static struct speed peer(const char *name)
+{
+    const char *program = getenv("LLAMA_BENCH"), *folder = getenv("BENCH_GGUF");
+    struct speed s = { 0 };
+    struct lt_buf text = { 0 };
+    char command[1024], block[4096];
+    if (!program || !folder) return s;
+    snprintf(command, sizeof command, "'%s' -m '%s/%s.gguf' -p %d -n %d -t %d -r %d -o json", program, folder, name,
+             PROMPT, GENERATE, THREADS, ROUNDS);
+    FILE *f = popen(command, "r");
+    size_t n;
+    while (f && (n = fread(block, 1, sizeof block, f)) > 0) lt_buf_put(&text, block, n);
+    json_t *all = f && pclose(f) == 0 && text.n ? json_loadb(text.p, text.n, 0, NULL) : NULL;
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *run = json_array_get(all, i);
+        const double v = json_number_value(json_object_get(run, "avg_ts"));
+        *(json_integer_value(json_object_get(run, "n_gen")) ? &s.generate : &s.prompt) = v;
+    }
+    json_decref(all);
+    lt_buf_free(&text);
+    return s;
+}
+
+/* Bytes of weights that a token reads: all but the rows of an embedding that is not the head as well. */
+static double bytes_read(const struct lt_model *m)
+{
+    double n = 0;
+    for (int i = 0; i < m->weight_count; i++) {
+        const struct lt_weight *w = &m->weight[i];
+        if (w->layer >= 0 || !strcmp(w->name, m->head_name)) n += (double)lt_dtype_bytes(w->type, lt_weight_count(w));
+    }
+    return n;
+}
+
+static void rows(const char *name, const struct lt_model *m, const struct kind *k, struct speed we, struct speed they,
+                 const struct ceilings *top)
+{
+    const bool bytes = lt_dtype_quantised(k->type), bf16 = k->type == LT_BF16 || k->type == LT_F16;
+    const double peak = bytes ? top->int8 : bf16 ? top->bf16 : top->f32;
+    /* The head sees the last token alone. */
+    const double head = 2 * (double)m->vocab * (double)m->width;
+    const double flops = lt_model_flops(m, PROMPT) - head * (PROMPT - 1) / PROMPT;
+    char what[96];
+    snprintf(what, sizeof what, "inference/%s prompt %d", name, PROMPT);
+    bench_row(what, "tokens/s", we.prompt, they.prompt, "llama-bench", bytes ? "int8 peak" : bf16 ? "bf16 peak"
+              : "f32 peak", peak > 0 ? we.prompt * flops / peak : 0);
+    snprintf(what, sizeof what, "inference/%s generate %d", name, GENERATE);
+    bench_row(what, "tokens/s", we.generate, they.generate, "llama-bench", "memory read",
+              we.generate * bytes_read(m) / top->read);
+}
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+    bool keep = argc < 2;
+    for (int i = 1; i < argc; i++) keep |= strstr(name, argv[i]) != NULL;
+    return keep;
+}
+
+int main(int argc, char **argv)
+{
+    struct lt_ctx *c = lt_ctx_new(THREADS, NULL, NULL);
+    struct lt_pool *pool = lt_ctx_pool(c);
+    const struct ceilings top = { lt_peak_flops(pool, LT_COMPUTE_F32), lt_peak_flops(pool, LT_COMPUTE_BF16),
+                                  bench_peak_int8(pool), bench_memory(pool).read };
+    for (int i = 0; i < LT_COUNT(sizes); i++) {
+        struct lt_model *m = NULL;
+        for (int j = 0; j < LT_COUNT(kinds); j++) {
+            char name[32];
+            snprintf(name, sizeof name, "%s-%s", sizes[i].name, kinds[j].name);
+            if (!wanted(name, argc, argv)) continue;
+            if (!m) m = make(&sizes[i], c);
+            void **copy = lt_calloc((size_t)m->weight_count, sizeof *copy);
+            store(m, kinds[j].type, pool, copy);
+            const bool narrow = kinds[j].type == LT_BF16 || kinds[j].type == LT_F16;
+            const struct speed we = ours(m, c, narrow ? LT_COMPUTE_BF16 : LT_COMPUTE_F32), they = peer(name);
+            rows(name, m, &kinds[j], we, they, &top);
+            for (int w = 0; w < m->weight_count; w++) free(copy[w]);
+            free(copy);
+        }
+        lt_model_free(m);
+    }
+    lt_ctx_free(c);
+    return 0;
+}

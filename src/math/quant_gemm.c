@@ -1,0 +1,204 @@
+/* Splitting of products with quantised weights over threads, around the kernels of quant_gemm.h.
+ *
+ * Rows of A are rounded once.  Columns are then taken by panels, each unpacked from the weights where they lie and met
+ * by all rows.  With few rows nothing is unpacked to memory: weights go from where they lie through registers. */
+#include "math/quant_gemm.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum {
+    FEW = LT_QUANT_FEW,
+    LINE = 64,
+    WIDEST = 32, TALLEST = 16,          /* nr and mr of any kernel */
+    SERIAL = 4,                         /* rows of A that are rounded without waking other threads */
+};
+
+struct plan {
+    const struct lt_gemm *g;
+    const struct lt_quant_kernels *kernels;
+    const struct lt_quant_kernel *kernel;
+    int64_t block, blocks;              /* elements in one; in a row */
+    int64_t row;                        /* bytes of a row of weights */
+    int64_t lda, ldc;
+    bool thin, words;
+    int64_t cell, cells;                /* columns that a thread takes at a time, a multiple of nr */
+    struct lt_quant_a a;
+    uint8_t *few_columns;               /* a copy of B if it has fewer columns than a panel */
+    char *scratch; size_t slot;         /* of a thread: one panel */
+    _Atomic int64_t next;               /* cell */
+};
+
+static const struct lt_quant_kernels *choose(enum lt_isa isa)
+{
+#if defined(__x86_64__)
+    if (lt_cpu_choose(isa) >= LT_ISA_AVX2) return &lt_quant_kernels_avx2;
+#else
+    (void)isa;
+#endif
+    return &lt_quant_kernels_ref;
+}
+
+static int64_t round_up(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static int64_t ceil_div(int64_t n, int64_t by)
+{
+    return (n + by - 1) / by;
+}
+
+/* ---- A ---- */
+
+static void carry_of(const struct plan *p, const int8_t *q, char *out)
+{
+    const bool small = p->block == 32;
+    const int64_t part = p->g->b_type == LT_Q6_K ? 16 : 32;
+    const int32_t offset = p->g->b_type == LT_Q8_0 ? -128 : -8;
+    for (int64_t i = 0; i < p->g->k; i += part, q += part) {
+        int32_t sum = 0;
+        for (int64_t j = 0; j < part; j++) sum += q[j];
+        if (small) ((int32_t *)(void *)out)[i / part] = offset * sum;
+        else ((int16_t *)(void *)out)[i / part] = (int16_t)sum;
+    }
+}
+
+static void round_row(void *arg, int64_t r)
+{
+    const struct plan *p = arg;
+    const struct lt_gemm *g = p->g;
+    const char *from = (const char *)g->a + (size_t)(r * p->lda) * lt_dtype_size(g->a_type);
+    int8_t *q = p->a.q + r * p->a.q_row;
+    float *scale = (float *)(void *)((char *)p->a.scale + r * p->a.scale_row);
+    for (int64_t i = 0; i < p->blocks; i++) {
+        float wide[LT_QUANT_BLOCK_MAX];
+        const float *x = (const float *)(const void *)from + i * p->block;
+        if (g->a_type != LT_F32) {
+            lt_convert(LT_F32, wide, g->a_type, from + (size_t)(i * p->block) * lt_dtype_size(g->a_type), p->block);
+            x = wide;
+        }
+        if (p->words) {
+            int8_t bytes[LT_QUANT_BLOCK_MAX];
+            p->kernels->round(x, p->block, bytes, &scale[i]);
+            for (int64_t j = 0; j < p->block; j++) ((int16_t *)(void *)q)[i * p->block + j] = bytes[j];
+        } else {
+            p->kernels->round(x, p->block, q + i * p->block, &scale[i]);
+        }
+    }
+    if (!p->words) carry_of(p, q, p->a.carry + r * p->a.carry_row);
+}
+
+/* ---- a cell ---- */
+
+static void finish(const struct plan *p, const float *sum, int64_t r, int64_t m, int64_t j, int64_t n)
+{
+    const struct lt_gemm *g = p->g;
+    const float *bias = g->bias ? g->bias + j : NULL;
+    for (int64_t i = 0; i < m; i++, sum += p->kernels->nr) {
+        float *c = g->c + (r + i) * p->ldc + j;
+        for (int64_t k = 0; k < n; k++) {
+            const float v = bias ? sum[k] + bias[k] : sum[k];
+            c[k] = g->add ? c[k] + v : v;
+        }
+    }
+}
+
+/* The nr columns of the panel at j, and the first of them that counts.  The last panel begins earlier, so that all of
+ * its columns are there; if there are fewer in all, they are copied beside each other with room for the rest. */
+static const uint8_t *columns(const struct plan *p, int64_t j, int64_t *from)
+{
+    const int64_t first = LT_MIN(j, LT_MAX(p->g->n - p->kernels->nr, 0));
+    *from = j - first;
+    return (const uint8_t *)(p->few_columns ? p->few_columns : p->g->b) + first * p->row;
+}
+
+static void thin_panel(const struct plan *p, int64_t j)
+{
+    float sum[FEW * WIDEST] __attribute__((aligned(64))) = { 0 };
+    int64_t from;
+    const uint8_t *w = columns(p, j, &from);
+    p->kernel->thin(p->g->m, p->blocks, &p->a, w, p->row, sum);
+    finish(p, sum + from, 0, p->g->m, j, LT_MIN(p->kernels->nr, p->g->n - j));
+}
+
+static void wide_panel(const struct plan *p, uint8_t *panel, int64_t j)
+{
+    const int64_t nr = p->kernels->nr, m = p->g->m;
+    const int64_t height = ceil_div(m, ceil_div(m, p->kernels->mr));    /* tiles of equal height */
+    int64_t from;
+    const uint8_t *w = columns(p, j, &from);
+    p->kernel->unpack(w, p->row, p->blocks, panel);
+    for (int64_t r = 0; r < m; r += height) {
+        float sum[TALLEST * WIDEST] __attribute__((aligned(64))) = { 0 };
+        struct lt_quant_a a = p->a;
+        a.q += r * a.q_row;
+        a.scale = (float *)(void *)((char *)a.scale + r * a.scale_row);
+        a.carry += r * a.carry_row;
+        const int64_t rows = LT_MIN(height, m - r);
+        p->kernel->tile(rows, p->blocks, &a, panel, sum);
+        finish(p, sum + from, r, rows, j, LT_MIN(nr, p->g->n - j));
+    }
+}
+
+static void run_slot(void *arg, int64_t slot)
+{
+    struct plan *p = arg;
+    uint8_t *panel = (uint8_t *)p->scratch + (size_t)slot * p->slot;
+    for (;;) {
+        const int64_t cell = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+        if (cell >= p->cells) return;
+        const int64_t end = LT_MIN((cell + 1) * p->cell, p->g->n);
+        for (int64_t j = cell * p->cell; j < end; j += p->kernels->nr)
+            if (p->thin) thin_panel(p, j);
+            else wide_panel(p, panel, j);
+    }
+}
+
+/* ---- the way in ---- */
+
+static void make_plan(struct plan *p, const struct lt_gemm *g, int threads)
+{
+    *p = (struct plan){ .g = g, .kernels = choose(g->isa), .block = lt_dtype_block(g->b_type) };
+    assert(g->b_trans && !g->a_trans && g->k % p->block == 0 && (g->ldb == 0 || g->ldb == g->k));
+    p->kernel = &p->kernels->type[g->b_type];
+    p->blocks = g->k / p->block;
+    p->thin = g->m <= FEW && p->kernel->thin;
+    p->words = p->kernel->words && !p->thin;
+    p->row = (int64_t)lt_dtype_bytes(g->b_type, g->k);
+    p->lda = g->lda ? g->lda : g->k;
+    p->ldc = g->ldc ? g->ldc : g->n;
+    const int64_t nr = p->kernels->nr, panels = ceil_div(g->n, nr);
+    p->cell = nr * LT_MAX(1, LT_MIN(panels / (threads * 8), p->thin ? 64 : 8));
+    p->cells = ceil_div(g->n, p->cell);
+    p->slot = p->thin ? 0 : p->kernel->panel * (size_t)p->blocks;
+    /* Rows a power of 2 apart would share cache sets. */
+    p->a.q_row = round_up(p->words ? 2 * g->k : g->k, LINE) + LINE;
+    p->a.scale_row = round_up(p->blocks * 4, LINE);
+    p->a.carry_row = round_up(g->k / 8, LINE);
+}
+
+void lt_quant_gemm(struct lt_pool *pool, const struct lt_gemm *g)
+{
+    if (g->m <= 0 || g->n <= 0) return;
+    struct plan p;
+    make_plan(&p, g, pool ? lt_pool_threads(pool) : 1);
+    const int64_t slots = LT_MIN(pool ? lt_pool_threads(pool) : 1, p.cells);
+    struct lt_arena own = { 0 }, *arena = pool ? lt_pool_arena(pool) : &own;
+    struct lt_arena_mark mark = lt_arena_here(arena);
+    p.a.q = lt_arena_take(arena, (size_t)(g->m * p.a.q_row));
+    p.a.scale = lt_arena_take(arena, (size_t)LT_MAX(g->m * p.a.scale_row, 1));
+    p.a.carry = lt_arena_take(arena, (size_t)LT_MAX(g->m * p.a.carry_row, 1));
+    if (g->n < p.kernels->nr) {
+        const size_t have = (size_t)(g->n * p.row), all = (size_t)(p.kernels->nr * p.row);
+        p.few_columns = lt_arena_take(arena, LT_MAX(all, 1));
+        if (have) memcpy(p.few_columns, g->b, have);
+        memset(p.few_columns + have, 0, all - have);
+    }
+    p.scratch = lt_arena_take(arena, LT_MAX((size_t)slots * p.slot, 1));
+    lt_pool_run(g->m > SERIAL ? pool : NULL, g->m, round_row, &p);
+    lt_pool_run(slots > 1 ? pool : NULL, slots, run_slot, &p);
+    lt_arena_release(arena, mark);
+    lt_arena_free(&own);
+}
