@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum lt_dtype { LT_F32, LT_BF16, LT_F16, LT_F64, LT_I8, LT_U8, LT_I16, LT_I32, LT_I64, LT_TYPE_BOOL, LT_DTYPE_COUNT };
-enum lt_compute { LT_COMPUTE_F32, LT_COMPUTE_BF16 };    /* of products; sums are always f32 */
+/* Of products; results are always f32.  INT16: operands are whole numbers of 12 bits times a scale (math/gemm.h). */
+enum lt_compute { LT_COMPUTE_F32, LT_COMPUTE_BF16, LT_COMPUTE_INT16, LT_COMPUTES };
 
 size_t lt_dtype_size(enum lt_dtype t);                  /* bytes of one element */
 const char *lt_dtype_name(enum lt_dtype t);             /* "F32", "BF16" ... */

@@ -16,6 +16,7 @@ struct job {
     float *x, *dx;                  /* (BLOCK, width) gathered */
     float *logit;                   /* (BLOCK, vocab): logits, then their gradients */
     bool narrow;                    /* gradients are bf16, which the products would round them to anyhow */
+    enum lt_compute slope_compute;  /* of products with gradients: beside a target's, most are too small for one scale */
 };
 
 static float weight_of(const struct lt_head *s, int64_t row)
@@ -88,7 +89,7 @@ static void input_gradient(struct lt_pool *p, const struct job *j)
     const struct lt_head *s = j->s;
     lt_gemm(p, &(struct lt_gemm){ .m = j->n, .n = s->width, .k = s->vocab, .a = j->logit, .lda = slope_ld(j),
                                   .a_type = j->narrow ? LT_BF16 : LT_F32, .b = s->w, .b_type = s->w_type, .ldb = s->ldw,
-                                  .b_trans = s->w_trans, .c = j->dx, .compute = s->compute });
+                                  .b_trans = s->w_trans, .c = j->dx, .compute = j->slope_compute });
     for (int64_t i = 0; i < j->n; i++) j->rows->axpy(s->width, 1, j->dx + i * s->width, s->dx + j->row[i] * s->lddx);
 }
 
@@ -99,11 +100,11 @@ static void weight_gradient(struct lt_pool *p, const struct job *j)
     enum lt_dtype type = j->narrow ? LT_BF16 : LT_F32;
     struct lt_gemm g = { .m = s->vocab, .n = s->width, .k = j->n, .a = j->logit, .a_type = type, .lda = slope_ld(j),
                          .a_trans = true, .b = j->x, .b_type = LT_F32, .c = s->dw, .ldc = s->lddw, .add = true,
-                         .compute = s->compute };
+                         .compute = j->slope_compute };
     if (s->w_trans)
         g = (struct lt_gemm){ .m = s->width, .n = s->vocab, .k = j->n, .a = j->x, .a_type = LT_F32, .a_trans = true,
                               .b = j->logit, .b_type = type, .ldb = slope_ld(j), .c = s->dw, .ldc = s->lddw,
-                              .add = true, .compute = s->compute };
+                              .add = true, .compute = j->slope_compute };
     lt_gemm(p, &g);
 }
 
@@ -136,7 +137,8 @@ void lt_head_xent(struct lt_pool *p, const struct lt_head *s)
     size_t rows = (size_t)LT_MIN(s->rows, BLOCK), wide = padded(rows * (size_t)s->width * 4);
     char *own = s->scratch ? NULL : lt_aligned(lt_head_scratch(s)), *at = own ? own : s->scratch;
     struct job j = { .s = s, .rows = lt_row_kernel(), .x = (float *)at, .dx = (float *)(at + wide),
-                     .logit = (float *)(at + 2 * wide), .narrow = s->compute == LT_COMPUTE_BF16 && !s->dbias };
+                     .logit = (float *)(at + 2 * wide), .narrow = s->compute != LT_COMPUTE_F32 && !s->dbias };
+    j.slope_compute = s->compute == LT_COMPUTE_INT16 ? LT_COMPUTE_BF16 : s->compute;
     j.row = (int64_t *)(at + 2 * wide + padded(rows * (size_t)s->vocab * 4));
     for (int64_t i = 0; i < s->rows; i++) {
         if (weight_of(s, i) != 0) j.row[j.n++] = i;
