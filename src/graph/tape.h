@@ -26,7 +26,7 @@ float *lt_grad(struct lt_graph *g, struct lt_tensor *t);
 /* The same for a caller that writes every element: *set tells that nothing has flowed here yet, so that it must write
  * over what lies there instead of adding to it. */
 float *lt_grad_whole(struct lt_graph *g, struct lt_tensor *t, bool *set);
-/* The same for `count` tensors, which may be slices that together are one tensor: that one is then not zeroed either. */
+/* The same for `count` tensors; where they are slices that together make up one tensor, that is not zeroed either. */
 void lt_grad_whole_all(struct lt_graph *g, struct lt_tensor *const *t, int count, float **grad, bool *set);
 /* t's gradient += out's.  Takes the buffer over where it can, so call it last: out->grad may be NULL afterwards. */
 void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out);

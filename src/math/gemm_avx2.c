@@ -3,7 +3,7 @@
 #include "math/gemm_kernel.h"
 
 #if defined(__AVX2__)
-#include "math/gemm_avx2.h"
+#include "math/lanes_avx2.h"
 
 enum { MR = 6, NR = 16 };
 

@@ -4,7 +4,7 @@
 #include "math/gemm_kernel.h"
 
 #if defined(__AVX2__)
-#include "math/gemm_avx2.h"
+#include "math/lanes_avx2.h"
 
 enum { MR = 6, NR = 16, SIDE = 64 };    /* SIDE: most columns whose largest magnitudes are looked for together */
 

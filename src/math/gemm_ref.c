@@ -146,8 +146,8 @@ static void tile_int16(int64_t m, int64_t n, int64_t k, const struct lt_gemm_row
     for (int64_t r = 0; r < m; r++) {
         for (int64_t i = 0; i < n; i++) {
             int32_t sum = 0;
-            for (int64_t j = 0; j < k; j++)
-                sum += (int32_t)*(const float *)((const char *)a->p + r * a->row + j * a->unit) * (int32_t)pb[j * NR + i];
+            const char *pa = (const char *)a->p + r * a->row;
+            for (int64_t j = 0; j < k; j++, pa += a->unit) sum += (int32_t)*(const float *)pa * (int32_t)pb[j * NR + i];
             float v = k ? (float)sum * a->scale[r] * a->columns[i] : 0;
             if (bias) v += bias[i];
             c[r * ldc + i] = add ? c[r * ldc + i] + v : v;

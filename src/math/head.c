@@ -16,7 +16,7 @@ struct job {
     float *x, *dx;                  /* (BLOCK, width) gathered */
     float *logit;                   /* (BLOCK, vocab): logits, then their gradients */
     bool narrow;                    /* gradients are bf16, which the products would round them to anyhow */
-    enum lt_compute slope_compute;  /* of products with gradients: beside a target's, most are too small for one scale */
+    enum lt_compute slope_compute;  /* of products with gradients: beside a target's, most vanish on a common scale */
 };
 
 static float weight_of(const struct lt_head *s, int64_t row)

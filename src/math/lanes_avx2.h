@@ -1,6 +1,6 @@
 /* What the products for AVX2 share: elements of any type as floats, and turning eight rows into columns. */
-#ifndef LT_GEMM_AVX2_H
-#define LT_GEMM_AVX2_H
+#ifndef LT_LANES_AVX2_H
+#define LT_LANES_AVX2_H
 
 #include "math/gemm_kernel.h"
 
