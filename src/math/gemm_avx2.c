@@ -163,7 +163,11 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
     const int64_t row = rows->row, unit = rows->unit;
     __m256 sum[MR][2];
     LT_UNROLL
-    for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+    for (int r = 0; r < m; r++) {
+        sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+        _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
+        _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
+    }
     for (int64_t j = 0; j < k; j++, a += unit, b += NR) {
         __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
         LT_UNROLL

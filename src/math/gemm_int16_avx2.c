@@ -222,7 +222,11 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
     const int64_t row = rows->row, unit = rows->unit;
     __m256i sum[MR][2];
     LT_UNROLL
-    for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+    for (int r = 0; r < m; r++) {
+        sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+        _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
+        _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
+    }
     for (int64_t j = 0; j < k; j++, a += unit, b += 4 * NR) {
         __m256i b0 = _mm256_loadu_si256((const __m256i *)b), b1 = _mm256_loadu_si256((const __m256i *)(b + 32));
         LT_UNROLL

@@ -36,8 +36,8 @@ static int read_claim(const struct lt_recipe *r, struct claim *c)
         take(r->lab, where, "figure", &c->figure) || lt_json_str(r->lab, where, "better", &c->better) < 0 ||
         lt_json_str(r->lab, where, "margin", &c->margin) < 0)
         return -1;
-    if (strcmp(c->better, "lower") && strcmp(c->better, "higher"))
-        return lt_misuse("%s: better: expected lower or higher, found \"%s\"", where, c->better);
+    if (strcmp(c->better, "lower") && strcmp(c->better, "higher") && strcmp(c->better, "equal"))
+        return lt_misuse("%s: better: expected lower or higher or equal, found \"%s\"", where, c->better);
     for (int i = 0; i < 2; i++) {
         json_t *o = NULL;
         if (lt_json_need(r->lab, where, side[i]) || lt_json_object(r->lab, where, side[i], &o) < 0 ||
@@ -74,10 +74,12 @@ static int read_figure(const char *path, const char *key, double *out)
     return rc;
 }
 
-/* Confirmed when ours is better by the share `margin` of the baseline; reversed when it is worse by as much. */
+/* Confirmed when ours is better by the share `margin` of the baseline; reversed when it is worse by as much.  A claim
+ * that nothing is lost is confirmed when they differ by no more. */
 static const char *judge(const struct claim *c, double margin, double baseline, double ours)
 {
     double gain = (strcmp(c->better, "lower") ? ours - baseline : baseline - ours) / fmax(fabs(baseline), 1e-300);
+    if (!strcmp(c->better, "equal")) return fabs(gain) <= margin ? "confirmed" : "not confirmed";
     if (gain > 0 && gain >= margin) return "confirmed";
     return gain < 0 && -gain >= margin ? "reversed" : "not confirmed";
 }
