@@ -12,7 +12,8 @@ LLM_C names a folder with llm.c's train_gpt2, built, with a checkpoint and token
 published, 4 rows of 64 tokens, which spares it most of attention's work."""
 import importlib.util, json, os, pathlib, re, shutil, statistics, subprocess, sys, tempfile, time
 
-BUDGET = 500                    # seconds after which no further round begins
+BUDGET = 450                    # seconds after which no further round begins
+LIMIT = 580                     # and after which nothing runs any more: a busy machine leaves rows out
 ROUNDS = 3
 DATA = os.environ.get("LATHE_DATA", "../shared/data")
 TEXTS = [f"{DATA}/text/eltec-eng.jsonl.zst", "/usr/share/doc/debian-handbook/html/en-US"]
@@ -31,26 +32,35 @@ SHAPES = {
 begin = time.monotonic()
 
 
+def output_of(command, limit=150):
+    """Its standard output; nothing when it fails or does not end in time."""
+    left = min(limit, LIMIT - (time.monotonic() - begin))
+    try:
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=max(left, 1))
+    except subprocess.TimeoutExpired:
+        print("training: no time left for", *command[:3], "...", file=sys.stderr)
+        return None
+    if run.returncode: print("training:", *command[:3], "... failed:", run.stderr[-200:], file=sys.stderr)
+    return None if run.returncode else run.stdout
+
+
 def peer(shape, s, setting):
     """Tokens a second and peak MiB, or nothing when the setting does not run here."""
     dtype, mode = setting
-    try:
-        run = subprocess.run([sys.executable, PEER, shape, "--dtype", dtype, "--mode", mode, "--batch",
-                              str(s["batch"]), "--seconds", str(s["seconds"]), "--warm", str(s["warm"])],
-                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=150)
-    except subprocess.TimeoutExpired:
-        return None
-    fields = run.stdout.split()
-    return (float(fields[4]), float(fields[5])) if run.returncode == 0 and len(fields) == 6 else None
+    out = output_of([sys.executable, PEER, shape, "--dtype", dtype, "--mode", mode, "--batch", str(s["batch"]),
+                     "--seconds", str(s["seconds"]), "--warm", str(s["warm"])])
+    fields = out.split() if out else []
+    return (float(fields[4]), float(fields[5])) if len(fields) == 6 else None
 
 
 def ours(shape, s, dtype, folder):
     """The same, and the share of the peak."""
     out = f"{folder}/{shape}"
-    subprocess.run([LATHE, "train", f"{folder}/shards", "--output", out, *s["arch"], "--batch_size", str(s["micro"]),
-                    "--gradient_accumulation_steps", str(s["batch"] // s["micro"]), "--max_steps", str(s["steps"]),
-                    "--save_steps", "1000000", "--eval_batches", "1", "--restart", "--threads", "2", "--quiet",
-                    "--dtype", dtype], check=True)
+    ran = output_of([LATHE, "train", f"{folder}/shards", "--output", out, *s["arch"], "--batch_size", str(s["micro"]),
+                     "--gradient_accumulation_steps", str(s["batch"] // s["micro"]), "--max_steps", str(s["steps"]),
+                     "--save_steps", "1000000", "--eval_batches", "1", "--restart", "--threads", "2", "--quiet",
+                     "--dtype", dtype])
+    if ran is None: return None
     lines = [json.loads(x) for x in open(f"{out}/timings.jsonl")]
     steps = [x for x in lines if "tokens_per_second" in x][s["warm"]:]
     shutil.rmtree(out)
@@ -64,7 +74,8 @@ def llm_c():
     if not folder or not os.access(f"{folder}/train_gpt2", os.X_OK):
         print("training: LLM_C names no folder with a built train_gpt2; llm.c is not raced", file=sys.stderr)
         return None
-    run = subprocess.Popen(["timeout", str(LLM_C_SECONDS), "stdbuf", "-oL", "./train_gpt2"], cwd=folder, text=True,
+    left = max(1, min(LLM_C_SECONDS, int(LIMIT - (time.monotonic() - begin))))
+    run = subprocess.Popen(["timeout", str(left), "stdbuf", "-oL", "./train_gpt2"], cwd=folder, text=True,
                            stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "2"})
     took = []
     for line in run.stdout:
@@ -89,12 +100,17 @@ def race(folder, shape, s, end):
     types = ["f32", "bf16"] if "avx512_bf16" in flags or "amx_bf16" in flags else ["f32"]
     tried = {(t, m): peer(shape, s, (t, m)) for t in types for m in ("eager", "compile")}
     theirs = {x: [figure] for x, figure in tried.items() if figure}
-    mine = {t: [ours(shape, s, t, folder)] for t in ("bfloat16", "int16")}
+    tried = {t: ours(shape, s, t, folder) for t in ("bfloat16", "int16")}
+    mine = {t: [figure] for t, figure in tried.items() if figure}
+    if not mine or not theirs:
+        print(f"training: {s['what']} is not measured", file=sys.stderr)
+        return
     best = max(theirs, key=lambda x: theirs[x][0])
     best_of_ours = max(mine, key=lambda x: mine[x][0])
     for _ in range(ROUNDS - 1):
         if time.monotonic() - begin > end: break
-        mine[best_of_ours].append(ours(shape, s, best_of_ours, folder))
+        figure = ours(shape, s, best_of_ours, folder)
+        if figure: mine[best_of_ours].append(figure)
         figure = peer(shape, s, best)
         if figure: theirs[best].append(figure)
     name = f"torch {best[0]} {best[1]}"

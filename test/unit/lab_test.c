@@ -78,7 +78,8 @@ static void test_lab__refuses(void **unused)
     char *folder = lt_test_temp();
     struct lt_lab_result x;
     struct lt_recipe r;
-    assert_fails(judge(folder, "1", "  better: smaller\n", &x, &r), "expected lower or higher or equal, found \"smaller\"");
+    assert_fails(judge(folder, "1", "  better: smaller\n", &x, &r),
+                 "expected lower or higher or equal, found \"smaller\"");
     lt_recipe_close(&r);
     assert_fails(judge(folder, "1", "  margin: much\n", &x, &r), "margin: expected a share");
     lt_recipe_close(&r);
