@@ -87,7 +87,7 @@ class Decoder(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), target.flatten())
 
 
-def measure(name, dtype, mode, batch, seconds, threads):
+def measure(name, dtype, mode, batch, seconds, threads, warm):
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     s = SHAPES[name]
@@ -107,7 +107,7 @@ def measure(name, dtype, mode, batch, seconds, threads):
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optim.step()
 
-    for _ in range(3):
+    for _ in range(warm):
         step()
     times = []
     end = time.perf_counter() + seconds
@@ -128,9 +128,10 @@ def main():
     p.add_argument("--batch", type=int)
     p.add_argument("--seconds", type=float, default=20)
     p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--warm", type=int, default=3, help="steps before those that are timed")
     a = p.parse_args()
     if a.shape and a.dtype and a.mode and a.batch:
-        measure(a.shape, a.dtype, a.mode, a.batch, a.seconds, a.threads)
+        measure(a.shape, a.dtype, a.mode, a.batch, a.seconds, a.threads, a.warm)
         return
     for shape in [a.shape] if a.shape else SHAPES:
         for dtype in [a.dtype] if a.dtype else ["f32", "bf16"]:
@@ -138,7 +139,7 @@ def main():
                 for batch in [a.batch] if a.batch else SHAPES[shape]["batches"]:
                     subprocess.run([sys.executable, __file__, shape, "--dtype", dtype, "--mode", mode,
                                     "--batch", str(batch), "--seconds", str(a.seconds),
-                                    "--threads", str(a.threads)], check=True)
+                                    "--threads", str(a.threads), "--warm", str(a.warm)], check=True)
 
 
 main()

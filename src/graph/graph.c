@@ -245,7 +245,8 @@ float *lt_grad_whole(struct lt_graph *g, struct lt_tensor *t, bool *set)
     *set = false;
     if (!wanted(t)) return NULL;
     if (t->base) {
-        float *root = lt_grad(g, t->base);
+        *set = !t->base->grad && lt_elements(t) == lt_elements(t->base);
+        float *root = *set ? lt_grad_whole(g, t->base, set) : lt_grad(g, t->base);
         t->grad = root + (lt_f32(t) - lt_f32(t->base));
     } else if (!t->grad) {
         *set = true;
@@ -260,6 +261,30 @@ float *lt_grad(struct lt_graph *g, struct lt_tensor *t)
     float *grad = lt_grad_whole(g, t, &set);
     if (set) memset(grad, 0, (size_t)lt_elements(t) * sizeof(float));
     return grad;
+}
+
+/* Neighbours that fill a tensor from its first column to its last. */
+static bool make_up_one(struct lt_tensor *const *t, int count)
+{
+    const struct lt_tensor *base = t[0] ? t[0]->base : NULL;
+    int64_t next = 0;
+    if (!base || !base->op || base->grad) return false;
+    for (int i = 0; i < count; i++) {
+        if (!wanted(t[i]) || t[i]->base != base || t[i]->ld != lt_cols(base) || lt_rows(t[i]) != lt_rows(base) ||
+            lt_f32(t[i]) != lt_f32(base) + next) return false;
+        next += lt_cols(t[i]);
+    }
+    return next == lt_cols(base);
+}
+
+void lt_grad_whole_all(struct lt_graph *g, struct lt_tensor *const *t, int count, float **grad, bool *set)
+{
+    bool one = make_up_one(t, count);
+    if (one) t[0]->base->grad = lt_scratch_take(g, (size_t)lt_elements(t[0]->base) * sizeof(float));
+    for (int i = 0; i < count; i++) {
+        grad[i] = lt_grad_whole(g, t[i], &set[i]);
+        set[i] |= one;
+    }
 }
 
 void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out)

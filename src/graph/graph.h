@@ -97,6 +97,9 @@ struct lt_tensor *lt_op_dropout(struct lt_graph *g, struct lt_tensor *x, float r
 /* x (rows, heads * dim); pos (rows); angle: see lt_rope.  rot < dim: partial. */
 struct lt_tensor *lt_op_rope(struct lt_graph *g, struct lt_tensor *x, int64_t heads, int64_t rot, bool interleaved,
                              const float *angle, const int32_t *pos);
+/* The same over x's own values, which nothing else may need: not x's consumers, nor what made x in its backward. */
+struct lt_tensor *lt_op_rope_in_place(struct lt_graph *g, struct lt_tensor *x, int64_t heads, int64_t rot,
+                                      bool interleaved, const float *angle, const int32_t *pos);
 /* q (rows, heads * dim), k and v (rows, kv_heads * dim).  Without a cache the operation fills in k, v, dk and dv of
  * each sequence from the tensors and the sequence's row (k_len == q_len); with a cache the caller gives the k and v
  * pointers and the tensors k and v are NULL. */

@@ -43,14 +43,15 @@ static void glu_forward(struct lt_graph *g, struct lt_tensor *out)
 static void glu_backward(struct lt_graph *g, struct lt_tensor *out)
 {
     struct lt_rows s = rows_of(out);
-    bool set_gate, set_up;
-    float *dgate = lt_grad_whole(g, out->src[0], &set_gate), *dup = lt_grad_whole(g, out->src[1], &set_up);
+    bool set[2];
+    float *grad[2];
     size_t size = (size_t)lt_elements(out) * sizeof(float);
-    s.set = (set_gate || !dgate) && (set_up || !dup);
-    if (set_gate && !s.set) memset(dgate, 0, size);
-    if (set_up && !s.set) memset(dup, 0, size);
+    lt_grad_whole_all(g, out->src, 2, grad, set);
+    s.set = (set[0] || !grad[0]) && (set[1] || !grad[1]);
+    for (int i = 0; i < 2 && !s.set; i++)
+        if (set[i]) memset(grad[i], 0, size);       /* whole tensors: slices are set together */
     lt_glu_back(lt_graph_pool(g), *(const enum lt_act *)out->arg, &s, out->src[0]->data, out->src[1]->data, out->grad,
-                dgate, dup);
+                grad[0], grad[1]);
 }
 
 struct lt_tensor *lt_op_glu(struct lt_graph *g, struct lt_tensor *gate, struct lt_tensor *up, enum lt_act a)

@@ -31,15 +31,40 @@ static void rope_backward(struct lt_graph *g, struct lt_tensor *out)
     lt_grad_give(g, out->src[0], out);
 }
 
-struct lt_tensor *lt_op_rope(struct lt_graph *g, struct lt_tensor *x, int64_t heads, int64_t rot, bool interleaved,
-                             const float *angle, const int32_t *pos)
+static struct turn *keep_turn(struct lt_graph *g, const struct lt_tensor *x, int64_t heads, int64_t rot,
+                              bool interleaved, const float *angle, const int32_t *pos)
 {
     assert(heads > 0 && lt_cols(x) % heads == 0 && rot % 2 == 0 && rot <= lt_cols(x) / heads);
     size_t size = (size_t)lt_rows(x) * sizeof *pos;
     struct turn *arg = lt_graph_take(g, sizeof *arg);
     *arg = (struct turn){ heads, rot, interleaved, angle, lt_graph_take(g, size) };
     if (size) memcpy(arg->pos, pos, size);
-    return lt_node(g, &lt_row_rope, x->rank, x->dim, arg, x, NULL, NULL);
+    return arg;
+}
+
+struct lt_tensor *lt_op_rope(struct lt_graph *g, struct lt_tensor *x, int64_t heads, int64_t rot, bool interleaved,
+                             const float *angle, const int32_t *pos)
+{
+    return lt_node(g, &lt_row_rope, x->rank, x->dim, keep_turn(g, x, heads, rot, interleaved, angle, pos), x, NULL,
+                   NULL);
+}
+
+/* The view shares x's gradient too, which is turned back where it lies. */
+static void turn_back(struct lt_graph *g, struct lt_tensor *out)
+{
+    const struct turn *a = out->arg;
+    struct lt_rope s = rope_of(out);
+    s.inverse = true;
+    lt_rope(lt_graph_pool(g), &s, a->angle, a->pos, out->grad, out->grad);
+}
+
+struct lt_tensor *lt_op_rope_in_place(struct lt_graph *g, struct lt_tensor *x, int64_t heads, int64_t rot,
+                                      bool interleaved, const float *angle, const int32_t *pos)
+{
+    struct lt_tensor *t = lt_node_view(g, &lt_row_rope_in_place, x->rank, x->dim, x->ld, x, 0);
+    t->arg = keep_turn(g, x, heads, rot, interleaved, angle, pos);
+    rope_forward(g, t);
+    return t;
 }
 
 struct attend { struct lt_attn spec; struct lt_attn_seq *seq; float *lse; };
@@ -63,6 +88,11 @@ static bool cover_all(const struct attend *a, int64_t rows)
     return next == rows;
 }
 
+static void clear(const struct lt_tensor *t, float *grad)
+{
+    for (int64_t i = 0; i < lt_rows(t); i++) memset(grad + i * t->ld, 0, (size_t)lt_cols(t) * sizeof(float));
+}
+
 static void attention_backward(struct lt_graph *g, struct lt_tensor *out)
 {
     struct attend *a = out->arg;
@@ -70,12 +100,11 @@ static void attention_backward(struct lt_graph *g, struct lt_tensor *out)
     float *grad[3];
     bool set[3];
     a->spec.set = cover_all(a, lt_rows(q));
-    for (int i = 0; i < 3; i++) {
-        grad[i] = lt_grad_whole(g, out->src[i], &set[i]);
+    lt_grad_whole_all(g, out->src, 3, grad, set);
+    for (int i = 0; i < 3; i++)
         if (grad[i] && !set[i]) a->spec.set = false;
-    }
     for (int i = 0; i < 3 && !a->spec.set; i++)
-        if (set[i]) memset(grad[i], 0, (size_t)(lt_rows(out->src[i]) * lt_cols(out->src[i])) * sizeof(float));
+        if (set[i]) clear(out->src[i], grad[i]);
     float *dq = grad[0], *dk = grad[1], *dv = grad[2];
     for (int64_t i = 0; i < a->spec.seq_count; i++) {
         int64_t at = a->seq[i].row * a->spec.ldk;
@@ -112,6 +141,7 @@ struct lt_tensor *lt_op_attention(struct lt_graph *g, struct lt_tensor *q, struc
 }
 
 const struct lt_op lt_row_rope = { .name = "rope", .forward = rope_forward, .backward = rope_backward };
+const struct lt_op lt_row_rope_in_place = { .name = "rope_in_place", .forward = rope_forward, .backward = turn_back };
 const struct lt_op lt_row_attention = {
     .name = "attention", .forward = attention_forward, .backward = attention_backward,
 };

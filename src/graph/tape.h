@@ -7,7 +7,7 @@
 /* Every row of the table, sorted; expanded into the declarations below and into op_table.c. */
 #define LT_OPS(X) \
     X(act) X(add) X(attention) X(checkpoint) X(clip) X(dropout) X(embed) X(glu) X(head_xent) X(layernorm) X(linear) \
-    X(mul) X(rmsnorm) X(rope) X(scale) X(slice) X(sparse_attention) X(sum) X(view)
+    X(mul) X(rmsnorm) X(rope) X(rope_in_place) X(scale) X(slice) X(sparse_attention) X(sum) X(view)
 #define LT_OP_DECLARE(id) extern const struct lt_op lt_row_##id;
 LT_OPS(LT_OP_DECLARE)
 #undef LT_OP_DECLARE
@@ -26,6 +26,8 @@ float *lt_grad(struct lt_graph *g, struct lt_tensor *t);
 /* The same for a caller that writes every element: *set tells that nothing has flowed here yet, so that it must write
  * over what lies there instead of adding to it. */
 float *lt_grad_whole(struct lt_graph *g, struct lt_tensor *t, bool *set);
+/* The same for `count` tensors; where they are slices that together make up one tensor, that is not zeroed either. */
+void lt_grad_whole_all(struct lt_graph *g, struct lt_tensor *const *t, int count, float **grad, bool *set);
 /* t's gradient += out's.  Takes the buffer over where it can, so call it last: out->grad may be NULL afterwards. */
 void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out);
 float lt_graph_expected(const struct lt_graph *g);

@@ -209,7 +209,7 @@ void lt_attention(struct lt_pool *p, const struct lt_attn *s, const float *q, fl
         for (int32_t h = 0; h < s->kv_heads; h++)
             for (int64_t row = 0; row < s->seq[i].q_len * group; row += ITEM_ROWS)
                 item[n++] = (struct item){ .seq = i, .kv_head = h, .row = row };
-    struct job j = { .s = s, .kernel = lt_gemm_kernel(LT_ISA_BEST, s->compute), .rows = lt_row_kernel(), .item = item,
+    struct job j = { .s = s, .kernel = lt_tile_kernel(s->compute), .rows = lt_row_kernel(), .item = item,
                      .item_count = count, .q = q, .o = o, .lse = lse };
     int64_t slots = LT_MIN(lt_pool_threads(p), count);
     j.scratch_size = lay_out(j.kernel, s, &(struct block){ 0 }, NULL);

@@ -175,7 +175,7 @@ static void run_slot(void *arg, int64_t slot)
 void lt_attention_back(struct lt_pool *p, const struct lt_attn *s, const float *q, const float *o, const float *lse,
                        const float *dout, float *dq)
 {
-    struct job j = { .s = s, .kernel = lt_gemm_kernel(LT_ISA_BEST, s->compute), .rows = lt_row_kernel(), .q = q, .o = o,
+    struct job j = { .s = s, .kernel = lt_tile_kernel(s->compute), .rows = lt_row_kernel(), .q = q, .o = o,
                      .lse = lse, .dout = dout, .dq = dq };
     int64_t slots = LT_MIN(lt_pool_threads(p), s->seq_count * s->kv_heads), rows = 0;
     for (int64_t i = 0; i < s->seq_count; i++) rows = LT_MAX(rows, s->seq[i].q_len);

@@ -21,6 +21,23 @@ int64_t lt_spin_f32_avx2(int64_t rounds)
             }
     return rounds * UNROLL * SUMS * 16;
 }
+
+/* Products of pairs of 16-bit numbers, each with the addition that it needs. */
+int64_t lt_spin_int16_avx2(int64_t rounds)
+{
+    __m256i sum[SUMS], x = _mm256_set1_epi16(3), y = _mm256_set1_epi16(5);
+#pragma GCC unroll 12
+    for (int i = 0; i < SUMS; i++) sum[i] = _mm256_set1_epi32(i);
+    for (int64_t r = 0; r < rounds; r++)
+        for (int u = 0; u < UNROLL; u++)
+#pragma GCC unroll 12
+            for (int i = 0; i < SUMS; i++) {
+                __asm__ volatile("" : "+x"(x));
+                sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(x, y));
+                __asm__ volatile("" : "+x"(sum[i]));
+            }
+    return rounds * UNROLL * SUMS * 32;
+}
 #else
 typedef int lt_no_avx2_here;
 #endif

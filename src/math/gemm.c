@@ -21,6 +21,7 @@ enum {
     PACKING = 12,                       /* products that take as long as packing an element */
     LINE = 64,
     WIDEST = 32,                        /* nr of any kernel */
+    SCALES = 64,                        /* bytes for the scales of a panel: mr or nr of any scaled kernel */
 };
 
 struct lt_packed {
@@ -29,6 +30,7 @@ struct lt_packed {
     const struct lt_gemm_kernel *kernel;
     enum lt_dtype type;                 /* F32: panels are read in place; else they are widened first */
     size_t panel;                       /* bytes of one panel, nr columns by all of k */
+    size_t block;                       /* of a scaled kernel: bytes of one block of k of a panel */
     size_t size;
     char *data;
 };
@@ -45,6 +47,7 @@ struct plan {
     int64_t strip, group;               /* columns of B packed for all of a cell's rows, and packed at a time */
     bool narrow, thin;
     size_t a_panel, a_size, b_panel, b_size;    /* bytes; a_size + b_size is one thread's scratch */
+    size_t a_scale, b_scale;            /* of a scaled kernel: where in a panel its scales lie */
 };
 
 struct job {
@@ -67,6 +70,7 @@ const struct lt_gemm_kernel *lt_gemm_kernel(enum lt_isa isa, enum lt_compute com
 {
 #if defined(__x86_64__)
     enum lt_isa level = lt_cpu_choose(isa);
+    if (level >= LT_ISA_AVX2 && compute == LT_COMPUTE_INT16) return &lt_gemm_kernel_int16_avx2;
     if (level == LT_ISA_AVX512) return &lt_gemm_kernel_avx512[compute];
     if (level == LT_ISA_AVX2) return &lt_gemm_kernel_avx2[compute];
 #else
@@ -132,11 +136,17 @@ static struct plan make_plan(const struct lt_gemm *g, int threads)
     p.a_unit = g->a_trans ? round_up(mr, p.kernel->lanes) * 4 : 4;
     p.a_panel = (size_t)(g->a_trans ? round_up(units * p.a_unit, LINE) + LINE : mr * p.a_row);
     p.b_panel = panel_bytes(p.kernel, nr, p.kc);
+    if (p.kernel->scaled) {
+        p.a_scale = p.a_panel;
+        p.b_scale = p.b_panel;
+        p.a_panel += SCALES;
+        p.b_panel += SCALES;
+    }
     const int64_t most = LT_MAX(p.kernel->near / (int64_t)p.a_panel, 1) * mr;     /* rows of A that stay near */
     p.narrow = g->m <= most && g->m * g->k * 4 / p.kernel->step <= NARROW_BYTES;
     choose_grid(&p, threads);
     p.mc = round_up(panel_height(p.rows, (int)most), mr);
-    p.thin = p.narrow && g->m <= THIN && g->m <= mr && g->b_trans && !g->packed;
+    p.thin = p.narrow && g->m <= THIN && g->m <= mr && g->b_trans && !g->packed && !p.kernel->scaled;
     p.strip = round_up(ceil_div(p.columns, ceil_div(p.columns, STRIP)), nr);
     p.group = LT_MIN(g->b_trans || g->packed ? nr : GROUP * nr, p.strip);
     int64_t a_panels = ceil_div(LT_MIN(p.mc, p.rows), mr) * (p.narrow ? p.blocks : 1);
@@ -161,11 +171,13 @@ static void pack_a(const struct plan *p, char *out, int64_t m0, int64_t m, int64
     int64_t from = g->a_trans ? k0 * p->lda + m0 : m0 * p->lda + k0;
     struct lt_gemm_source s = { .p = at(g->a, g->a_type, from), .ld = p->lda, .type = g->a_type };
     s.k_fast = !g->a_trans;
+    s.scale = (float *)(out + p->a_scale);
     if (g->a_trans) {
         p->kernel->pack_across(out, p->a_panel, height, p->a_unit / 4, m, k, &s);
         return;
     }
     for (int64_t i = 0; i < m; i += height, out += p->a_panel) {
+        s.scale = (float *)(out + p->a_scale);
         p->kernel->pack_rows(out, p->a_row, LT_MIN(height, m - i), k, &s);
         s.p = at(s.p, s.type, height * s.ld);
     }
@@ -180,6 +192,7 @@ static void pack_b(const struct plan *p, char *out, int64_t n0, int64_t n1, int6
     int64_t from = g->b_trans ? n0 * p->ldb + k0 : k0 * p->ldb + n0;
     struct lt_gemm_source s = { .p = at(g->b, g->b_type, from), .ld = p->ldb, .type = g->b_type };
     s.k_fast = g->b_trans;
+    s.scale = (float *)(out + p->b_scale);
     if (!g->b_trans) {
         p->kernel->pack_across(out, p->b_panel, nr, nr, n1 - n0, k, &s);
         return;
@@ -187,6 +200,7 @@ static void pack_b(const struct plan *p, char *out, int64_t n0, int64_t n1, int6
     for (int64_t j = n0; j < n1; j += nr, out += p->b_panel) {
         /* With many rows, work on a panel hides the wait for memory; with few, packing the panel before must. */
         if (p->narrow) s.next = at(g->b, g->b_type, (j + nr) * p->ldb + k0 * nr);
+        s.scale = (float *)(out + p->b_scale);
         p->kernel->pack(out, nr, LT_MIN(nr, n1 - j), k, &s);
         s.p = at(s.p, s.type, nr * s.ld);
     }
@@ -198,6 +212,7 @@ static const char *packed_panel(const struct plan *p, char *out, int64_t n0, int
     const struct lt_packed *b = p->g->packed;
     const int nr = p->kernel->nr;
     const char *panel = b->data + (size_t)(n0 / nr) * b->panel;
+    if (b->kernel->scaled) return panel + (size_t)(k0 / p->kc) * b->block;
     if (b->type == LT_F32) return panel + k0 / p->kernel->step * nr * 4;
     lt_convert(LT_F32, out, b->type, at(panel, b->type, k0 * nr), k * nr);
     return out;
@@ -214,6 +229,8 @@ static void column(const struct plan *p, const char *a, const char *b, int64_t m
     const float *bias = g->bias && k0 == 0 ? g->bias + n0 : NULL;
     for (int64_t i = 0; i < m; i += height, a += p->a_panel) {
         struct lt_gemm_rows rows = { .p = a, .row = p->a_row, .unit = p->a_unit };
+        rows.scale = (const float *)(a + p->a_scale);
+        rows.columns = (const float *)(b + p->b_scale);
         p->kernel->tile(LT_MIN(height, m - i), n, k, &rows, b, g->c + (m0 + i) * p->ldc + n0, p->ldc, bias,
                         g->add || k0 > 0);
     }
@@ -364,6 +381,9 @@ static void pack_panel(void *arg, int64_t panel)
     struct lt_packed *to = job->to;
     const int nr = p->kernel->nr;
     char *out = to->data + (size_t)panel * to->panel;
+    for (int64_t k0 = 0; p->kernel->scaled && k0 < to->k; k0 += p->kc, out += to->block)
+        pack_b(p, out, panel * nr, LT_MIN(to->n, (panel + 1) * nr), k0, LT_MIN(p->kc, to->k - k0));
+    if (p->kernel->scaled) return;
     if (to->type == LT_F32) {
         pack_b(p, out, panel * nr, LT_MIN(to->n, (panel + 1) * nr), 0, to->k);
         return;
@@ -389,6 +409,11 @@ struct lt_packed *lt_pack_b(struct lt_pool *pool, const struct lt_gemm *g)
     to->type = p.kernel->step == 2 ? LT_F32 : rounded ? LT_BF16 : g->b_type;    /* pairs are units of four bytes */
     to->panel = panel_bytes(p.kernel, p.kernel->nr, g->k);
     if (to->type != LT_F32) to->panel /= 2;
+    if (p.kernel->scaled) {
+        to->type = LT_F32;
+        to->block = p.b_panel;
+        to->panel = p.b_panel * (size_t)p.blocks;
+    }
     const int64_t panels = ceil_div(g->n, p.kernel->nr);
     to->size = LT_MAX((size_t)panels * to->panel, LINE);
     to->data = lt_aligned(to->size);

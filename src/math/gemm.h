@@ -7,7 +7,13 @@
  * block's sum, then C itself when `add` asks for it, then the further blocks.  Bits differ between instruction sets.
  *
  * NaN and infinity go through as arithmetic has them.  With LT_COMPUTE_BF16 every operand is rounded to bf16 first;
- * AVX-512 then takes subnormal operands as zero. */
+ * AVX-512 then takes subnormal operands as zero.
+ *
+ * With LT_COMPUTE_INT16 the products are of whole numbers (dynamic fixed point, arXiv:1802.00930): within a block of at
+ * most 512 products, a row of A and a column of B become integers from -2047 to 2047 times a scale of their own, its
+ * largest magnitude / 2047.  The sum of a block is exact in 32 bits and is multiplied by both scales, so the bits are
+ * the same on every instruction set.  A row or column of a block that holds an infinity or a NaN gives NaN; one whose
+ * largest magnitude is below 2^-100 is rounded as if it were 2^-100. */
 #ifndef LT_GEMM_H
 #define LT_GEMM_H
 

@@ -3,7 +3,10 @@
  *
  * A packed operand consists of units of 4 bytes: with step 1 a float, with step 2 a pair of bf16, elements 2k and
  * 2k + 1 of the sum (the second is 0 when there is none).  B lies in panels of nr columns, the units of one k side by
- * side.  A lies in any way in which units of a row, and rows, are equally far apart. */
+ * side.  A lies in any way in which units of a row, and rows, are equally far apart.
+ *
+ * A `scaled` kernel packs pairs of whole numbers: x is lt_fixed_scale(largest) times one of them, where `largest` is
+ * the largest magnitude in the row or column, as bits, over the k that are packed together. */
 #ifndef LT_GEMM_KERNEL_H
 #define LT_GEMM_KERNEL_H
 
@@ -17,6 +20,22 @@
 #endif
 
 enum { LT_GEMM_SLACK = 64 };            /* bytes past a panel that packing may write */
+enum { LT_FIXED_MOST = 2047 };          /* 512 products of this size fit 32 bits */
+
+/* Bits of a magnitude compare as it does, with NaN above infinity. */
+static inline float lt_fixed_scale(uint32_t largest)
+{
+    const uint32_t infinity = 0x7f800000, least = 0x0d800000;      /* 2^-100 */
+    uint32_t bits = largest >= infinity ? 0x7fc00000 : LT_MAX(largest, least);
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x / LT_FIXED_MOST;
+}
+/* What an element is multiplied by before it is rounded. */
+static inline float lt_fixed_inverse(uint32_t largest)
+{
+    return largest >= 0x7f800000 ? 0 : 1 / lt_fixed_scale(largest);
+}
 
 struct lt_gemm_source {                 /* one panel of a matrix in memory */
     const void *p;                      /* its first element */
@@ -24,23 +43,29 @@ struct lt_gemm_source {                 /* one panel of a matrix in memory */
     enum lt_dtype type;                 /* LT_F32, LT_BF16, LT_F16 */
     bool k_fast;                        /* k runs along a stored row; else the panel's width does */
     const void *next;                   /* what will be read later, asked for while packing if k_fast; NULL: nothing */
+    float *scale;                       /* of a scaled kernel: the scales of the panel's rows or columns come here */
 };
 
-struct lt_gemm_rows { const void *p; int64_t row, unit; };  /* packed rows of A; bytes from row to row, unit to unit */
+struct lt_gemm_rows {                   /* packed rows of A */
+    const void *p;
+    int64_t row, unit;                  /* bytes from row to row, unit to unit */
+    const float *scale, *columns;       /* of a scaled kernel: the scales of the rows, and of B's columns (nr) */
+};
 
 struct lt_gemm_kernel {
     int mr, nr;                         /* the largest tile: mr rows of A, nr columns of B */
     int kc;                             /* longest block of a sum */
     int near;                           /* bytes of A kept packed at a time, in the second-level cache */
-    int step;                           /* products per packed unit: 1, or 2 for bf16 pairs */
+    int step;                           /* products per packed unit: 1, or 2 for pairs */
+    bool scaled;                        /* no `part` then, and all of a block's products are packed together */
 
     int lanes;                          /* strides that are a multiple of it pack fastest */
 
     /* Packs a panel of width x k elements, element (k, i) as unit k / step * stride + i; columns from width to stride
      * become 0 when stride is a multiple of lanes. */
     void (*pack)(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s);
-    /* The same for panels of `height` columns out of `width`, `distance` bytes apart, that lie side by side in memory:
-     * memory is read row by row; !s->k_fast. */
+    /* The same for panels of `height` columns out of `width`, `distance` bytes apart (their scales too), that lie side
+     * by side in memory: memory is read row by row; !s->k_fast. */
     void (*pack_across)(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
                         const struct lt_gemm_source *s);
     /* The same for rows along which k runs, kept as rows `row` bytes apart (a multiple of 4); s->k_fast. */
@@ -54,9 +79,10 @@ struct lt_gemm_kernel {
     void (*part)(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum);
 };
 
-extern const struct lt_gemm_kernel lt_gemm_kernel_ref[2];       /* [enum lt_compute] */
-extern const struct lt_gemm_kernel lt_gemm_kernel_avx2[2];
+extern const struct lt_gemm_kernel lt_gemm_kernel_ref[LT_COMPUTES];
+extern const struct lt_gemm_kernel lt_gemm_kernel_avx2[2];      /* of F32 and BF16 */
 extern const struct lt_gemm_kernel lt_gemm_kernel_avx512[2];
+extern const struct lt_gemm_kernel lt_gemm_kernel_int16_avx2;
 
 const struct lt_gemm_kernel *lt_gemm_kernel(enum lt_isa isa, enum lt_compute compute);
 

@@ -16,6 +16,7 @@ struct job {
     float *x, *dx;                  /* (BLOCK, width) gathered */
     float *logit;                   /* (BLOCK, vocab): logits, then their gradients */
     bool narrow;                    /* gradients are bf16, which the products would round them to anyhow */
+    float *apart;                   /* (BLOCK) gradients of the targets' logits, left out of logit; NULL: none are */
 };
 
 static float weight_of(const struct lt_head *s, int64_t row)
@@ -30,10 +31,17 @@ static bool is_best(const float *l, float top, int64_t target)
     return l[target] == top;
 }
 
-/* A row of e = exp(logit - top) becomes scale * dloss / dlogit = push e - even, less pull at the target. */
-static void slope_row(const struct job *j, float *e, int64_t target, float push, float even, float pull)
+/* Row i of e = exp(logit - top) becomes scale * dloss / dlogit = push e - even, less pull at the target.
+ *
+ * With whole numbers the target's is kept apart: on its scale those of other words would vanish, and always those of
+ * rare ones.  It meets the weights, and the weights' gradients, as a float. */
+static void slope_row(const struct job *j, int64_t i, float *e, int64_t target, float push, float even, float pull)
 {
     float at = e[target] * push - even - pull;
+    if (j->apart) {
+        j->apart[i] = at;
+        at = 0;
+    }
     if (!j->narrow) {
         j->rows->affine(j->s->vocab, push, even, e);
         e[target] = at;
@@ -46,10 +54,10 @@ static void slope_row(const struct job *j, float *e, int64_t target, float push,
 
 /* One row of logits to its loss, and to gradients where they are wanted; one exp per logit serves both.
  * d nll = p - [target];  d mean(-log p) = p - 1/vocab;  d (log Z)^2 = 2 log Z p. */
-static void loss_row(const struct job *j, int64_t row, float *l)
+static void loss_row(const struct job *j, int64_t i, float *l)
 {
     const struct lt_head *s = j->s;
-    int64_t n = s->vocab, target = s->target[row];
+    int64_t row = j->row[i], n = s->vocab, target = s->target[row];
     bool slopes = s->dx || s->dw || s->dbias;
     float weight = weight_of(s, row), top = j->rows->peak(n, l), at = l[target];
     if (s->hit) s->hit[row] = is_best(l, top, target);
@@ -60,13 +68,13 @@ static void loss_row(const struct job *j, int64_t row, float *l)
     if (s->logp) s->logp[row] = (float)-nll;
     if (!slopes) return;
     double g = (double)weight * (double)s->scale, push = (1 + 2 * (double)s->z_loss * z) * g / sum;
-    slope_row(j, l, target, (float)push, (float)(eps / (double)n * g), (float)((1 - eps) * g));
+    slope_row(j, i, l, target, (float)push, (float)(eps / (double)n * g), (float)((1 - eps) * g));
 }
 
 static void loss_chunk(void *arg, int64_t i)
 {
     const struct job *j = arg;
-    loss_row(j, j->row[i], j->logit + i * j->s->vocab);
+    loss_row(j, i, j->logit + i * j->s->vocab);
 }
 
 static void logits(struct lt_pool *p, const struct job *j)
@@ -107,6 +115,52 @@ static void weight_gradient(struct lt_pool *p, const struct job *j)
     lt_gemm(p, &g);
 }
 
+/* ---- the targets' gradients, kept apart ---- */
+
+enum { COLUMNS = 64 };              /* of one chunk of the weights' gradient */
+
+static float weight_at(const struct lt_head *s, int64_t v, int64_t k)
+{
+    int64_t at = s->w_trans ? k * s->ldw + v : v * s->ldw + k;
+    if (s->w_type == LT_F32) return ((const float *)s->w)[at];
+    uint16_t half = ((const uint16_t *)s->w)[at];
+    return s->w_type == LT_BF16 ? lt_from_bf16(half) : lt_from_f16(half);
+}
+
+static void apart_input(void *arg, int64_t i)
+{
+    const struct job *j = arg;
+    const struct lt_head *s = j->s;
+    int64_t target = s->target[j->row[i]];
+    float *dx = s->dx + j->row[i] * s->lddx;
+    if (s->w_type == LT_F32 && !s->w_trans)
+        j->rows->axpy(s->width, j->apart[i], (const float *)s->w + target * s->ldw, dx);
+    else
+        for (int64_t k = 0; k < s->width; k++) dx[k] += j->apart[i] * weight_at(s, target, k);
+}
+
+/* Columns apart: each has one writer, in the order of the rows. */
+static void apart_weight(void *arg, int64_t chunk)
+{
+    const struct job *j = arg;
+    const struct lt_head *s = j->s;
+    int64_t from = chunk * COLUMNS, end = LT_MIN(from + COLUMNS, s->width);
+    for (int64_t i = 0; i < j->n; i++) {
+        const float *x = j->x + i * s->width;
+        int64_t target = s->target[j->row[i]];
+        if (!s->w_trans) j->rows->axpy(end - from, j->apart[i], x + from, s->dw + target * s->lddw + from);
+        else for (int64_t k = from; k < end; k++) s->dw[k * s->lddw + target] += j->apart[i] * x[k];
+    }
+}
+
+static void add_apart(struct lt_pool *p, const struct job *j)
+{
+    const struct lt_head *s = j->s;
+    if (s->dx) lt_pool_run(p, j->n, apart_input, (void *)j);
+    if (s->dw) lt_pool_run(p, (s->width + COLUMNS - 1) / COLUMNS, apart_weight, (void *)j);
+    for (int64_t i = 0; s->dbias && i < j->n; i++) s->dbias[s->target[j->row[i]]] += j->apart[i];
+}
+
 static void block(struct lt_pool *p, const struct job *j)
 {
     const struct lt_head *s = j->s;
@@ -117,6 +171,7 @@ static void block(struct lt_pool *p, const struct job *j)
     if (s->dx) input_gradient(p, j);
     if (s->dw) weight_gradient(p, j);
     if (s->dbias) lt_colsum(p, j->n, s->vocab, s->vocab, j->logit, s->dbias, true);
+    if (j->apart && (s->dx || s->dw || s->dbias)) add_apart(p, j);
 }
 
 static size_t padded(size_t bytes)
@@ -128,7 +183,7 @@ size_t lt_head_scratch(const struct lt_head *s)
 {
     size_t rows = (size_t)LT_MIN(s->rows, BLOCK);
     return 2 * padded(rows * (size_t)s->width * 4) + padded(rows * (size_t)s->vocab * 4)
-        + padded(rows * sizeof(int64_t));
+        + padded(rows * sizeof(int64_t)) + padded(rows * sizeof(float));
 }
 
 void lt_head_xent(struct lt_pool *p, const struct lt_head *s)
@@ -138,6 +193,7 @@ void lt_head_xent(struct lt_pool *p, const struct lt_head *s)
     struct job j = { .s = s, .rows = lt_row_kernel(), .x = (float *)at, .dx = (float *)(at + wide),
                      .logit = (float *)(at + 2 * wide), .narrow = s->compute == LT_COMPUTE_BF16 && !s->dbias };
     j.row = (int64_t *)(at + 2 * wide + padded(rows * (size_t)s->vocab * 4));
+    if (s->compute == LT_COMPUTE_INT16) j.apart = (float *)((char *)j.row + padded(rows * sizeof(int64_t)));
     for (int64_t i = 0; i < s->rows; i++) {
         if (weight_of(s, i) != 0) j.row[j.n++] = i;
         else {

@@ -75,6 +75,8 @@ static int declare_layer(struct lt_model *m, const struct lt_decoder *d, int i, 
     };
     for (int j = 0; j < LT_COUNT(row); j++)
         if (declare(m, d, row[j].name, i, row[j].shape, row[j].out)) return -1;
+    if (d->k && !d->transposed && !d->qkv_bias) lt_model_stack(m, l->q.w, 3);
+    if (d->gate && !d->transposed && !d->mlp_bias) lt_model_stack(m, l->gate.w, 2);
     return 0;
 }
 
@@ -179,7 +181,7 @@ static struct lt_tensor *dense(struct lt_graph *g, struct lt_tensor *x)
 
 static struct lt_tensor *rotate(struct lt_graph *g, const struct pass *p, struct lt_tensor *x, int64_t heads)
 {
-    return p->d->rot ? lt_op_rope(g, x, heads, p->d->rot, false, p->angle, p->turn) : x;
+    return p->d->rot ? lt_op_rope_in_place(g, x, heads, p->d->rot, false, p->angle, p->turn) : x;
 }
 
 struct qkv { struct lt_tensor *q, *k, *v; };
@@ -201,15 +203,17 @@ static struct qkv project(struct lt_graph *g, const struct pass *p, const struct
 {
     const struct lt_decoder *d = p->d;
     int64_t q = d->heads * d->head_dim, kv = d->kv_heads * d->head_dim;
-    struct qkv t = { .q = apply(g, p, l->q, x) };
-    if (d->qkv_by_head) return split_by_head(g, p, t.q);
-    if (d->k) {
+    struct lt_tensor *all = d->k ? lt_linear_stack(g, p->m, at(p, l->q.w), x) : apply(g, p, l->q, x);
+    struct qkv t = { .q = all };
+    if (d->qkv_by_head) return split_by_head(g, p, all);
+    if (!all) {
+        t.q = apply(g, p, l->q, x);
         t.k = apply(g, p, l->k, x);
         t.v = apply(g, p, l->v, x);
     } else {
-        t.k = lt_op_slice(g, t.q, q, kv);
-        t.v = lt_op_slice(g, t.q, q + kv, kv);
-        t.q = lt_op_slice(g, t.q, 0, q);
+        t.q = lt_op_slice(g, all, 0, q);
+        t.k = lt_op_slice(g, all, q, kv);
+        t.v = lt_op_slice(g, all, q + kv, kv);
     }
     if (d->clip > 0) {
         t.q = lt_op_clip(g, t.q, (float)d->clip);
@@ -274,8 +278,10 @@ static struct lt_tensor *mlp(struct lt_graph *g, const struct pass *p, int i, st
     const struct lt_decoder_layer *l = &d->layer[i];
     x = lt_tap(g, p->m, "mlp_in", i, x);
     if (d->gate) {
-        struct lt_tensor *gate = apply(g, p, l->gate, x);
-        x = lt_op_glu(g, gate, apply(g, p, l->up, x), d->act);
+        struct lt_tensor *both = lt_linear_stack(g, p->m, at(p, l->gate.w), x);
+        struct lt_tensor *gate = both ? lt_op_slice(g, both, 0, d->inner) : apply(g, p, l->gate, x);
+        struct lt_tensor *up = both ? lt_op_slice(g, both, d->inner, d->inner) : apply(g, p, l->up, x);
+        x = lt_op_glu(g, gate, up, d->act);
     } else {
         x = lt_op_act(g, apply(g, p, l->up, x), d->act);
     }

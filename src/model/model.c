@@ -110,6 +110,46 @@ struct lt_weight *lt_model_weight(const struct lt_model *m, const char *name)
     return NULL;
 }
 
+void lt_model_stack(struct lt_model *m, int first, int count)
+{
+    m->weight[first].stack = count;
+    for (int i = 1; i < count; i++) m->weight[first + i].stack = -1;
+}
+
+/* ---- memory of weights that are trained ---- */
+
+static int64_t stack_count(const struct lt_weight *w)
+{
+    int64_t n = lt_weight_count(w);
+    for (int i = 1; i < w->stack; i++) n += lt_weight_count(w + i);
+    return n;
+}
+
+static void give_master(struct lt_weight *w)
+{
+    if (w->stack < 0) w->master = w[-1].master + lt_weight_count(w - 1);
+    else w->master = lt_aligned((size_t)stack_count(w) * sizeof(float));
+}
+
+static void give_grad(struct lt_weight *w)
+{
+    if (w->stack < 0) {
+        w->grad = w[-1].grad + lt_weight_count(w - 1);
+        return;
+    }
+    size_t size = (size_t)stack_count(w) * sizeof(float);
+    w->grad = w->grad_memory = lt_aligned(size);
+    memset(w->grad, 0, size);
+}
+
+void lt_weight_freeze(struct lt_weight *w)
+{
+    w->grad = NULL;
+    if (w->stack) return;           /* the memory of a stack is of one piece */
+    free(w->grad_memory);
+    w->grad_memory = NULL;
+}
+
 /* ---- new weights ---- */
 
 enum { CHUNK = 1 << 16 };           /* elements drawn by one chunk; even, and the values do not depend on it */
@@ -155,7 +195,8 @@ static int make(struct lt_model *m, uint64_t seed, struct lt_pool *pool)
                          total);
     for (int i = 0; i < m->weight_count; i++) {
         struct lt_weight *w = &m->weight[i];
-        w->data = w->master = lt_aligned((size_t)lt_weight_count(w) * sizeof(float));
+        give_master(w);
+        w->data = w->master;
         w->type = LT_F32;
         draw_weight(m, w, seed, pool);
     }
@@ -218,15 +259,13 @@ int lt_model_train(struct lt_model *m)
         size_t n = (size_t)lt_weight_count(w);
         unpack(w);
         if (!w->master) {
-            w->master = lt_aligned(n * sizeof(float));
+            give_master(w);
             lt_convert(LT_F32, w->master, w->type, w->data, (int64_t)n);
             w->data = w->master;
             w->type = LT_F32;
         }
         if (w->flipped) unflip(w);
-        if (w->grad) continue;
-        w->grad = lt_aligned(n * sizeof(float));
-        memset(w->grad, 0, n * sizeof(float));
+        if (!w->grad) give_grad(w);
     }
     return 0;
 }
@@ -236,8 +275,8 @@ void lt_model_free(struct lt_model *m)
     if (!m) return;
     for (int i = 0; i < m->weight_count; i++) {
         unpack(&m->weight[i]);
-        free(m->weight[i].master);
-        free(m->weight[i].grad);
+        if (m->weight[i].stack >= 0) free(m->weight[i].master);
+        free(m->weight[i].grad_memory);
     }
     free(m->weight);
     lt_map_free(&m->by_name);
@@ -263,6 +302,26 @@ struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_we
 {
     (void)m;
     return lt_op_linear(g, x, lt_weight_leaf(g, w), bias ? lt_weight_leaf(g, bias) : NULL, w->transposed);
+}
+
+/* All gradients one behind the other, or none. */
+static bool lie_stacked(const struct lt_weight *w)
+{
+    int64_t at = 0;
+    for (int i = 0; i < w->stack; i++) {
+        if (!w[i].master || w[i].data != w->master + at || w[i].packed || !w[i].grad != !w->grad ||
+            (w->grad && w[i].grad != w->grad + at)) return false;
+        at += lt_weight_count(&w[i]);
+    }
+    return w->stack > 0;
+}
+
+struct lt_tensor *lt_linear_stack(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, struct lt_tensor *x)
+{
+    (void)m;
+    if (!lie_stacked(w)) return NULL;
+    int64_t dim[2] = { stack_count(w) / w->dim[1], w->dim[1] };
+    return lt_op_linear(g, x, lt_leaf(g, w->name, LT_F32, 2, dim, w->master, w->grad), NULL, false);
 }
 
 struct lt_tensor *lt_embed(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, const int32_t *id, int64_t rows)

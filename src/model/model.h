@@ -31,8 +31,9 @@ struct lt_weight {
     enum lt_init init;
     int32_t layer;                  /* -1: outside the layers */
     const void *data;               /* borrowed from the file, or master */
-    float *master, *grad; /* f32, malloc'd each on its own; NULL unless training.  To freeze a weight, free grad
-                                     * and leave it NULL. */
+    float *master, *grad;           /* f32; NULL unless training, and grad if frozen (lt_weight_freeze) */
+    float *grad_memory;             /* what is freed in the end; NULL: nothing */
+    int32_t stack;                  /* weights stacked from here on (lt_model_stack); 0: alone; -1: behind another */
     struct lt_packed *packed;       /* by lt_model_pack; NULL: products read data */
     enum lt_compute packed_for;
 };
@@ -68,6 +69,9 @@ struct lt_model {
 /* Called by arch->params.  Returns the weight's index, or -1 when the file that is open lacks it or disagrees. */
 int lt_model_declare(struct lt_model *m, const char *name, int rank, const int64_t *dim, enum lt_init init, int layer,
                      bool transposed);
+/* These weights, declared one after the other, are multiplied by the same input: in training they lie one behind the
+ * other, so that one product does for all.  They have two dimensions, the second the same, and are not transposed. */
+void lt_model_stack(struct lt_model *m, int first, int count);
 struct lt_weight *lt_model_weight(const struct lt_model *m,
                                   const char *name); /* NULL: lt_error suggests near names */
 
@@ -81,6 +85,7 @@ bool lt_model_is_file(const char *path);    /* a file that lt_model_open would t
  * from the stream of its name. */
 int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t seed, struct lt_ctx *c,
                  struct lt_model **out);
+void lt_weight_freeze(struct lt_weight *w);     /* no gradient for it; after lt_model_train */
 int lt_model_train(struct lt_model *m);         /* gives every weight an f32 master and a zeroed gradient */
 /* Keeps matrices that are not quantised a second time, rounded for this compute and in the order in which products
  * read: with bf16 a token then costs half the memory traffic.  The bits of products do not change.  For graphs of this
@@ -105,6 +110,8 @@ struct lt_tensor *lt_model_logits(struct lt_graph *g, struct lt_model *m, struct
 /* The seams. */
 struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_weight *w,
                             struct lt_weight *bias /* or NULL */, struct lt_tensor *x);
+/* The same for stacked weights without biases from w on, all columns side by side; NULL where they do not lie so. */
+struct lt_tensor *lt_linear_stack(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, struct lt_tensor *x);
 struct lt_tensor *lt_embed(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, const int32_t *id,
                            int64_t rows);
 struct lt_tensor *lt_tap(struct lt_graph *g, struct lt_model *m, const char *site, int layer, struct lt_tensor *x);

@@ -76,8 +76,8 @@ static int read_claim(const struct lt_recipe *r, struct claim *c)
         take(r->lab, where, "figure", &c->figure) || lt_json_str(r->lab, where, "better", &c->better) < 0 ||
         lt_json_str(r->lab, where, "margin", &c->margin) < 0)
         return -1;
-    if (strcmp(c->better, "lower") && strcmp(c->better, "higher"))
-        return lt_misuse("%s: better: expected lower or higher, found \"%s\"", where, c->better);
+    if (strcmp(c->better, "lower") && strcmp(c->better, "higher") && strcmp(c->better, "equal"))
+        return lt_misuse("%s: better: expected lower or higher or equal, found \"%s\"", where, c->better);
     return read_side(r->lab, where, 0, c) || read_side(r->lab, where, 1, c) ? -1 : 0;
 }
 
@@ -108,10 +108,11 @@ static int read_figure(const char *path, const char *key, double *out)
     return rc;
 }
 
-/* By how much ours is better, as a share of the baseline. */
+/* By how much ours is better, as a share of the baseline; of a claim that nothing is lost, by how much it is not. */
 static double gain_of(const struct claim *c, double baseline, double ours)
 {
-    return (strcmp(c->better, "lower") ? ours - baseline : baseline - ours) / fmax(fabs(baseline), 1e-300);
+    double more = (ours - baseline) / fmax(fabs(baseline), 1e-300);
+    return !strcmp(c->better, "equal") ? -fabs(more) : !strcmp(c->better, "lower") ? -more : more;
 }
 
 static int read_quotient(const struct source *s, double *out)
@@ -135,9 +136,11 @@ static int read_worst(const struct claim *c, struct lt_lab_result *out)
     return 0;
 }
 
-/* Confirmed when ours is better by the share `margin` of the baseline; reversed when it is worse by as much. */
-static const char *judge(double gain, double margin)
+/* Confirmed when ours is better by the share `margin` of the baseline; reversed when it is worse by as much.  A claim
+ * that nothing is lost is confirmed when they differ by no more. */
+static const char *judge(const struct claim *c, double gain, double margin)
 {
+    if (!strcmp(c->better, "equal")) return -gain <= margin ? "confirmed" : "not confirmed";
     if (gain > 0 && gain >= margin) return "confirmed";
     return gain < 0 && -gain >= margin ? "reversed" : "not confirmed";
 }
@@ -153,7 +156,7 @@ int lt_lab_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct
     if (lt_recipe_run(r, m, c) || lt_ctx_interrupted(c)) return -1;
     if (read_worst(&k, out)) return -1;
     out->seconds = lt_clock() - began;
-    out->verdict = judge(gain_of(&k, out->baseline, out->ours), margin);
+    out->verdict = judge(&k, gain_of(&k, out->baseline, out->ours), margin);
     return 0;
 }
 

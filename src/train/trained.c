@@ -72,8 +72,7 @@ static void assign(struct lt_trainer *t, struct lt_weight *w, struct lt_trained 
     d->lr_scale = 1;
     d->decay = matrix && !matches(&o->no_decay, w->name) ? o->weight_decay : 0;
     if (matches(&o->freeze, w->name)) {
-        free(w->grad);
-        w->grad = NULL;
+        lt_weight_freeze(w);
         return;
     }
     d->optim = chosen;

@@ -269,6 +269,13 @@ static struct lt_tensor *build_rope(struct lt_graph *g, const struct op_case *c,
     angles(table, k->rot);
     return lt_op_rope(g, lt_op_scale(g, in[0], 1), k->heads, k->rot, k->interleaved, table, TURN_POS);
 }
+static struct lt_tensor *build_rope_in_place(struct lt_graph *g, const struct op_case *c, struct lt_tensor **in)
+{
+    const struct turn_config *k = c->config;
+    float *table = lt_empty(g, 1, (int64_t[]){ POSITIONS * ROT_MAX })->data;
+    angles(table, k->rot);
+    return lt_op_rope_in_place(g, lt_op_scale(g, in[0], 1), k->heads, k->rot, k->interleaved, table, TURN_POS);
+}
 static void twin_rope(const struct op_case *c, double *const *in, double *out)
 {
     const struct turn_config *k = c->config;
@@ -418,6 +425,7 @@ static void twin_head(const struct op_case *c, double *const *in, double *out)
     }
 }
 
+#define twin_rope_in_place twin_rope
 #define CASE(name, text, stem, cfg, ...) \
     { .op = name, .what = text, .in = { __VA_ARGS__ }, .build = build_##stem, .twin = twin_##stem, .config = cfg }
 #define TWO(r, c, f) { 2, { r, c }, f }
@@ -438,6 +446,8 @@ static void twin_head(const struct op_case *c, double *const *in, double *out)
           (const struct lt_attn_seq[]){ { .row = 0, .q_len = 5, .k_len = 5, .prefix = 3 }, \
                                         { .row = 5, .q_len = 1, .k_len = 1, .prefix = 1 }, \
                                         { .row = 6, .q_len = 3, .k_len = 3, .prefix = 0 } }, __VA_ARGS__ } } }
+#define IN_PLACE(text, f, ...) \
+    CASE("rope_in_place", text, rope_in_place, (&(const struct turn_config){ 2, __VA_ARGS__ }), TWO(4, 16, f))
 #define TURN(text, f, ...) CASE("rope", text, rope, (&(const struct turn_config){ 2, __VA_ARGS__ }), TWO(4, 16, f))
 #define HEAD(text, f, ...) \
     CASE("head_xent", text, head, (&(const struct head_config){ __VA_ARGS__ }), TWO(4, 5, f), TWO(7, 5, FILL_NORMAL), \
@@ -495,6 +505,8 @@ static const struct op_case op_cases[] = {
     TURN("halves", FILL_NORMAL, 8, false),
     TURN("partial", FILL_NORMAL, 4, false),
     TURN("interleaved", FILL_BIG, 8, true),
+    IN_PLACE("halves", FILL_NORMAL, 8, false),
+    IN_PLACE("partial", FILL_BIG, 4, true),
     CASE("scale", "normal", scale, NULL, TWO(3, 5, FILL_NORMAL)),
     CASE("slice", "overlapping", slice, NULL, TWO(3, 5, FILL_NORMAL)),
     CASE("sum", "normal", sum, NULL, TWO(3, 50, FILL_NORMAL)),

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const compute_name[LT_COMPUTES] = { "f32", "bf16", "int16" };
+
 struct shape { int64_t m, n, k; };
 
 struct operands {                       /* a product with its own memory; rows in memory are `pad` elements apart */
@@ -72,12 +74,75 @@ static double value(const void *p, enum lt_dtype type, int64_t i, enum lt_comput
     return compute == LT_COMPUTE_BF16 ? lt_from_bf16(lt_to_bf16(f)) : f;
 }
 
+/* Rows of A or columns of B as lt_gemm defines its whole numbers: element k of line i lies at i * line + k * step. */
+struct whole { int32_t *q; float *scale; int64_t blocks, length, k; };
+
+static struct whole whole_numbers(const void *p, enum lt_dtype type, int64_t lines, int64_t line, int64_t step,
+                                  int64_t k)
+{
+    struct whole w = { .k = k, .blocks = LT_MAX((k + 511) / 512, 1) };
+    w.length = LT_MAX(((k + w.blocks - 1) / w.blocks + 7) / 8 * 8, 1);
+    w.q = lt_calloc((size_t)(lines * k) + 1, sizeof *w.q);
+    w.scale = lt_calloc((size_t)(lines * w.blocks) + 1, sizeof *w.scale);
+    for (int64_t i = 0; i < lines; i++) {
+        for (int64_t from = 0; from < k; from += w.length) {
+            int64_t end = LT_MIN(from + w.length, k);
+            float top = 0x1p-100f;
+            for (int64_t j = from; j < end; j++)
+                top = fmaxf(top, fabsf((float)value(p, type, i * line + j * step, LT_COMPUTE_F32)));
+            float scale = w.scale[i * w.blocks + from / w.length] = top / 2047, inverse = 1 / scale;
+            for (int64_t j = from; j < end; j++)
+                w.q[i * k + j] =
+                    (int32_t)nearbyintf((float)value(p, type, i * line + j * step, LT_COMPUTE_F32) * inverse);
+        }
+    }
+    return w;
+}
+
+/* One element of a product of whole numbers. */
+static float whole_element(const struct operands *o, const struct whole *a, const struct whole *b, int64_t i, int64_t j)
+{
+    const struct lt_gemm *g = &o->g;
+    float c = o->start[i * g->ldc + j];
+    for (int64_t from = 0; from == 0 || from < g->k; from += a->length) {
+        int64_t sum = 0, block = from / a->length;
+        for (int64_t k = from; k < LT_MIN(from + a->length, g->k); k++)
+            sum += (int64_t)a->q[i * g->k + k] * b->q[j * g->k + k];
+        assert_true(sum == (int32_t)sum);
+        float v = (float)sum * a->scale[i * a->blocks + block] * b->scale[j * b->blocks + block];
+        if (g->bias && from == 0) v += g->bias[j];
+        c = g->add || from ? c + v : v;
+    }
+    return c;
+}
+
+/* Bit by bit. */
+static void compare_whole(const struct operands *o)
+{
+    const struct lt_gemm *g = &o->g;
+    struct whole a = whole_numbers(o->a, g->a_type, g->m, g->a_trans ? 1 : g->lda, g->a_trans ? g->lda : 1, g->k);
+    struct whole b = whole_numbers(o->b, g->b_type, g->n, g->b_trans ? g->ldb : 1, g->b_trans ? 1 : g->ldb, g->k);
+    for (int64_t i = 0; i < g->m; i++)
+        for (int64_t j = 0; j < g->ldc; j++) {
+            float want = j < g->n ? whole_element(o, &a, &b, i, j) : o->start[i * g->ldc + j];
+            float got = o->c[i * g->ldc + j];
+            if (memcmp(&want, &got, sizeof got))
+                fail_msg("%s int16 m %d n %d k %d: C[%d, %d] is %.9g, expected %.9g", lt_isa_name(g->isa), (int)g->m,
+                         (int)g->n, (int)g->k, (int)i, (int)j, (double)got, (double)want);
+        }
+    free(a.q), free(a.scale), free(b.q), free(b.scale);
+}
+
 /* Rounded operands are exact in double, so only the sums differ.  A sum of k products in blocks of 129 to 1024 takes at
  * most 1024 + k / 129 + 3 additions, each within half a unit of the sum of magnitudes, and as many multiplications
  * rounded apart in plain C. */
 static void compare_with_double(const struct operands *o)
 {
     const struct lt_gemm *g = &o->g;
+    if (g->compute == LT_COMPUTE_INT16) {
+        compare_whole(o);
+        return;
+    }
     for (int64_t i = 0; i < g->m; i++) {
         for (int64_t j = 0; j < g->n; j++) {
             double sum = 0, size = 0;
@@ -92,18 +157,19 @@ static void compare_with_double(const struct operands *o)
             double steps = (double)LT_MIN(g->k, 1024) + (double)g->k / 129 + 4, got = o->c[i * g->ldc + j];
             if (!(fabs(got - sum) <= steps * 0x1p-24 * size))
                 fail_msg("%s %s m %d n %d k %d: C[%d, %d] is %.9g, expected %.9g", lt_isa_name(g->isa),
-                         g->compute ? "bf16" : "f32", (int)g->m, (int)g->n, (int)g->k, (int)i, (int)j, got, sum);
+                         compute_name[g->compute], (int)g->m, (int)g->n, (int)g->k, (int)i, (int)j, got, sum);
         }
         for (int64_t j = g->n; j < g->ldc; j++)
             if (o->c[i * g->ldc + j] != o->start[i * g->ldc + j]) fail_msg("wrote past column %d", (int)g->n);
     }
 }
 
-/* isa and compute of a test: case 0 .. 5 */
+enum { CASES = (LT_ISAS - LT_ISA_C) * LT_COMPUTES };
+/* isa and compute of a test: case 0 .. CASES-1 */
 static bool choose(struct lt_gemm *g, int i)
 {
-    g->isa = (enum lt_isa)(LT_ISA_C + i / 2);
-    g->compute = i & 1 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+    g->isa = (enum lt_isa)(LT_ISA_C + i / LT_COMPUTES);
+    g->compute = (enum lt_compute)(i % LT_COMPUTES);
     return lt_cpu_choose(g->isa) == g->isa;
 }
 
@@ -116,7 +182,7 @@ static void test_gemm__forms(void **state)
     };
     struct lt_pool *pool = lt_pool_new(2);
     const float some = 0;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < CASES; i++) {
         for (int form = 0; form < 4 * 4; form++) {
             struct lt_gemm g = { .a_trans = form & 1, .b_trans = form & 2, .add = form & 4,
                                  .bias = form & 8 ? &some : NULL };
@@ -137,7 +203,7 @@ static void test_gemm__types(void **state)
 {
     (void)state;
     static const enum lt_dtype types[] = { LT_F32, LT_BF16, LT_F16 };
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < CASES; i++) {
         for (int t = 0; t < 9 * 4; t++) {
             struct lt_gemm g = { .m = 21, .n = 37, .k = 75, .a_type = types[t % 3], .b_type = types[t / 3 % 3],
                                  .a_trans = t / 9 & 1, .b_trans = t / 18 };
@@ -160,7 +226,7 @@ static void test_gemm__awkward_sizes(void **state)
     struct lt_pool *pool = lt_pool_new(3);
     struct lt_rng r = lt_rng_make(7, "awkward");
     const float some = 0;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < CASES; i++) {
         for (int draw = 0; draw < DRAWS; draw++) {
             struct lt_gemm g = { 0 };
             do {
@@ -206,7 +272,7 @@ static void rows_alone(const struct operands *o, struct lt_pool *const *pool, in
             free(scratch);
             if (memcmp(out, o->c + first * g.ldc, (size_t)(g.m * g.ldc) * sizeof *out) != 0)
                 fail_msg("%s %s n %d k %d: %d rows from %d differ from the whole, way %d", lt_isa_name(g.isa),
-                         g.compute ? "bf16" : "f32", (int)g.n, (int)g.k, (int)g.m, (int)first, way);
+                         compute_name[g.compute], (int)g.n, (int)g.k, (int)g.m, (int)first, way);
         }
     }
     lt_packed_free(packed);
@@ -223,7 +289,7 @@ static void test_gemm__rows_have_the_same_bits_anywhere(void **state)
     };
     struct lt_pool *pool[3] = { lt_pool_new(1), lt_pool_new(2), lt_pool_new(4) };
     const float some = 0;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < CASES; i++) {
         for (int t = 0; t < LT_COUNT(row); t++) {
             struct lt_gemm g = { .m = 512, .n = row[t].n, .k = row[t].k, .a_type = row[t].a_type,
                                  .b_type = row[t].b_type, .a_trans = row[t].a_trans, .b_trans = row[t].b_trans,
@@ -242,7 +308,7 @@ static void test_gemm__rows_have_the_same_bits_anywhere(void **state)
 static void test_gemm__nan_and_infinity(void **state)
 {
     (void)state;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < CASES; i++) {
         for (int64_t k = 1; k < 40; k += 6) {
             struct lt_gemm g = { .m = 19, .n = 45, .k = k, .b_trans = k & 1 };
             if (!choose(&g, i)) continue;
@@ -254,12 +320,31 @@ static void test_gemm__nan_and_infinity(void **state)
                 for (int64_t c = 0; c < g.n; c++) {
                     float x = o.c[r * o.g.ldc + c];
                     if (r == 5) assert_true(isnan(x));
-                    else if (c == 44) assert_true(isinf(x));
+                    else if (c == 44) assert_true(g.compute == LT_COMPUTE_INT16 ? isnan(x) : isinf(x));
                     else assert_true(isfinite(x));
                 }
             }
             release(&o);
         }
+    }
+}
+
+/* Whole numbers of largest size in every place: the sums of a block use all of their bits; and columns of very
+ * different sizes, which share no scale. */
+static void test_gemm__whole_numbers_at_their_limits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CASES; i++) {
+        struct lt_gemm g = { .m = 13, .n = 35, .k = 512, .b_trans = true };
+        if (!choose(&g, i) || g.compute != LT_COMPUTE_INT16) continue;
+        struct operands o = make(g, 1);
+        for (int64_t r = 0; r < g.m; r++)
+            for (int64_t k = 0; k < g.k; k++) ((float *)o.a)[r * o.g.lda + k] = r & 1 ? -3.0f : 3.0f;
+        for (int64_t c = 0; c < g.n; c++)
+            for (int64_t k = 0; k < g.k; k++) ((float *)o.b)[c * o.g.ldb + k] = ldexpf(1, (int)(4 * c) - 120);
+        lt_gemm(NULL, &o.g);
+        compare_whole(&o);
+        release(&o);
     }
 }
 
@@ -283,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_gemm__awkward_sizes),
         cmocka_unit_test(test_gemm__rows_have_the_same_bits_anywhere),
         cmocka_unit_test(test_gemm__nan_and_infinity),
+        cmocka_unit_test(test_gemm__whole_numbers_at_their_limits),
         cmocka_unit_test(test_gemm__empty),
     };
     for (int i = LT_ISA_C; i < LT_ISAS; i++)

@@ -50,6 +50,14 @@ static void round_bf16(float *x, int64_t n)
     for (int64_t i = 0; i < n; i++) x[i] = lt_from_bf16(lt_to_bf16(x[i]));
 }
 
+/* n elements, `step` apart, become multiples of what a row's largest makes of 2047. */
+static void round_whole(float *x, int64_t step, int64_t n)
+{
+    float top = 0;
+    for (int64_t i = 0; i < n; i++) top = fmaxf(top, fabsf(x[i * step]));
+    for (int64_t i = 0; i < n; i++) x[i * step] = nearbyintf(x[i * step] * (2047 / top)) * (top / 2047);
+}
+
 static struct setup make(const struct shape *h, enum lt_compute compute, float scale)
 {
     struct lt_rng r = lt_rng_make(3, "head");
@@ -68,6 +76,11 @@ static struct setup make(const struct shape *h, enum lt_compute compute, float s
     if (compute == LT_COMPUTE_BF16) {                   /* what the products see */
         round_bf16(t.x, h->rows * t.s.ldx);
         round_bf16(t.w, lines * ldw);
+    }
+    if (compute == LT_COMPUTE_INT16) {
+        for (int64_t i = 0; i < h->rows; i++) round_whole(t.x + i * t.s.ldx, 1, h->width);
+        for (int64_t v = 0; v < h->vocab; v++)
+            round_whole(t.w + (h->trans ? v : v * ldw), h->trans ? ldw : 1, h->width);
     }
     t.weight = ones(h->rows);
     t.target = lt_alloc((size_t)h->rows * sizeof *t.target);
@@ -142,7 +155,7 @@ static void close_to(float got, double want, double bound, const char *what)
 static void check(const struct setup *t)
 {
     const struct lt_head *s = &t->s;
-    double unit = s->compute == LT_COMPUTE_BF16 ? 4e-3 : 1e-6;
+    double unit = s->compute == LT_COMPUTE_F32 ? 1e-6 : s->compute == LT_COMPUTE_BF16 ? 4e-3 : 6e-3;
     double *dw = lt_calloc((size_t)(s->vocab * s->width) + 1, 8), *db = lt_calloc((size_t)s->vocab + 1, 8);
     struct twin w = { .slope = lt_calloc((size_t)s->vocab + 1, 8) };
     for (int64_t i = 0; i < s->rows; i++) {
@@ -155,14 +168,20 @@ static void check(const struct setup *t)
         close_to(t->logp[i], w.logp, 4e-6 * (1 + fabs(w.logp)), "logp");
         assert_int_equal(t->hit[i], w.best == s->target[i]);
         for (int64_t k = 0; k < s->width; k++) {
-            double dx = 0, size = 0;
+            double dx = 0, size = 0, w_top = 0, w_sum = 0, slope_top = 0, slope_sum = 0;
             for (int64_t v = 0; v < s->vocab; v++) {
-                double term = w.slope[v] * (double)t->w[weight_at(s, v, k)];
+                double one = (double)t->w[weight_at(s, v, k)], term = w.slope[v] * one;
                 dx += term;
                 size += fabs(term);
+                w_sum += fabs(one);
+                slope_sum += fabs(w.slope[v]);
+                w_top = fmax(w_top, fabs(one));
+                slope_top = fmax(slope_top, fabs(w.slope[v]));
                 dw[v * s->width + k] += w.slope[v] * (double)t->x[i * s->ldx + k];
             }
-            close_to(t->dx[i * s->lddx + k], 1 + dx, unit * (1e-3 + size) + 1e-6, "dx");
+            /* Whole numbers are off by half a step of the largest. */
+            double step = s->compute == LT_COMPUTE_INT16 ? (slope_sum * w_top + slope_top * w_sum) / 4090 : 0;
+            close_to(t->dx[i * s->lddx + k], 1 + dx, (step > 0 ? step : unit * (1e-3 + size)) + 1e-6, "dx");
         }
         for (int64_t v = 0; v < s->vocab; v++) db[v] += w.slope[v];
         assert_true(t->dx[i * s->lddx + s->width] == 1);
@@ -179,8 +198,10 @@ static void check(const struct setup *t)
 static void test_head__values_and_gradients(void **state)
 {
     (void)state;
-    for (int n = 0; n < 2 * LT_COUNT(shapes); n++) {
-        struct setup t = make(&shapes[n / 2], (enum lt_compute)(n % 2), 0.3f);
+    for (int n = 0; n < LT_COMPUTES * LT_COUNT(shapes); n++) {
+        enum lt_compute compute = (enum lt_compute)(n % LT_COMPUTES);
+        if (compute == LT_COMPUTE_INT16 && shapes[n / LT_COMPUTES].type != LT_F32) continue;    /* seen as rounded */
+        struct setup t = make(&shapes[n / LT_COMPUTES], compute, 0.3f);
         lt_head_xent(NULL, &t.s);
         check(&t);
         drop(&t);
@@ -205,14 +226,14 @@ static void test_head__extreme_logits(void **state)
 static void test_head__same_bits_on_threads_and_without_gradients(void **state)
 {
     (void)state;
-    for (int n = 3; n < 2 * LT_COUNT(shapes); n++) {
-        const struct shape *h = &shapes[n / 2];
-        struct setup t = make(h, (enum lt_compute)(n % 2), 0.3f);
+    for (int n = LT_COMPUTES + 1; n < LT_COMPUTES * LT_COUNT(shapes); n++) {
+        const struct shape *h = &shapes[n / LT_COMPUTES];
+        struct setup t = make(h, (enum lt_compute)(n % LT_COMPUTES), 0.3f);
         size_t dx = (size_t)(h->rows * t.s.lddx) * 4, dw = (size_t)(h->vocab * h->width) * 4,
             loss = (size_t)h->rows * 4;
         lt_head_xent(NULL, &t.s);
         for (int threads = 2; threads <= 4; threads += 2) {
-            struct setup u = make(h, (enum lt_compute)(n % 2), 0.3f);
+            struct setup u = make(h, (enum lt_compute)(n % LT_COMPUTES), 0.3f);
             struct lt_pool *p = lt_pool_new(threads);
             lt_head_xent(p, &u.s);
             assert_memory_equal(u.dx, t.dx, dx);
@@ -233,9 +254,9 @@ static void test_head__same_bits_on_threads_and_without_gradients(void **state)
 static void test_head__row_alone(void **state)
 {
     (void)state;
-    for (int n = 6; n < 2 * LT_COUNT(shapes); n++) {
-        const struct shape *h = &shapes[n / 2];
-        struct setup t = make(h, (enum lt_compute)(n % 2), 0.3f);
+    for (int n = 3 * LT_COMPUTES; n < LT_COMPUTES * LT_COUNT(shapes); n++) {
+        const struct shape *h = &shapes[n / LT_COMPUTES];
+        struct setup t = make(h, (enum lt_compute)(n % LT_COMPUTES), 0.3f);
         lt_head_xent(NULL, &t.s);
         for (int64_t i = 0; i < h->rows; i += 1 + h->rows / 20) {
             float loss, logp, *dx = ones(t.s.lddx);

@@ -56,6 +56,9 @@ static void test_lab__verdicts(void **unused)
         { "2.1", "  margin: 0.04\n", "reversed" },
         { "2.1", "  better: higher\n  margin: 0.04\n", "confirmed" },
         { "1.9", "  better: higher\n", "reversed" },
+        { "2.01", "  better: equal\n  margin: 0.01\n", "confirmed" },
+        { "1.97", "  better: equal\n  margin: 0.01\n", "not confirmed" },
+        { "2.01", "  better: equal\n", "not confirmed" },
     };
     char *folder = lt_test_temp();
     for (int i = 0; i < LT_COUNT(table); i++) {
@@ -136,7 +139,8 @@ static void test_lab__refuses(void **unused)
     char *folder = lt_test_temp();
     struct lt_lab_result x;
     struct lt_recipe r;
-    assert_fails(judge(folder, "1", "  better: smaller\n", &x, &r), "expected lower or higher, found \"smaller\"");
+    assert_fails(judge(folder, "1", "  better: smaller\n", &x, &r),
+                 "expected lower or higher or equal, found \"smaller\"");
     lt_recipe_close(&r);
     assert_fails(judge(folder, "1", "  margin: much\n", &x, &r), "margin: expected a share");
     lt_recipe_close(&r);
