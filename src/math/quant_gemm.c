@@ -33,7 +33,9 @@ struct plan {
 static const struct lt_quant_kernels *choose(enum lt_isa isa)
 {
 #if defined(__x86_64__)
-    if (lt_cpu_choose(isa) >= LT_ISA_AVX2) return &lt_quant_kernels_avx2;
+    const enum lt_isa level = lt_cpu_choose(isa);
+    if (level == LT_ISA_AVX512) return &lt_quant_kernels_avx512;
+    if (level == LT_ISA_AVX2) return &lt_quant_kernels_avx2;
 #else
     (void)isa;
 #endif
