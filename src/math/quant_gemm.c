@@ -100,6 +100,10 @@ static void finish(const struct plan *p, const float *sum, int64_t r, int64_t m,
     const float *bias = g->bias ? g->bias + j : NULL;
     for (int64_t i = 0; i < m; i++, sum += p->kernels->nr) {
         float *c = g->c + (r + i) * p->ldc + j;
+        if (!bias && !g->add) {
+            memcpy(c, sum, (size_t)n * sizeof *c);
+            continue;
+        }
         for (int64_t k = 0; k < n; k++) {
             const float v = bias ? sum[k] + bias[k] : sum[k];
             c[k] = g->add ? c[k] + v : v;
