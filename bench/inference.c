@@ -1,8 +1,9 @@
 /* Prompts and generation: a prompt of 512 tokens, then 128 tokens one by one, at the sizes of SmolLM2-135M and
  * TinyLlama-1.1B with random weights, by type of the weights, two threads.
  *
- * A peer runs beside it when LLAMA_BENCH names a program that takes the arguments of llama-bench and BENCH_GGUF a folder
- * with files SIZE-TYPE.gguf (135M-q8_0.gguf).  Where 256 does not divide a width, a matrix is Q8_0 instead of Q4_K.
+ * A peer runs beside it when LLAMA_BENCH names a program that takes the arguments of llama-bench and BENCH_GGUF a
+ * folder with files SIZE-TYPE.gguf (135M-q8_0.gguf).  Where 256 does not divide a width, a matrix is Q8_0 instead of
+ * Q4_K.
  *
  * Arguments: parts of what to keep, as "135M" or "q4_0". */
 #include "bench.h"

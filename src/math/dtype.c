@@ -9,10 +9,11 @@
 #include <strings.h>
 
 static const struct { const char *name, *torch; size_t size; int block; } row[LT_DTYPE_COUNT] = {
-    [LT_F32] = { "F32", "float32", 4 }, [LT_BF16] = { "BF16", "bfloat16", 2 }, [LT_F16] = { "F16", "float16", 2 },
-    [LT_F64] = { "F64", "float64", 8 }, [LT_I8] = { "I8", "int8", 1 },         [LT_U8] = { "U8", "uint8", 1 },
-    [LT_I16] = { "I16", "int16", 2 },   [LT_I32] = { "I32", "int32", 4 },      [LT_I64] = { "I64", "int64", 8 },
-    [LT_TYPE_BOOL] = { "BOOL", "bool", 1 },
+    [LT_F32] = { "F32", "float32", 4, 0 },  [LT_BF16] = { "BF16", "bfloat16", 2, 0 },
+    [LT_F16] = { "F16", "float16", 2, 0 },  [LT_F64] = { "F64", "float64", 8, 0 },
+    [LT_I8] = { "I8", "int8", 1, 0 },       [LT_U8] = { "U8", "uint8", 1, 0 },
+    [LT_I16] = { "I16", "int16", 2, 0 },    [LT_I32] = { "I32", "int32", 4, 0 },
+    [LT_I64] = { "I64", "int64", 8, 0 },    [LT_TYPE_BOOL] = { "BOOL", "bool", 1, 0 },
     [LT_Q8_0] = { .name = "Q8_0", .size = 34, .block = 32 },
     [LT_Q4_0] = { .name = "Q4_0", .size = 18, .block = 32 },
     [LT_Q4_K] = { .name = "Q4_K", .size = 144, .block = 256 },

@@ -264,6 +264,14 @@ static void thin_panel(const struct plan *p, const char *a, char *b, int64_t n0,
     const int64_t piece = PIECE * p->kernel->step;
     float sum[THIN * WIDEST] = { 0 };
     struct lt_gemm_rows rows = { .p = a, .row = p->a_row, .unit = p->a_unit };
+    const bool whole = n1 - n0 == p->kernel->nr && k % LT_GEMM_DIRECT == 0;
+    if (p->kernel->direct && whole && g->b_type != LT_F32) {
+        struct lt_gemm_source b_rows = { .p = at(g->b, g->b_type, n0 * p->ldb + k0), .ld = p->ldb, .type = g->b_type };
+        if (n1 < g->n) b_rows.next = at(g->b, g->b_type, n1 * p->ldb + k0 * p->kernel->nr);
+        p->kernel->direct(g->m, k, &rows, &b_rows, sum);
+        finish(p, sum, n0, n1 - n0, g->bias && k0 == 0 ? g->bias + n0 : NULL, g->add || k0 > 0);
+        return;
+    }
     for (int64_t j = 0; j < k; j += piece) {
         pack_b(p, b, n0, n1, k0 + j, LT_MIN(piece, k - j));
         p->kernel->part(g->m, LT_MIN(piece, k - j), &rows, b, sum);

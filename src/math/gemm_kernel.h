@@ -77,7 +77,16 @@ struct lt_gemm_kernel {
                  const float *bias, bool add);
     /* The sums alone, a block in pieces: sum (m, nr) goes on by k products, an even number unless they are the last. */
     void (*part)(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum);
+    /* The same from nr rows of bf16 or f16 along which k runs, where they lie; k a multiple of LT_GEMM_DIRECT.  NULL:
+     * there is none. */
+    void (*direct)(int64_t m, int64_t k, const struct lt_gemm_rows *a, const struct lt_gemm_source *b, float *sum);
 };
+enum { LT_GEMM_DIRECT = 32 };
+
+void lt_gemm_direct_f32_avx2(int64_t m, int64_t k, const struct lt_gemm_rows *a, const struct lt_gemm_source *b,
+                             float *sum);
+void lt_gemm_direct_bf16_avx2(int64_t m, int64_t k, const struct lt_gemm_rows *a, const struct lt_gemm_source *b,
+                              float *sum);
 
 extern const struct lt_gemm_kernel lt_gemm_kernel_ref[LT_COMPUTES];
 extern const struct lt_gemm_kernel lt_gemm_kernel_avx2[2];      /* of F32 and BF16 */

@@ -11,7 +11,8 @@
  *   WORDS           true: a scale is two int16 of a lane, and Q8_0 lies in panels as int16; false: one int32, and bytes
  *   dot8(w, x), dot8_signed(w, x, carry): sums of products of 8 quads of weights with 32 bytes of A
  *   dot4(w, x, s), dot4_6bit(w, x, s): the same of 4 quads, times scales; 5 bits or fewer, and 6
- *   minima(carry, p, h, pairs), scale_into(sum, dot, d, e), scale_from(sum, dot, dmin, e): see there
+ *   spread(p): four bytes in every lane
+ *   minima(carry, p, step, pairs), scale_into(sum, dot, d, e), scale_from(sum, dot, dmin, e): see there
  *
  * A panel consists of blocks.  In each come the bytes, four of a column side by side (a quad), quads in the order of k;
  * then scales and pairs of minima (or, for Q6_K, of scales again); then d and dmin as floats. */

@@ -33,7 +33,9 @@ struct plan {
 static const struct lt_quant_kernels *choose(enum lt_isa isa)
 {
 #if defined(__x86_64__)
-    if (lt_cpu_choose(isa) >= LT_ISA_AVX2) return &lt_quant_kernels_avx2;
+    const enum lt_isa level = lt_cpu_choose(isa);
+    if (level == LT_ISA_AVX512) return &lt_quant_kernels_avx512;
+    if (level == LT_ISA_AVX2) return &lt_quant_kernels_avx2;
 #else
     (void)isa;
 #endif
@@ -98,6 +100,10 @@ static void finish(const struct plan *p, const float *sum, int64_t r, int64_t m,
     const float *bias = g->bias ? g->bias + j : NULL;
     for (int64_t i = 0; i < m; i++, sum += p->kernels->nr) {
         float *c = g->c + (r + i) * p->ldc + j;
+        if (!bias && !g->add) {
+            memcpy(c, sum, (size_t)n * sizeof *c);
+            continue;
+        }
         for (int64_t k = 0; k < n; k++) {
             const float v = bias ? sum[k] + bias[k] : sum[k];
             c[k] = g->add ? c[k] + v : v;

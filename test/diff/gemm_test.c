@@ -284,6 +284,7 @@ static void test_gemm__rows_have_the_same_bits_anywhere(void **state)
     (void)state;
     static const struct { int64_t n, k; enum lt_dtype a_type, b_type; bool a_trans, b_trans, add; } row[] = {
         { 96, 600, LT_F32, LT_F32, false, true, false },    { 131, 300, LT_F32, LT_BF16, false, true, true },
+        { 90, 544, LT_F32, LT_BF16, false, true, true },    { 50, 800, LT_F32, LT_F16, false, true, false },
         { 70, 1100, LT_BF16, LT_F32, false, false, true },  { 333, 65, LT_F32, LT_F32, true, false, true },
         { 200, 129, LT_F32, LT_F16, false, false, false },
     };
