@@ -29,6 +29,7 @@
     X(perplexity) \
     X(reproduce) \
     X(run) \
+    X(sentences) \
     X(show_mask) \
     X(show_template) \
     X(tokenizer_decode) \
@@ -86,6 +87,7 @@
 #define TOKENIZERS(X) \
     X(bpe) \
     X(unigram) \
+    X(wordlevel) \
     X(wordpiece)
 #define LMS(X) \
     X(cache) \
