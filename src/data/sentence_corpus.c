@@ -327,6 +327,8 @@ static int check(const struct lt_sentence_corpus_options *o)
                          "asks for");
     if (o->end_mark && (!*o->end_mark || strpbrk(o->end_mark, " \t\r\n")))
         return lt_misuse("--end_mark \"%s\": expected one word", o->end_mark);
+    if (!strcmp(o->output, "-"))
+        return lt_misuse("--output -: the output is a folder; name one");
     return lt_folder_guard(o->output, "sentences.json");
 }
 
