@@ -32,6 +32,7 @@
     X(quantize) \
     X(reproduce) \
     X(run) \
+    X(sentences) \
     X(show_mask) \
     X(show_template) \
     X(tokenizer_decode) \
@@ -89,6 +90,7 @@
 #define TOKENIZERS(X) \
     X(bpe) \
     X(unigram) \
+    X(wordlevel) \
     X(wordpiece)
 #define LMS(X) \
     X(cache) \

@@ -118,6 +118,16 @@ bool lt_char_is_mark(uint32_t c)
     return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN;
 }
 
+bool lt_char_is_lower(uint32_t c)
+{
+    return category(c) == UTF8PROC_CATEGORY_LL;
+}
+
+bool lt_char_is_upper(uint32_t c)
+{
+    return category(c) == UTF8PROC_CATEGORY_LU || category(c) == UTF8PROC_CATEGORY_LT;
+}
+
 bool lt_char_is_control(uint32_t c)
 {
     if (c == '\t' || c == '\n' || c == '\r')

@@ -49,6 +49,8 @@ bool lt_char_is_number(uint32_t c);     /* Nd, Nl, No */
 bool lt_char_is_punct(uint32_t c);      /* ASCII punctuation or P* */
 bool lt_char_is_word(uint32_t c);       /* \w: Alphabetic, M, Nd, Pc, Join_Control */
 bool lt_char_is_mark(uint32_t c);       /* Mn */
+bool lt_char_is_lower(uint32_t c);      /* Ll */
+bool lt_char_is_upper(uint32_t c);      /* Lu, Lt */
 bool lt_char_is_control(uint32_t c);    /* Cc, Cf, Cn, Co, save \t \n \r */
 bool lt_char_is_chinese(uint32_t c);    /* as BERT has it */
 /* Full lower case: one character or two. */

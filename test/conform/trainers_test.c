@@ -81,7 +81,8 @@ static void check_round_trip(const char *name, const struct lt_tokenizer *t)
         ids_of(t, (struct lt_str){ back, n }, &again);
         if (!lt_str_eq(lt_buf_view(&ids), lt_buf_view(&again)))
             fail_msg("%s: \"%s\" decodes to \"%.*s\", which has other ids", name, text.p, (int)n, back);
-        if (strcmp(name, "wordpiece") && !lt_str_eq(lt_buf_view(&text), (struct lt_str){ back, n }))
+        bool lossy = !strcmp(name, "wordpiece") || !strcmp(name, "wordlevel");
+        if (!lossy && !lt_str_eq(lt_buf_view(&text), (struct lt_str){ back, n }))
             fail_msg("%s: \"%s\" decodes to \"%.*s\"", name, text.p, (int)n, back);
         free(back);
     }
