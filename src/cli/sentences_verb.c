@@ -38,7 +38,7 @@ static const struct lt_opt rows[] = {
     { .key = "end_mark", .help = "word behind each sentence of dev.jsonl and test.jsonl, so that models are asked for "
       "the end as well: </s>", .type = LT_STR, .at = AT(end_mark) },
     { .key = "seed", .help = "of the order and of what is held out", .type = LT_INT, .at = AT(seed), .dflt = 42,
-      .min = 0, .max = INT64_MAX },
+      .min = 0, .max = 1e18 },
     { .key = "memory", .help = "MiB of sentences kept before they go to temporary files", .type = LT_INT,
       .at = AT(memory), .dflt = 1024, .min = 1, .max = 1 << 24, .flags = LT_FREE },
     { .key = "temp_dir", .help = "folder of temporary files; TMPDIR or /tmp", .type = LT_STR, .at = AT(temp_dir),
