@@ -44,6 +44,7 @@ static void test_grammar_laws__regex_twin(void **state)
     static const char *const patterns[] = {
         "a*b", "(a|b)*ab", "a{2,3}b?", "(ab?c)+|b{2}", "[^a]*", "(a*)*b", "(a|)(b|)c*", "a{0}b",
         "(?:a|ab)(?:c|bc)", "[a-b]{1,}c", "((a{1,2}){2})?", "a+?b", "\\w\\d?", "", "a||b", "(a?){3}",
+        "(a+b?)+c", "((a*)+|b)+", "(a?){2,}b", "(a+)+b",
     };
     for (int i = 0; i < LT_COUNT(patterns); i++) compare_regex(patterns[i], "abc", 6);
 }

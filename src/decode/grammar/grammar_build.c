@@ -269,7 +269,8 @@ static void compile(struct making *m, const struct lt_gx *x, int32_t from, int32
 
 static void repeat(struct making *m, const struct lt_gx *x, int32_t from, int32_t to, int depth)
 {
-    for (int64_t i = 0; i < x->min && !m->full; i++) {
+    int64_t fixed = x->max < 0 && x->min > 0 ? x->min - 1 : x->min;     /* an endless loop is itself passed once */
+    for (int64_t i = 0; i < fixed && !m->full; i++) {
         int32_t next = state(m);
         compile(m, x->a, from, next, depth);
         from = next;
@@ -279,7 +280,7 @@ static void repeat(struct making *m, const struct lt_gx *x, int32_t from, int32_
         skip(m, from, loop);
         compile(m, x->a, loop, back, depth);
         skip(m, back, loop);
-        skip(m, loop, to);
+        skip(m, x->min ? back : loop, to);
         return;
     }
     for (int64_t i = x->min; i < x->max && !m->full; i++) {
