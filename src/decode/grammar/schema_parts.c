@@ -266,13 +266,11 @@ static struct lt_gx *member(struct lt_schema *s, struct lt_gx *key, struct lt_gx
 
 static struct lt_gx *named(struct lt_schema *s, const char *name)
 {
-    struct lt_buf b = { 0 };
     json_t *text = json_string(name);
     char *quoted = json_dumps(text, JSON_ENCODE_ANY);
     struct lt_gx *x = lt_schema_z(s, quoted);
     free(quoted);
     json_decref(text);
-    lt_buf_free(&b);
     return x;
 }
 

@@ -276,7 +276,7 @@ static struct lt_jv in_case(struct lt_jinja_run *r, struct lt_str s, int how)
         i += (size_t)lt_utf8_get(s.p + i, &c);
         bool upper = how == UPPER || ((how == CAPITAL || how == TITLE) && begins);
         int n = 1;
-        if (upper && c == 0xDF) two[0] = how == UPPER ? 'S' : 'S', two[1] = how == UPPER ? 'S' : 's', n = 2;
+        if (upper && c == 0xDF) two[0] = 'S', two[1] = how == UPPER ? 'S' : 's', n = 2;
         else if (upper) two[0] = (uint32_t)utf8proc_toupper((utf8proc_int32_t)c);
         else n = lt_char_lower(c, two);
         for (int k = 0; k < n; k++) lt_buf_put(&b, utf8, (size_t)lt_utf8_put(utf8, two[k]));
@@ -367,7 +367,8 @@ FN(dict_items)
 
 FN(dict_copy)
 {
-    return fn_dict(r, v, &(struct lt_jinja_args){ .at = &v, .n = 1 }, out) + 0 * a->n;
+    (void)a;
+    return fn_dict(r, v, &(struct lt_jinja_args){ .at = &v, .n = 1 }, out);
 }
 
 FN(list_index)
