@@ -3,7 +3,7 @@
  *     lathe perplexity news.arpa.gz held-out.txt
  *     lathe generate news.hash --prompt "the house" */
 #include "ngram/ngram.h"
-#include "text/tokenizer.h"
+#include "text/words_tokenizer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,30 +23,14 @@ struct session {
 };
 
 /* ---- words as a tokenizer ---- */
-static const char split_at_spaces[] =
-    "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[ \\\\t\\\\n\\\\x0B\\\\f\\\\r]+\"},\"behavior\":\"Removed\","
-    "\"invert\":false}";
+static int32_t id_or_none(uint32_t id) { return id == LT_NGRAM_NONE ? -1 : (int32_t)id; }
 
-/* <s> and </s> are special (decoding leaves them out) and yet ordinary words of a text that spells them. */
 static int words_tokenizer(const struct lt_ngram *m, struct lt_tokenizer **out)
 {
     uint32_t n = lt_ngram_words(m);
-    if (n > LT_TOK_IDS_MAX) return lt_fail("%lu words: tokens are fewer than %d", (unsigned long)n, LT_TOK_IDS_MAX);
-    struct lt_str *piece = lt_alloc(n * sizeof *piece);
+    struct lt_str *piece = lt_alloc(LT_MAX(n, 1) * sizeof *piece);
     for (uint32_t i = 0; i < n; i++) piece[i] = lt_ngram_spelling(m, i);
-    struct lt_tok_added added[2];
-    int count = 0;
-    const uint32_t marker[] = { m->bos, m->eos };
-    for (int i = 0; i < LT_COUNT(marker); i++)
-        if (marker[i] != LT_NGRAM_NONE)
-            added[count++] = (struct lt_tok_added){ .id = (int32_t)marker[i], .content = piece[marker[i]],
-                                                    .special = true, .unseen = true };
-    struct lt_tok_spec spec = {
-        .kind = LT_TOK_WORDLEVEL, .count = (int32_t)n, .piece = piece, .added = added, .added_count = count,
-        .pre_tokenizer = split_at_spaces, .unk = "<unk>", .unk_id = (int32_t)m->unk,
-        .bos = m->bos == LT_NGRAM_NONE ? -1 : (int32_t)m->bos, .eos = m->eos == LT_NGRAM_NONE ? -1 : (int32_t)m->eos,
-    };
-    int rc = lt_tokenizer_build(&spec, out);
+    int rc = lt_words_tokenizer(piece, n, (int32_t)m->unk, id_or_none(m->bos), id_or_none(m->eos), out);
     free(piece);
     return rc;
 }
