@@ -33,6 +33,7 @@
     X(reproduce) \
     X(run) \
     X(sentences) \
+    X(serve) \
     X(show_mask) \
     X(show_template) \
     X(tokenizer_decode) \

@@ -158,13 +158,29 @@ int32_t lt_writing_pick(struct lt_writing *w)
 /* Arrays that grow by doubling. */
 static bool outgrown(int count) { return (count & (count - 1)) == 0; }
 
-static void note_token(struct lt_writing *w, int32_t id, const float *raw)
+float lt_row_logp(const float *raw, int vocab, int32_t id, int tops, int32_t *top_token, float *top_logp, float *work)
 {
     const struct lt_row_kernel *rows = lt_row_kernel();
+    float top = rows->peak(vocab, raw);
+    double z = (double)top + log(rows->exp_sum(vocab, top, raw, NULL));
+    if (tops) {
+        memset(top_token, 0, (size_t)tops * sizeof *top_token);
+        memset(top_logp, 0, (size_t)tops * sizeof *top_logp);
+        memcpy(work, raw, (size_t)vocab * sizeof *raw);
+    }
+    for (int i = 0; i < LT_MIN(tops, vocab); i++) {
+        int32_t best = lt_argmax(work, vocab);
+        top_token[i] = best;
+        top_logp[i] = (float)((double)raw[best] - z);
+        work[best] = -INFINITY;
+    }
+    return (float)((double)raw[id] - z);
+}
+
+static void note_token(struct lt_writing *w, int32_t id, const float *raw)
+{
     struct lt_reply *r = &w->reply;
-    float top = rows->peak(w->vocab, raw);
-    double z = (double)top + log(rows->exp_sum(w->vocab, top, raw, NULL));
-    int tops = LT_MAX(w->ask.top_logprobs, 0), k = LT_MIN(tops, w->vocab), at = r->count++;
+    int tops = LT_MAX(w->ask.top_logprobs, 0), at = r->count++;
     if (outgrown(at)) {
         size_t room = at ? 2 * (size_t)at : 1;
         r->token = lt_realloc(r->token, room * sizeof *r->token);
@@ -174,18 +190,10 @@ static void note_token(struct lt_writing *w, int32_t id, const float *raw)
             r->top_logp = lt_realloc(r->top_logp, room * (size_t)tops * sizeof *r->top_logp);
         }
     }
+    size_t first = (size_t)at * (size_t)tops;
     r->token[at] = id;
-    r->logp[at] = (float)((double)raw[id] - z);
-    if (!tops) return;
-    memset(r->top_token + (size_t)at * (size_t)tops, 0, (size_t)tops * sizeof *r->top_token);
-    memset(r->top_logp + (size_t)at * (size_t)tops, 0, (size_t)tops * sizeof *r->top_logp);
-    memcpy(w->work, raw, (size_t)w->vocab * sizeof *raw);
-    for (int i = 0; i < k; i++) {
-        int32_t best = lt_argmax(w->work, w->vocab);
-        r->top_token[(size_t)at * (size_t)tops + (size_t)i] = best;
-        r->top_logp[(size_t)at * (size_t)tops + (size_t)i] = (float)((double)raw[best] - z);
-        w->work[best] = -INFINITY;
-    }
+    r->logp[at] = lt_row_logp(raw, w->vocab, id, tops, tops ? r->top_token + first : NULL,
+                              tops ? r->top_logp + first : NULL, w->work);
 }
 
 static bool ends(const struct lt_writing *w, int32_t id)

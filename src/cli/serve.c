@@ -1,0 +1,48 @@
+/* lathe serve: a language model over HTTP. */
+#include <lathe.h>
+#include "serve/serve.h"
+
+#define AT(f) offsetof(struct lt_serve_options, f)
+static const struct lt_opt rows[] = {
+    { .key = "model", .help = "model folder or file", .type = LT_STR, .at = AT(model),
+      .flags = LT_NEED | LT_ARG | LT_IN },
+    { .key = "host", .help = "address to listen at", .type = LT_STR, .at = AT(host), .text = "127.0.0.1" },
+    { .key = "port", .help = "to listen at; 0: any that is free", .type = LT_INT, .at = AT(port), .dflt = 8080,
+      .min = 0, .max = 65535 },
+    { .key = "served_model_name", .help = "name of the model in requests and replies; none: of its folder or file",
+      .type = LT_STR, .at = AT(served_model_name), .alias = "alias" },
+    { .key = "chat_template", .help = "Jinja file instead of the model's own", .type = LT_STR, .at = AT(chat_template),
+      .flags = LT_IN },
+    { .key = "api_key", .help = "that clients must send; none: no key", .type = LT_STR, .at = AT(api_key),
+      .flags = LT_FREE },
+    { .key = "batch_size", .help = "replies written at once; changes no text", .type = LT_INT, .at = AT(batch_size),
+      .dflt = 8, .min = 1, .max = 4096, .flags = LT_FREE, .alias = "parallel" },
+    { .key = "queue", .help = "replies that may wait for a place; more are refused", .type = LT_INT, .at = AT(queue),
+      .dflt = 256, .min = 0, .max = 1e6, .flags = LT_FREE },
+    { .key = "connections", .help = "open at once", .type = LT_INT, .at = AT(connections), .dflt = 512, .min = 1,
+      .max = 65536, .flags = LT_FREE },
+    { .key = "max_body", .help = "bytes of a request", .type = LT_INT, .at = AT(max_body), .dflt = 4 << 20, .min = 1,
+      .max = 1 << 30, .flags = LT_FREE },
+    { .key = "timeout", .help = "seconds a client may be silent when it is its turn", .type = LT_INT, .at = AT(timeout),
+      .dflt = 60, .min = 1, .max = 1e6, .flags = LT_FREE },
+    { .key = "grace", .help = "seconds that running replies have when the server is stopped", .type = LT_INT,
+      .at = AT(grace), .dflt = 10, .min = 0, .max = 1e6, .flags = LT_FREE },
+    LT_HOW_ROWS(AT(how)),
+    { 0 },
+};
+
+static int run(const void *o, struct lt_ctx *c)
+{
+    return lt_serve_run(o, c);
+}
+
+const struct lt_verb lt_verb_serve = {
+    .m = { .name = "serve", .brief = "answers OpenAI's HTTP interface with a language model",
+           .size = sizeof(struct lt_serve_options), .opts = rows,
+           .doc = "Endpoints: /v1/completions /v1/chat/completions /v1/models /tokenize /detokenize /apply-template\n"
+                  "/health /metrics.  A reply has the text of `lathe generate` with the same seed and controls,\n"
+                  "whatever else is written beside it.  The first interruption lets running replies finish.\n"
+                  "example: lathe serve MODEL --port 8080\n"
+                  "example: curl -d '{\"prompt\":\"Once\",\"max_tokens\":20}' http://127.0.0.1:8080/v1/completions" },
+    .run = run,
+};

@@ -1,0 +1,65 @@
+#include "decode/prompt_score.h"
+#include "decode/writing.h"
+#include "lm/feed.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { PART = 64 };                 /* tokens a part; logits of all of them are held */
+
+int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count, int tops)
+{
+    *p = (struct lt_prompt_score){ .token = token, .count = count, .tops = tops };
+    if (!lm->type->session) return lt_misuse("%s models give no logits", lm->type->m.name);
+    if (lm->type->session(lm->self, &p->s)) {
+        p->s = (struct lt_session){ 0 };
+        return -1;
+    }
+    p->vocab = lt_session_vocab(&p->s);
+    if (p->vocab < 0) return -1;
+    size_t vocab = (size_t)p->vocab, all = (size_t)count * (size_t)tops;
+    p->row = lt_alloc((size_t)LT_MIN(count, PART) * vocab * sizeof *p->row);
+    p->last = lt_alloc(vocab * sizeof *p->last);
+    p->work = lt_alloc(vocab * sizeof *p->work);
+    p->logp = lt_calloc((size_t)count, sizeof *p->logp);
+    p->top_token = lt_calloc(all + 1, sizeof *p->top_token);
+    p->top_logp = lt_calloc(all + 1, sizeof *p->top_logp);
+    return 0;
+}
+
+int lt_prompt_score_step(struct lt_prompt_score *p)
+{
+    int n = LT_MIN(PART, p->count - p->fed), first = p->fed;
+    struct lt_feed f = { .s = p->s.self, .token = p->token + first, .n = n, .row = p->row, .rows = n };
+    int rc = lt_feed_many(p->s.type, &f, 1);
+    if (rc) return rc == LT_FULL ? LT_SCORE_FULL : -1;
+    size_t vocab = (size_t)p->vocab;
+    for (int i = 0; i < n; i++) {
+        int at = first + i;
+        const float *before = i ? p->row + (size_t)(i - 1) * vocab : p->last;
+        size_t top = (size_t)at * (size_t)p->tops;
+        if (at) p->logp[at] = lt_row_logp(before, p->vocab, p->token[at], p->tops, p->top_token + top,
+                                          p->top_logp + top, p->work);
+    }
+    memcpy(p->last, p->row + (size_t)(n - 1) * vocab, vocab * sizeof *p->last);
+    p->fed += n;
+    return p->fed < p->count ? LT_SCORE_MORE : LT_SCORE_DONE;
+}
+
+void lt_prompt_score_rest(struct lt_prompt_score *p)
+{
+    lt_session_close(&p->s);
+    p->s = (struct lt_session){ 0 };
+    free(p->row);
+    free(p->last);
+    free(p->work);
+    p->row = p->last = p->work = NULL;
+}
+
+void lt_prompt_score_release(struct lt_prompt_score *p)
+{
+    lt_prompt_score_rest(p);
+    free(p->logp);
+    free(p->top_token);
+    free(p->top_logp);
+    *p = (struct lt_prompt_score){ 0 };
+}

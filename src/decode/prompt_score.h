@@ -1,0 +1,24 @@
+/* Log-probabilities of the tokens of one prompt, read in parts so that others can go on between them. */
+#ifndef LT_PROMPT_SCORE_H
+#define LT_PROMPT_SCORE_H
+
+#include "base/base.h"
+
+struct lt_prompt_score {
+    struct lt_session s;
+    const int32_t *token; int count;        /* borrowed */
+    int vocab, tops, fed;
+    float *row, *last, *work;               /* a part's logits; those before the next token; scratch */
+    float *logp;                            /* (count); of the first token 0: nothing is before it */
+    int32_t *top_token; float *top_logp;    /* (count, tops), most likely first */
+};
+/* count > 0 tokens below the model's vocabulary.  _release also after a failure. */
+int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count, int tops);
+/* The next part.  0: done; 1: there is more to do; 2: no memory now, nothing changed; -1. */
+enum { LT_SCORE_DONE, LT_SCORE_MORE, LT_SCORE_FULL };
+int lt_prompt_score_step(struct lt_prompt_score *p);
+/* Gives the session back; the figures stay. */
+void lt_prompt_score_rest(struct lt_prompt_score *p);
+void lt_prompt_score_release(struct lt_prompt_score *p);
+
+#endif

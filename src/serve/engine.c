@@ -1,0 +1,310 @@
+#include "serve/engine.h"
+#include "base/ctx.h"
+#include "lm/feed.h"
+#include "serve/answer.h"
+#include "serve/engine_state.h"
+#include <stdlib.h>
+#include <time.h>
+
+enum { IDLE_MS = 50 };                      /* how often an idle engine looks whether it is to stop */
+
+const char *lt_engine_name(const struct lt_engine *e) { return e->how.name; }
+const struct lt_tokenizer *lt_engine_tokenizer(const struct lt_engine *e) { return e->t; }
+int lt_engine_limit(const struct lt_engine *e) { return e->limit; }
+int lt_engine_vocab(const struct lt_engine *e) { return e->vocab; }
+
+struct lt_engine_sums lt_engine_sums(struct lt_engine *e)
+{
+    pthread_mutex_lock(&e->mutex);
+    struct lt_engine_sums s = e->sums;
+    s.waiting = LT_MAX(0, e->asked - s.running);
+    pthread_mutex_unlock(&e->mutex);
+    return s;
+}
+
+/* The batcher has a context of nobody, so that what runs when the server is stopped may finish. */
+static int open_batcher(struct lt_engine *e)
+{
+    struct lt_batcher_how how = { .batch = e->how.batch };
+    if (e->batcher) e->passes_before += lt_batcher_sums(e->batcher).passes;
+    lt_batcher_close(e->batcher);
+    e->batcher = NULL;
+    e->writing = 0;
+    return lt_batcher_open(e->lm, NULL, &how, &e->batcher);
+}
+
+/* ---- exchanges ---- */
+
+static void finish(struct lt_engine *e, struct lt_exchange *x)
+{
+    struct lt_exchange **at = &e->active;
+    while (*at && *at != x) at = &(*at)->next;
+    if (*at) *at = x->next;
+    for (int i = 0; i < x->slots / (int)x->req.n; i++) lt_prompt_score_rest(&x->prompt[i].score);
+    pthread_mutex_lock(&e->mutex);
+    if (x->req.stream && !x->gone) lt_answer_end(e, x, &x->out);
+    if (!x->fault.status)
+        for (int i = 0; i < x->slots; i++) {
+            if (i % x->req.n == 0) e->sums.prompt_tokens += x->prompt[x->slot[i].prompt].count;
+            e->sums.written_tokens += x->slot[i].reply.count;
+        }
+    e->asked -= x->slots;
+    x->finished = true;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&e->mutex);
+}
+
+/* Of a slot or a score. */
+static void one_done(struct lt_engine *e, struct lt_exchange *x)
+{
+    if (!--x->left) finish(e, x);
+}
+
+/* The batcher gives the replies back as interrupted; scores end here. */
+static void cancel(struct lt_engine *e, struct lt_exchange *x)
+{
+    if (x->cancelled) return;
+    x->cancelled = true;
+    for (int i = 0; i < x->slots; i++)
+        if (!x->slot[i].done) lt_batcher_cancel(e->batcher, &x->slot[i]);
+    int prompts = x->slots / (int)x->req.n, scores = 0;
+    for (int i = 0; i < prompts; i++) {
+        scores += x->prompt[i].scoring;
+        x->prompt[i].scoring = false;
+        lt_prompt_score_rest(&x->prompt[i].score);
+    }
+    for (; scores; scores--) one_done(e, x);
+}
+
+static int put_piece(void *self, struct lt_str piece)
+{
+    struct lt_slot *s = self;
+    struct lt_exchange *x = s->x;
+    struct lt_engine *e = x->engine;
+    pthread_mutex_lock(&e->mutex);
+    bool gone = x->gone;
+    if (!gone) lt_answer_piece(e, x, s, piece, &x->out);
+    pthread_cond_signal(&x->changed);
+    pthread_mutex_unlock(&e->mutex);
+    return gone;
+}
+
+static void slot_done(struct lt_engine *e, struct lt_slot *s, char *error)
+{
+    struct lt_exchange *x = s->x;
+    s->done = true;
+    if (error) lt_fault_set(&x->fault, 500, NULL, "not_written", "%s", error);
+    else if (!strcmp(s->reply.finish, "interrupted"))
+        lt_fault_set(&x->fault, 503, NULL, "stopping", "the reply was interrupted");
+    if (error) cancel(e, x);
+    one_done(e, x);
+}
+
+/* A reply of no tokens needs no pass: the prompt alone is asked about. */
+static int add_slot(struct lt_engine *e, struct lt_slot *s)
+{
+    if (s->x->req.stream) {
+        s->ask.stream = put_piece;
+        s->ask.stream_self = s;
+    }
+    if (lt_batcher_add(e->batcher, &s->ask, s)) return -1;
+    e->writing++;
+    return 0;
+}
+
+static void take_finished(struct lt_engine *e)
+{
+    struct lt_done d;
+    while (lt_batcher_take(e->batcher, &d)) {
+        struct lt_slot *s = d.tag;
+        s->reply = d.reply;
+        e->writing--;
+        slot_done(e, s, d.error);
+        free(d.error);
+    }
+}
+
+static void admit(struct lt_engine *e, struct lt_exchange *x)
+{
+    int prompts = x->slots / (int)x->req.n, rc = 0, i;
+    bool writes = x->req.max_tokens != 0;
+    x->engine = e;
+    x->next = e->active;
+    e->active = x;
+    x->left = x->slots + 1;                 /* one for this function, so that nothing finishes below it */
+    for (i = 0; i < prompts && !rc; i++) {
+        struct lt_asked *p = &x->prompt[i];
+        if (!p->scoring) continue;
+        rc = lt_prompt_score_begin(&p->score, e->lm, p->id, p->count, (int)x->req.tops);
+        p->scoring = !rc;
+        x->left += !rc;
+    }
+    for (; i < prompts; i++) x->prompt[i].scoring = false;
+    for (i = 0; i < x->slots && !rc && writes; i++) rc = add_slot(e, &x->slot[i]);
+    int added = writes ? rc ? LT_MAX(i - 1, 0) : i : 0;
+    if (rc) {                               /* what the checks before could not see: a grammar that is none, say */
+        lt_fault_set(&x->fault, 400, x->req.form, "invalid_value", "%s", lt_error());
+        cancel(e, x);
+    }
+    for (i = added; i < x->slots; i++) {
+        x->slot[i].done = true;
+        x->slot[i].reply = (struct lt_reply){ .finish = "length" };
+        x->left--;
+    }
+    pthread_mutex_lock(&e->mutex);
+    x->admitted = !rc;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&e->mutex);
+    one_done(e, x);
+}
+
+static void refuse(struct lt_engine *e, struct lt_exchange *x)
+{
+    lt_fault_set(&x->fault, 503, NULL, "stopping", "the server stops and takes no further requests");
+    finish(e, x);
+}
+
+/* ---- the loop ---- */
+
+/* A part of the first prompt that is to be scored; -1: there is no batcher any more. */
+static int score_one(struct lt_engine *e)
+{
+    struct lt_exchange *x = e->active;
+    struct lt_asked *p = NULL;
+    for (; x && !p; x = p ? x : x->next)
+        for (int i = 0; i < x->slots / (int)x->req.n && !p; i++)
+            if (x->prompt[i].scoring) p = &x->prompt[i];
+    if (!p) return 0;
+    int rc = lt_prompt_score_step(&p->score);
+    if (rc == LT_SCORE_FULL && e->writing) return 0;
+    if (rc == LT_SCORE_FULL) {              /* what the batcher keeps of replies that are over */
+        if (open_batcher(e)) return -1;
+        rc = lt_prompt_score_step(&p->score);
+    }
+    if (rc == LT_SCORE_MORE) return 0;
+    if (rc) {
+        lt_fault_set(&x->fault, 500, NULL, "not_scored", "%s", rc == LT_SCORE_FULL
+                     ? "there is no memory for the keys and values of this prompt" : lt_error());
+        cancel(e, x);
+        return 0;
+    }
+    p->scoring = false;
+    lt_prompt_score_rest(&p->score);
+    one_done(e, x);
+    return 0;
+}
+
+/* Nothing further can be written with this batcher: all who wait for it are told, and it is made anew. */
+static int recover(struct lt_engine *e)
+{
+    char *why = lt_strdup(lt_error());
+    int rc = open_batcher(e);
+    for (struct lt_exchange *x = e->active, *next; x; x = next) {
+        next = x->next;
+        lt_fault_set(&x->fault, 500, NULL, "not_written", "%s", why);
+        finish(e, x);
+    }
+    free(why);
+    return rc;
+}
+
+static void cancel_gone(struct lt_engine *e, bool all)
+{
+    for (struct lt_exchange *x = e->active, *next; x; x = next) {
+        next = x->next;
+        pthread_mutex_lock(&e->mutex);
+        bool gone = x->gone;
+        pthread_mutex_unlock(&e->mutex);
+        if (gone || all) lt_fault_set(&x->fault, 503, NULL, "stopping", "the reply was interrupted");
+        if (gone || all) cancel(e, x);
+    }
+}
+
+/* The requests that came since; waits for some when there is nothing to do. */
+static struct lt_exchange *take_inbox(struct lt_engine *e)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += IDLE_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&e->mutex);
+    e->sums.running = LT_MIN(e->writing - lt_batcher_waiting(e->batcher), e->how.batch);
+    e->sums.passes = e->passes_before + lt_batcher_sums(e->batcher).passes;
+    if (!e->inbox && !e->active) pthread_cond_timedwait(&e->work, &e->mutex, &until);
+    struct lt_exchange *x = e->inbox;
+    e->inbox = NULL;
+    e->inbox_end = &e->inbox;
+    pthread_mutex_unlock(&e->mutex);
+    return x;
+}
+
+int lt_engine_run(struct lt_engine *e, double grace)
+{
+    double stop = 0;
+    int rc = 0;
+    while (!rc) {
+        struct lt_exchange *x = take_inbox(e), *next;
+        if (!stop && lt_ctx_interrupted(e->c)) {
+            stop = lt_clock() + grace;
+            pthread_mutex_lock(&e->mutex);
+            e->refusing = true;
+            pthread_mutex_unlock(&e->mutex);
+        }
+        for (; x; x = next) {
+            next = x->next;
+            if (stop > 0) refuse(e, x);
+            else admit(e, x);
+        }
+        cancel_gone(e, stop > 0 && lt_clock() > stop);
+        if (score_one(e) || lt_batcher_step(e->batcher) < 0) rc = recover(e);
+        else take_finished(e);
+        if (stop > 0 && !e->active) break;
+    }
+    pthread_mutex_lock(&e->mutex);
+    e->refusing = true;
+    struct lt_exchange *late = e->inbox, *next;
+    e->inbox = NULL;
+    e->inbox_end = &e->inbox;
+    pthread_mutex_unlock(&e->mutex);
+    for (; late; late = next) {
+        next = late->next;
+        refuse(e, late);
+    }
+    return rc;
+}
+
+/* ---- life ---- */
+
+int lt_engine_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_engine_how *how, struct lt_engine **out)
+{
+    struct lt_session first;
+    struct lt_engine *e = lt_calloc(1, sizeof *e);
+    *e = (struct lt_engine){ .lm = lm, .c = c, .how = *how, .inbox_end = &e->inbox };
+    e->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    pthread_mutex_init(&e->mutex, NULL);
+    pthread_condattr_init(&e->clock);
+    pthread_condattr_setclock(&e->clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->work, &e->clock);
+    int rc = open_batcher(e);
+    if (!rc) rc = lm->type->session(lm->self, &first);
+    if (!rc) {
+        e->limit = first.type->limit(first.self);
+        e->vocab = lt_session_vocab(&first);
+        lt_session_close(&first);
+        if (e->vocab < 0) rc = -1;
+    }
+    if (rc) lt_engine_close(e);
+    else *out = e;
+    return rc;
+}
+
+void lt_engine_close(struct lt_engine *e)
+{
+    if (!e) return;
+    lt_batcher_close(e->batcher);
+    pthread_cond_destroy(&e->work);
+    pthread_condattr_destroy(&e->clock);
+    pthread_mutex_destroy(&e->mutex);
+    free(e);
+}

@@ -1,0 +1,22 @@
+/* `lathe serve`: a model over HTTP (doc/formats/http.md). */
+#ifndef LT_SERVE_H
+#define LT_SERVE_H
+
+#include "base/base.h"
+#include "lm/how.h"
+
+struct lt_serve_options {
+    const char *model, *host, *api_key, *chat_template, *served_model_name;
+    int64_t port, batch_size, queue, connections, max_body, timeout, grace;
+    struct lt_how how;
+};
+int lt_serve_run(const struct lt_serve_options *o, struct lt_ctx *c);
+
+/* The parts of it.  The server listens from _open on; _run answers until the context is interrupted. */
+struct lt_server;
+int lt_server_open(const struct lt_serve_options *o, struct lt_ctx *c, struct lt_server **out);
+int lt_server_port(const struct lt_server *s);
+int lt_server_run(struct lt_server *s);
+void lt_server_close(struct lt_server *s);
+
+#endif
