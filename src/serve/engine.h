@@ -45,7 +45,7 @@ const struct lt_tokenizer *lt_engine_tokenizer(const struct lt_engine *e);      
 int lt_engine_limit(const struct lt_engine *e);     /* tokens a session holds; 0: any */
 int lt_engine_vocab(const struct lt_engine *e);
 struct lt_engine_sums lt_engine_sums(struct lt_engine *e);
-/* Serves until the context is interrupted, then finishes what runs (for `grace` seconds at most), refuses what waits. */
+/* Serves until the context is interrupted, then finishes what runs (for `grace` seconds at most) refuses what waits. */
 int lt_engine_run(struct lt_engine *e, double grace);
 
 /* From any thread.  A parsed request becomes an exchange, or -1 and *f; free with lt_exchange_free.  takes over *r. */

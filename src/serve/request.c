@@ -113,7 +113,8 @@ static const struct lt_method control_set = { .name = "request", .brief = "contr
 static int set_control(struct lt_request *r, const char *field, const char *key, const char *value, struct lt_fault *f)
 {
     struct lt_options *alone = lt_options_new(&control_set);
-    int rc = lt_options_set(alone, key, value) || !lt_options_done(alone) || lt_options_set(r->set, key, value) ? -1 : 0;
+    int rc = lt_options_set(alone, key, value) || !lt_options_done(alone) ? -1 : 0;
+    if (!rc) rc = lt_options_set(r->set, key, value);
     if (rc) lt_fault_set(f, 400, field, "invalid_value", "%s", lt_error());
     lt_options_free(alone);
     return rc;
@@ -207,7 +208,8 @@ static int field_messages(struct lt_request *r, const char *key, const json_t *v
 static int field_max_tokens(struct lt_request *r, const char *key, const json_t *v, struct lt_fault *f)
 {
     if (r->max_tokens >= 0)
-        return lt_fault_set(f, 400, key, "invalid_value", "max_tokens and max_completion_tokens are the same: give one");
+        return lt_fault_set(f, 400, key, "invalid_value",
+                            "max_tokens and max_completion_tokens mean the same: give one");
     return take_int(v, key, 0, 100 * 1000 * 1000, &r->max_tokens, f);
 }
 
@@ -230,7 +232,7 @@ static int field_stop(struct lt_request *r, const char *key, const json_t *v, st
         const json_t *one = json_is_array(v) ? json_array_get(v, i) : v;
         if (!json_is_string(one)) return wrong_type(f, key, "a text or a list of texts", one);
         if (!json_string_length(one))
-            return lt_fault_set(f, 400, key, "invalid_value", "%s: a text is empty; every reply would end at once", key);
+            return lt_fault_set(f, 400, key, "invalid_value", "%s: an empty text would end every reply at once", key);
         r->stop.item[r->stop.count++] = json_string_value(one);
     }
     return 0;
@@ -299,7 +301,8 @@ static int field_grammar(struct lt_request *r, const char *key, const json_t *v,
 {
     if (!json_is_string(v)) return wrong_type(f, key, "a text", v);
     if (!strstr(json_string_value(v), "::="))           /* the control would take it for a path */
-        return lt_fault_set(f, 400, key, "invalid_value", "grammar: expected rules in GBNF, as in root ::= \"yes\" | \"no\"");
+        return lt_fault_set(f, 400, key, "invalid_value",
+                            "grammar: expected rules in GBNF, as in root ::= \"yes\" | \"no\"");
     return set_form(r, key, "grammar", json_string_value(v), f);
 }
 
