@@ -31,7 +31,7 @@ FUZZ_LIMIT ?= 60s
 
 .DEFAULT_GOAL = all
 .SECONDARY:
-.PHONY: all test golden asan ubsan tsan sanitized sanitized-test fuzz fuzzers bench bench-build lab docs tidy
+.PHONY: all test golden clients asan ubsan tsan sanitized sanitized-test fuzz fuzzers bench bench-build lab docs tidy
 .PHONY: install uninstall clean help
 
 all: $(BUILD)/lathe  ## build the program and the library
@@ -88,6 +88,9 @@ test: $(BUILD)/lathe $(TEST_BIN) $(REPLAY_BIN)  ## build and run the tests, and 
 
 golden: $(BUILD)/lathe  ## compare what the program prints with the transcripts of test/golden
 	BUILD=$(BUILD) tools/golden
+
+clients: $(BUILD)/lathe  ## talk to the server with real clients (test/clients)
+	BUILD=$(BUILD) tools/client-tests
 
 # ---- sanitizers: each in a build folder of its own ----
 # Files of one instruction set stay plain and -O2 (clang 14 takes minutes over their loops at -O1 or instrumented); the
