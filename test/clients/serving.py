@@ -33,8 +33,8 @@ def model():
     (at / "text").mkdir()
     for page in [TOP / "README.md", *sorted((TOP / "doc").rglob("*.md"))]:
         shutil.copy(page, at / "text" / f"{page.stem}.txt")
-    lathe("tokenizer", "train", at / "text", "--output", at / "tokenizer", "--method", "bpe", "--method.vocab_size", 512,
-          "--special_tokens", "<|endoftext|>,<|im_start|>,<|im_end|>")
+    lathe("tokenizer", "train", at / "text", "--output", at / "tokenizer",
+          "--method", "bpe", "--method.vocab_size", 512, "--special_tokens", "<|endoftext|>,<|im_start|>,<|im_end|>")
     lathe("pack", at / "text", "--tokenizer", at / "tokenizer", "--output", at / "shards")
     lathe("train", at / "shards", "--output", at / "small", "--arch", "llama", "--arch.hidden_size", 64,
           "--arch.intermediate_size", 128, "--arch.num_hidden_layers", 2, "--arch.num_attention_heads", 4,
