@@ -302,7 +302,6 @@ static int check_search(const struct lt_generate_options *o)
     if (!searches(o)) return 0;
     if (o->n > 1) return lt_misuse("--search %s finds one reply to a prompt: n must be 1, found %lld", name,
                                    (long long)o->n);
-    if (o->logprobs || o->stop.count) return lt_misuse("logprobs and stop are for --search sample, not %s", name);
     if (o->greedy) return lt_misuse("greedy is for --search sample, not %s", name);
     if (o->draft || o->lookup) return lt_misuse("draft and lookup are for --search sample, not %s", name);
     return 0;

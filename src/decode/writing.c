@@ -61,10 +61,10 @@ int lt_ask_ids(const struct lt_ask *a, const struct lt_tokenizer *t, int limit, 
     return 0;
 }
 
-static int check_stop(const struct lt_writing *w)
+int lt_ask_check_stop(const struct lt_ask *a, const struct lt_tokenizer *t)
 {
-    const struct lt_list *stop = w->ask.stop;
-    if (stop && stop->count && !w->t) return lt_misuse("stop strings need a model with a tokenizer");
+    const struct lt_list *stop = a->stop;
+    if (stop && stop->count && !t) return lt_misuse("stop strings need a model with a tokenizer");
     for (int i = 0; stop && i < stop->count; i++)
         if (!*stop->item[i]) return lt_misuse("a stop string is empty; every text would end at once");
     return 0;
@@ -75,7 +75,7 @@ int lt_writing_begin(struct lt_writing *w, struct lt_lm *lm, const struct lt_ask
     *w = (struct lt_writing){ .ask = *ask, .vocab = vocab };
     w->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
     w->known = w->t ? LT_MIN(lt_tokenizer_vocab(w->t), vocab) : vocab;
-    if (check_stop(w) || lt_ask_ids(ask, w->t, limit, &w->token, &w->count)) return -1;
+    if (lt_ask_check_stop(ask, w->t) || lt_ask_ids(ask, w->t, limit, &w->token, &w->count)) return -1;
     w->prompt = w->cap = w->count;
     w->most = limit ? LT_MIN(ask->max_tokens, limit - w->prompt) : ask->max_tokens;
     w->finished = w->most <= 0;

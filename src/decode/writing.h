@@ -42,6 +42,8 @@ void lt_writing_release(struct lt_writing *w);
 
 /* Ids of an ask's prompt, never none; limit as above.  free(*id). */
 int lt_ask_ids(const struct lt_ask *a, const struct lt_tokenizer *t, int limit, int32_t **id, int *count);
+/* Stop strings are texts, and none is empty. */
+int lt_ask_check_stop(const struct lt_ask *a, const struct lt_tokenizer *t);
 /* log p of a token by a row of logits, and the `tops` most likely tokens, most likely first; past the vocabulary they
  * are 0.  work: (vocab), scratch; with tops 0 the last three are not used. */
 float lt_row_logp(const float *raw, int vocab, int32_t id, int tops, int32_t *top_token, float *top_logp, float *work);

@@ -82,6 +82,19 @@ static double reward_of(const struct brute *b, const int32_t *token, int n)
     return r;
 }
 
+/* Does the text hold a stop string? */
+static bool is_stopped(const struct brute *b, const int32_t *token, int n)
+{
+    char *text;
+    size_t size;
+    bool is = false;
+    if (!b->a->stop) return false;
+    assert_ok(lt_tokenizer_decode(b->lm->type->tokenizer(b->lm->self), token, (size_t)n, false, &text, &size));
+    for (int i = 0; i < b->a->stop->count; i++) is |= strstr(text, b->a->stop->item[i]) != NULL;
+    free(text);
+    return is;
+}
+
 static bool is_end(const struct brute *b, int32_t id)
 {
     const struct lt_tokenizer *t = b->lm->type->tokenizer(b->lm->self);
@@ -97,7 +110,7 @@ static void every(const struct brute *b, struct best *best, int n, double logp)
         double sum = logp + (double)x[id];
         if (!(sum > -INFINITY)) continue;
         best->now[n] = id;
-        if (!is_end(b, id) && n + 1 < b->a->max_tokens) {
+        if (!is_end(b, id) && !is_stopped(b, best->now, n + 1) && n + 1 < b->a->max_tokens) {
             every(b, best, n + 1, sum);
             continue;
         }
@@ -148,16 +161,57 @@ static void test_search__a_full_beam_finds_the_best(void **state)
     lt_test_temp_end(folder);
 }
 
+/* As everything else that a reply has: one beam of width 1 and greedy writing agree on it. */
+static void assert_same_reply(const struct lt_reply *have, const struct lt_reply *want, int tops)
+{
+    assert_int_equal(have->count, want->count);
+    assert_memory_equal(have->token, want->token, (size_t)want->count * sizeof(int32_t));
+    assert_memory_equal(have->logp, want->logp, (size_t)want->count * sizeof(float));
+    assert_string_equal(have->finish, want->finish);
+    assert_int_equal(have->text_size, want->text_size);
+    if (want->text_size) assert_memory_equal(have->text, want->text, want->text_size);
+    if (!tops) return;
+    assert_memory_equal(have->top_token, want->top_token, (size_t)(want->count * tops) * sizeof(int32_t));
+    assert_memory_equal(have->top_logp, want->top_logp, (size_t)(want->count * tops) * sizeof(float));
+}
+
+static void test_search__stop_strings(void **state)
+{
+    (void)state;
+    char *folder = lt_test_temp();
+    struct lt_lm lm = open_words(folder);
+    const char *stops[][2] = { { "sat", NULL }, { "at th", "hat" }, { "zebra", NULL } };
+    int stopped = 0;
+    for (int i = 0; i < LT_COUNT(stops); i++) {
+        struct lt_list list = { .item = stops[i], .count = stops[i][1] ? 2 : 1 };
+        struct lt_ask a = { .prompt_ids = (const int32_t[]){ 3 }, .prompt_count = 1, .max_tokens = LONGEST,
+                            .stop = &list, .top_logprobs = 2 };
+        struct brute b = { .lm = &lm, .a = &a, .penalty = 1 };
+        struct lt_reply r = search(&lm, "beam", "{\"width\": 4000}", &a), want;
+        for (int k = 0; k < list.count; k++) assert_null(strstr(r.text, list.item[k]));
+        assert_finds(&b, r);
+        a.greedy = true;
+        r = search(&lm, "beam", "{\"width\": 1}", &a);
+        assert_ok(lt_generate(&lm, NULL, &a, 1, &want));
+        assert_same_reply(&r, &want, 2);
+        stopped += !strcmp(want.finish, "stop");
+        lt_reply_release(&r);
+        lt_reply_release(&want);
+    }
+    assert_true(stopped >= 2);
+    lt_lm_close(&lm);
+    lt_test_temp_end(folder);
+}
+
 static void test_search__a_beam_of_one_is_greedy(void **state)
 {
     (void)state;
     struct lt_lm lm = open_lm("fake:vocab=30,seed=3");
-    struct lt_ask a = { .prompt_ids = (const int32_t[]){ 3, 1 }, .prompt_count = 2, .max_tokens = 20, .greedy = true };
+    struct lt_ask a = { .prompt_ids = (const int32_t[]){ 3, 1 }, .prompt_count = 2, .max_tokens = 20, .greedy = true,
+                        .top_logprobs = 3 };
     struct lt_reply want, have = search(&lm, "beam", "{\"width\": 1}", &a);
     assert_ok(lt_generate(&lm, NULL, &a, 1, &want));
-    assert_int_equal(have.count, want.count);
-    assert_memory_equal(have.token, want.token, (size_t)want.count * sizeof(int32_t));
-    assert_memory_equal(have.logp, want.logp, (size_t)want.count * sizeof(float));
+    assert_same_reply(&have, &want, 3);
     lt_reply_release(&have);
     lt_reply_release(&want);
     lt_lm_close(&lm);
@@ -303,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_search__a_full_beam_finds_the_best),
         cmocka_unit_test(test_search__a_beam_of_one_is_greedy),
+        cmocka_unit_test(test_search__stop_strings),
         cmocka_unit_test(test_search__groups_keep_apart),
         cmocka_unit_test(test_search__rewards),
         cmocka_unit_test(test_search__deal_with_all_texts_finds_the_best),

@@ -39,9 +39,11 @@ struct text {
     struct lt_session s;
     struct lt_chain *chain;
     int32_t *token; float *own;     /* prompt and text; the model's own log probability of each token of the text */
+    int32_t *top_token; float *top_logp;    /* (text, ask's top_logprobs) of the model; NULL: not asked for */
     int count, prompt;
     double logp, worth;             /* after the controls; what decides */
-    bool ended;
+    bool ended, cut;                /* cut: by a stop string, before which `kept` bytes of text lie */
+    size_t kept;
     float *row, *score;             /* (vocab) logits of the next token; log probabilities after the controls */
     int group;
 };
@@ -52,7 +54,7 @@ struct search {
     const struct lt_ask *ask;
     const struct lt_tokenizer *t;
     struct text **live, **done;     /* (width) each; done: the best first */
-    int live_count, done_count, vocab, known, most;
+    int live_count, done_count, vocab, known, most, tops;
 };
 
 static void drop(struct text *x)
@@ -62,6 +64,8 @@ static void drop(struct text *x)
     lt_chain_free(x->chain);
     free(x->token);
     free(x->own);
+    free(x->top_token);
+    free(x->top_logp);
     free(x->row);
     free(x->score);
     free(x);
@@ -74,6 +78,10 @@ static struct text *text_new(const struct search *s, const int32_t *token, int c
     x->own = lt_calloc((size_t)s->most, sizeof *x->own);
     x->row = lt_alloc((size_t)s->vocab * sizeof *x->row);
     x->score = lt_alloc((size_t)s->vocab * sizeof *x->score);
+    if (s->tops) {
+        x->top_token = lt_calloc((size_t)s->most * (size_t)s->tops, sizeof *x->top_token);
+        x->top_logp = lt_calloc((size_t)s->most * (size_t)s->tops, sizeof *x->top_logp);
+    }
     memcpy(x->token, token, (size_t)count * sizeof *token);
     x->count = count;
     x->prompt = prompt;
@@ -84,7 +92,12 @@ static struct text *text_new(const struct search *s, const int32_t *token, int c
 static int text_fork(const struct search *s, struct text *from, struct text **out)
 {
     struct text *x = *out = text_new(s, from->token, from->count, from->prompt);
-    memcpy(x->own, from->own, (size_t)(from->count - from->prompt) * sizeof *x->own);
+    const size_t written = (size_t)(from->count - from->prompt);
+    memcpy(x->own, from->own, written * sizeof *x->own);
+    if (s->tops) {
+        memcpy(x->top_token, from->top_token, written * (size_t)s->tops * sizeof *x->top_token);
+        memcpy(x->top_logp, from->top_logp, written * (size_t)s->tops * sizeof *x->top_logp);
+    }
     memcpy(x->row, from->row, (size_t)s->vocab * sizeof *x->row);
     x->logp = from->logp;
     x->group = from->group;
@@ -98,17 +111,47 @@ static bool ends(const struct search *s, int32_t id)
     return s->t && id == lt_tokenizer_eos(s->t);
 }
 
-/* Takes a token whose score is known. */
-static void extend(const struct search *s, struct text *x, int32_t id, double score)
+/* The text of a text, without what a stop string cut off. */
+static int words_of(const struct search *s, const struct text *x, struct lt_buf *out)
 {
-    float *z = lt_alloc((size_t)s->vocab * sizeof *z);
-    lt_log_softmax(x->row, s->vocab, z);
-    x->own[x->count - x->prompt] = z[id];
-    free(z);
+    char *p;
+    size_t n;
+    if (lt_tokenizer_decode(s->t, x->token + x->prompt, (size_t)(x->count - x->prompt), false, &p, &n)) return -1;
+    lt_buf_put(out, p, x->cut ? LT_MIN(n, x->kept) : n);
+    free(p);
+    return 0;
+}
+
+/* The first stop string ends a text before it. */
+static int stop_at(const struct search *s, struct text *x)
+{
+    const struct lt_list *stop = s->ask->stop;
+    struct lt_buf b = { 0 };
+    if (!stop || !stop->count) return 0;
+    if (words_of(s, x, &b)) return -1;
+    for (int i = 0; i < stop->count; i++) {
+        const char *at = b.n ? memmem(b.p, b.n, stop->item[i], strlen(stop->item[i])) : NULL;
+        if (!at || (x->cut && (size_t)(at - b.p) >= x->kept)) continue;
+        x->kept = (size_t)(at - b.p);
+        x->ended = x->cut = true;
+    }
+    lt_buf_free(&b);
+    return 0;
+}
+
+/* Takes a token whose score is known. */
+static int extend(const struct search *s, struct text *x, int32_t id, double score)
+{
+    const int at = x->count - x->prompt, first = at * s->tops;
+    float *work = lt_alloc((size_t)s->vocab * sizeof *work);
+    x->own[at] = lt_row_logp(x->row, s->vocab, id, s->tops, s->tops ? x->top_token + first : NULL,
+                             s->tops ? x->top_logp + first : NULL, work);
+    free(work);
     lt_chain_accept(x->chain, id);
     x->token[x->count++] = id;
     x->logp += score;
     x->ended = ends(s, id);
+    return x->ended ? 0 : stop_at(s, x);
 }
 
 static int judge(const struct search *s, struct text *x)
@@ -137,16 +180,6 @@ static int look(const struct search *s, struct text *const *x, int n)
 }
 
 /* ---- what texts are worth ---- */
-
-static int words_of(const struct search *s, const struct text *x, struct lt_buf *out)
-{
-    char *p;
-    size_t n;
-    if (lt_tokenizer_decode(s->t, x->token + x->prompt, (size_t)(x->count - x->prompt), false, &p, &n)) return -1;
-    lt_buf_put(out, p, n);
-    free(p);
-    return 0;
-}
 
 static double normed(const struct search *s, double logp, int length)
 {
@@ -181,7 +214,7 @@ static int look_ahead(const struct search *s, struct text *const *x, int n)
         rc = look(s, on, count);
         for (int i = 0; i < count && !rc; i++) {
             int32_t id = lt_argmax(on[i]->score, s->vocab);
-            extend(s, on[i], id, (double)on[i]->score[id]);
+            rc = extend(s, on[i], id, (double)on[i]->score[id]);
         }
     }
     for (int i = 0; i < n && !rc; i++) rc = weigh(s, x[i], ahead[i]);
@@ -226,8 +259,7 @@ static int candidates(const struct search *s, int group, const int *chosen, int 
 static int make_text(const struct search *s, struct candidate *c)
 {
     if (text_fork(s, s->live[c->from], &c->text)) return -1;
-    extend(s, c->text, c->token, c->score);
-    return 0;
+    return extend(s, c->text, c->token, c->score);
 }
 
 /* Texts with a reward are made before they are ranked. */
@@ -328,12 +360,14 @@ static int begin(struct search *s)
     if (!s->lm->type->session)
         return lt_misuse("%s models give no logits and cannot be searched", s->lm->type->m.name);
     if (s->how->reward && !s->t) return lt_misuse("rewards of a text need a model with a tokenizer");
+    if (lt_ask_check_stop(s->ask, s->t)) return -1;
     if (s->how->width % s->how->groups)
         return lt_misuse("groups: expected a divisor of the width %d, found %d", s->how->width, s->how->groups);
     if (s->lm->type->session(s->lm->self, &first)) return -1;
     int limit = first.type->limit(first.self), rc = lt_ask_ids(s->ask, s->t, limit, &id, &count);
     s->vocab = rc ? -1 : lt_session_vocab(&first);
     s->most = limit ? LT_MIN(s->ask->max_tokens, limit - count) : s->ask->max_tokens;
+    s->tops = LT_MAX(s->ask->top_logprobs, 0);
     s->known = s->t ? LT_MIN(lt_tokenizer_vocab(s->t), s->vocab) : s->vocab;
     if (s->vocab < 0) {
         lt_session_close(&first);
@@ -351,24 +385,36 @@ static int begin(struct search *s)
     return rc;
 }
 
-static int reply(const struct search *s, const struct text *x, struct lt_reply *out)
+/* The text of a finished search: without its end token, or up to the stop string. */
+static int shown(const struct search *s, const struct text *x, struct lt_buf *out)
 {
-    int n = x->count - x->prompt;
-    *out = (struct lt_reply){ .count = n, .prompt_count = x->prompt, .finish = x->ended ? "stop" : "length" };
-    out->token = lt_alloc((size_t)n * sizeof *out->token);
-    out->logp = lt_alloc((size_t)n * sizeof *out->logp);
-    memcpy(out->token, x->token + x->prompt, (size_t)n * sizeof *out->token);
-    memcpy(out->logp, x->own, (size_t)n * sizeof *out->logp);
+    struct text seen = *x;
+    if (x->ended && !x->cut) seen.count--;
+    if (s->t && seen.count > x->prompt && words_of(s, &seen, out)) return -1;
+    lt_buf_put(out, "", 0);
+    return 0;
+}
+
+static int reply(const struct search *s, struct text *x, struct lt_reply *out)
+{
     struct lt_buf b = { 0 };
-    int shown = n - (x->ended ? 1 : 0);
-    struct text seen = { .token = x->token, .prompt = x->prompt, .count = x->prompt + shown };
-    int rc = s->t && shown ? words_of(s, &seen, &b) : 0;
-    lt_buf_put(&b, "", 0);
+    *out = (struct lt_reply){ .count = x->count - x->prompt, .prompt_count = x->prompt,
+                              .finish = x->ended ? "stop" : "length" };
+    if (shown(s, x, &b)) {
+        lt_buf_free(&b);
+        return -1;
+    }
+    out->token = lt_alloc((size_t)out->count * sizeof *out->token);
+    memcpy(out->token, x->token + x->prompt, (size_t)out->count * sizeof *out->token);
+    out->logp = x->own;
+    out->top_token = x->top_token;
+    out->top_logp = x->top_logp;
+    x->own = x->top_logp = NULL;
+    x->top_token = NULL;
     out->text = b.p;
     out->text_size = b.n;
-    if (rc) lt_reply_release(out);
-    else if (s->ask->stream) s->ask->stream(s->ask->stream_self, lt_buf_view(&b));
-    return rc;
+    if (s->ask->stream) s->ask->stream(s->ask->stream_self, (struct lt_str){ b.p, b.n });
+    return 0;
 }
 
 int lt_beams_run(const struct lt_beams_how *how, struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask,
