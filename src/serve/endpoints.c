@@ -137,7 +137,7 @@ static int tokenize(struct lt_call *c, struct lt_fault *f)
         lt_buf_fmt(&c->out, pieces ? "%s{\"id\":%d,\"piece\":" : "%s%d", i ? "," : "", given.id[i]);
         if (!pieces) continue;
         struct lt_str piece = lt_tokenizer_piece(lt_engine_tokenizer(c->model->engine), given.id[i]);
-        lt_json_put_text(&c->out, piece.p ? piece : lt_str(""));
+        lt_plain_json(&c->out, piece.p ? piece : lt_str(""));
         lt_buf_char(&c->out, '}');
     }
     if (!rc) lt_buf_fmt(&c->out, "],\"count\":%d}\n", given.count);
@@ -169,7 +169,7 @@ static int detokenize(struct lt_call *c, struct lt_fault *f)
         rc = lt_fault_set(f, 400, "tokens", "invalid_value", "%s", lt_error());
     if (!rc) {
         lt_buf_str(&c->out, "{\"content\":");
-        lt_json_put_text(&c->out, (struct lt_str){ text ? text : "", n });
+        lt_plain_json(&c->out, (struct lt_str){ text ? text : "", n });
         lt_buf_str(&c->out, "}\n");
     }
     free(text);
@@ -190,7 +190,7 @@ static int apply_template(struct lt_call *c, struct lt_fault *f)
     if (!rc) rc = model_of(c, body, f) || render(c, messages, &text, f) ? -1 : 0;
     if (!rc) {
         lt_buf_str(&c->out, "{\"prompt\":");
-        lt_json_put_text(&c->out, lt_buf_view(&text));
+        lt_plain_json(&c->out, lt_buf_view(&text));
         lt_buf_str(&c->out, "}\n");
     }
     lt_buf_free(&text);
@@ -214,7 +214,7 @@ static int models(struct lt_call *c, struct lt_fault *f)
     for (int i = 0; i < c->s->models; i++) {
         const struct lt_served *m = &c->s->model[i];
         lt_buf_str(&c->out, i ? ",{\"id\":" : "{\"id\":");
-        lt_json_put_text(&c->out, lt_str(m->name));
+        lt_plain_json(&c->out, lt_str(m->name));
         lt_buf_str(&c->out, ",\"object\":\"model\",\"created\":0,\"owned_by\":\"lathe\",\"max_model_len\":");
         if (lt_engine_limit(m->engine)) lt_buf_fmt(&c->out, "%d", lt_engine_limit(m->engine));
         else lt_buf_str(&c->out, "null");

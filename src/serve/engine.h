@@ -4,6 +4,7 @@
 #define LT_ENGINE_H
 
 #include "decode/prompt_score.h"
+#include "serve/plain_text.h"
 #include "serve/request.h"
 #include "serve/turns.h"
 #include <pthread.h>
@@ -20,6 +21,7 @@ struct lt_slot {                            /* one reply */
     struct lt_ask ask;
     struct lt_reply reply;
     bool begun, done;                       /* begun: a piece was streamed */
+    struct lt_text_flow flow;               /* of what is streamed */
 };
 /* A request on its way.  The asker fills in the first part and hands it over with lt_engine_ask; until `finished` only
  * the engine touches the second; the last is under the engine's mutex. */
