@@ -1,17 +1,17 @@
-/* lathe serve: a language model over HTTP. */
+/* lathe serve: language models over HTTP. */
 #include <lathe.h>
 #include "serve/serve.h"
 
 #define AT(f) offsetof(struct lt_serve_options, f)
 static const struct lt_opt rows[] = {
-    { .key = "model", .help = "model folder or file", .type = LT_STR, .at = AT(model),
-      .flags = LT_NEED | LT_ARG | LT_IN },
+    { .key = "model", .help = "model folders or files, each PATH or NAME=PATH", .type = LT_LIST, .at = AT(model),
+      .flags = LT_NEED | LT_ARG | LT_TEXTS },
     { .key = "host", .help = "address to listen at", .type = LT_STR, .at = AT(host), .text = "127.0.0.1" },
     { .key = "port", .help = "to listen at; 0: any that is free", .type = LT_INT, .at = AT(port), .dflt = 8080,
       .min = 0, .max = 65535 },
-    { .key = "served_model_name", .help = "name of the model in requests and replies; none: of its folder or file",
+    { .key = "served_model_name", .help = "name of the one model in requests and replies; none: of its folder or file",
       .type = LT_STR, .at = AT(served_model_name), .alias = "alias" },
-    { .key = "chat_template", .help = "Jinja file instead of the model's own", .type = LT_STR, .at = AT(chat_template),
+    { .key = "chat_template", .help = "Jinja file instead of the models' own", .type = LT_STR, .at = AT(chat_template),
       .flags = LT_IN },
     { .key = "api_key", .help = "that clients must send; none: no key", .type = LT_STR, .at = AT(api_key),
       .flags = LT_FREE },
@@ -37,12 +37,14 @@ static int run(const void *o, struct lt_ctx *c)
 }
 
 const struct lt_verb lt_verb_serve = {
-    .m = { .name = "serve", .brief = "answers OpenAI's HTTP interface with a language model",
+    .m = { .name = "serve", .brief = "answers OpenAI's HTTP interface with language models",
            .size = sizeof(struct lt_serve_options), .opts = rows,
            .doc = "Endpoints: /v1/completions /v1/chat/completions /v1/models /tokenize /detokenize /apply-template\n"
                   "/health /metrics.  A reply has the text of `lathe generate` with the same seed and controls,\n"
-                  "whatever else is written beside it.  The first interruption lets running replies finish.\n"
+                  "whatever else is written beside it.  Requests name a model, or get the first.  The first\n"
+                  "interruption lets running replies finish.\n"
                   "example: lathe serve MODEL --port 8080\n"
+                  "example: lathe serve small=MODEL large.gguf\n"
                   "example: curl -d '{\"prompt\":\"Once\",\"max_tokens\":20}' http://127.0.0.1:8080/v1/completions" },
     .run = run,
 };

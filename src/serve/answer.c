@@ -87,15 +87,20 @@ static void put_tops(struct lt_buf *b, const struct lt_tokenizer *t, const struc
 static void put_offsets(struct lt_buf *b, const struct lt_tokenizer *t, const struct places *all)
 {
     struct lt_detok *d = t ? lt_detok_new(t, false) : NULL;
-    struct lt_buf text = { 0 };
+    struct lt_text_flow flow = { 0 };
+    struct lt_buf text = { 0 }, plain = { 0 };
     size_t at = 0;
     for (int i = 0; i < all->n; i++) {
         lt_buf_fmt(b, "%s%zu", i ? "," : "", at);
         lt_buf_clear(&text);
-        if (d && !lt_detok_push(d, all->at[i].id, &text)) at += characters(lt_buf_view(&text));
+        lt_buf_clear(&plain);
+        if (!d || lt_detok_push(d, all->at[i].id, &text)) continue;
+        lt_text_flow_put(&flow, lt_buf_view(&text), false, &plain);
+        at += characters(lt_buf_view(&plain));
     }
     lt_detok_free(d);
     lt_buf_free(&text);
+    lt_buf_free(&plain);
 }
 
 static void put_legacy(struct lt_buf *b, const struct lt_tokenizer *t, const struct lt_exchange *x,
@@ -175,7 +180,7 @@ static void put_head(struct lt_buf *b, const struct lt_engine *e, const struct l
     const char *object = !x->req.chat ? "text_completion" : chunk ? "chat.completion.chunk" : "chat.completion";
     lt_buf_fmt(b, "{\"id\":\"%s\",\"object\":\"%s\",\"created\":%lld,\"seed\":%llu,\"model\":", x->id, object,
                (long long)x->created, (unsigned long long)x->seed);
-    lt_json_put_text(b, lt_str(lt_engine_name(e)));
+    lt_plain_json(b, lt_str(lt_engine_name(e)));
     lt_buf_str(b, ",\"choices\":[");
 }
 
@@ -209,7 +214,7 @@ static void put_choice(struct lt_buf *b, const struct lt_engine *e, const struct
     lt_buf_put(&text, s->reply.text ? s->reply.text : "", s->reply.text_size);
     lt_buf_fmt(b, "%s{\"index\":%d,%s", i ? "," : "", i,
                x->req.chat ? "\"message\":{\"role\":\"assistant\",\"content\":" : "\"text\":");
-    lt_json_put_text(b, lt_buf_view(&text));
+    lt_plain_json(b, lt_buf_view(&text));
     lt_buf_str(b, x->req.chat ? "}," : ",");
     put_logprobs(b, lt_engine_tokenizer(e), x, s);
     lt_buf_fmt(b, ",\"finish_reason\":\"%s\"}", s->reply.finish);
@@ -238,7 +243,7 @@ static void put_chunk(struct lt_buf *b, const struct lt_engine *e, const struct 
         lt_buf_fmt(b, "\"delta\":{%s", role ? "\"role\":\"assistant\"," : "");
         if (!finish) lt_buf_str(b, "\"content\":");
     } else lt_buf_str(b, "\"text\":");
-    if (!finish || !x->req.chat) lt_json_put_text(b, text);
+    if (!finish || !x->req.chat) lt_plain_json(b, text);
     lt_buf_str(b, x->req.chat ? "}," : ",");
     put_logprobs(b, lt_engine_tokenizer(e), x, finish ? s : NULL);
     if (finish) lt_buf_fmt(b, ",\"finish_reason\":\"%s\"}]", finish);
@@ -262,8 +267,11 @@ static void begin(const struct lt_engine *e, const struct lt_exchange *x, struct
 void lt_answer_piece(const struct lt_engine *e, const struct lt_exchange *x, struct lt_slot *s, struct lt_str piece,
                      struct lt_buf *out)
 {
+    struct lt_buf text = { 0 };
+    lt_text_flow_put(&s->flow, piece, false, &text);
     begin(e, x, s, out);
-    put_chunk(out, e, x, s, piece, false, NULL);
+    if (text.n) put_chunk(out, e, x, s, lt_buf_view(&text), false, NULL);
+    lt_buf_free(&text);
 }
 
 void lt_answer_end(const struct lt_engine *e, const struct lt_exchange *x, struct lt_buf *out)
@@ -275,7 +283,11 @@ void lt_answer_end(const struct lt_engine *e, const struct lt_exchange *x, struc
         return;
     }
     for (int i = 0; i < x->slots; i++) {
+        struct lt_buf rest = { 0 };
         begin(e, x, &x->slot[i], out);
+        lt_text_flow_put(&x->slot[i].flow, lt_str(""), true, &rest);
+        if (rest.n) put_chunk(out, e, x, &x->slot[i], lt_buf_view(&rest), false, NULL);
+        lt_buf_free(&rest);
         put_chunk(out, e, x, &x->slot[i], lt_str(""), false, x->slot[i].reply.finish);
     }
     if (x->req.usage) {

@@ -9,18 +9,33 @@
 
 /* ---- completions ---- */
 
-static int check_model(const struct lt_call *c, const struct lt_request *r, struct lt_fault *f)
+int lt_call_model(struct lt_call *c, const char *name, struct lt_fault *f)
 {
-    if (!r->model || !strcmp(r->model, c->s->name)) return 0;
-    return lt_fault_set(f, 404, "model", "model_not_found", "there is no model \"%.200s\"; this server has \"%s\"",
-                        r->model, c->s->name);
+    struct lt_server *s = c->s;
+    struct lt_buf names = { 0 };
+    for (int i = 0; i < s->models && !c->model; i++)
+        if (!name || !strcmp(name, s->model[i].name)) c->model = &s->model[i];
+    if (c->model) return 0;
+    for (int i = 0; i < s->models; i++) lt_buf_fmt(&names, "%s\"%s\"", i ? ", " : "", s->model[i].name);
+    lt_fault_set(f, 404, "model", "model_not_found", "there is no model \"%.200s\"; this server has %s", name, names.p);
+    lt_buf_free(&names);
+    return -1;
+}
+
+/* The same for bodies of one purpose, which may name one. */
+static int model_of(struct lt_call *c, const json_t *body, struct lt_fault *f)
+{
+    const json_t *v = json_object_get(body, "model");
+    if (v && !json_is_null(v) && !json_is_string(v))
+        return lt_fault_set(f, 400, "model", "invalid_type", "model: expected a text");
+    return lt_call_model(c, json_string_value(v), f);
 }
 
 static int render(struct lt_call *c, const json_t *messages, struct lt_buf *text, struct lt_fault *f)
 {
     struct lt_chat_ask a = { .messages = messages, .generation_prompt = true, .now = (int64_t)time(NULL) };
-    if (!c->s->chat) return lt_fault_set(f, 400, "messages", "no_chat_template", "%s", c->s->no_chat);
-    if (lt_chat_render(c->s->chat, &a, text, NULL))
+    if (!c->model->chat) return lt_fault_set(f, 400, "messages", "no_chat_template", "%s", c->model->no_chat);
+    if (lt_chat_render(c->model->chat, &a, text, NULL))
         return lt_fault_set(f, 400, "messages", "invalid_value", "%s", lt_error());
     lt_buf_put(text, "", 0);
     return 0;
@@ -30,7 +45,7 @@ static int render(struct lt_call *c, const json_t *messages, struct lt_buf *text
 static int encode(struct lt_call *c, struct lt_str text, unsigned flags, const char *param, struct lt_given *to,
                   struct lt_fault *f)
 {
-    const struct lt_tokenizer *t = lt_engine_tokenizer(c->s->engine);
+    const struct lt_tokenizer *t = lt_engine_tokenizer(c->model->engine);
     struct lt_token *token = NULL;
     size_t n = 0, cap = 0;
     if (!t) return lt_fault_set(f, 400, param, "no_tokenizer", "the model has no tokenizer");
@@ -46,7 +61,7 @@ static int encode(struct lt_call *c, struct lt_str text, unsigned flags, const c
 
 static int answer_exchange(struct lt_call *c, struct lt_exchange *x, struct lt_fault *f)
 {
-    struct lt_engine *e = c->s->engine;
+    struct lt_engine *e = x->engine;
     if (lt_engine_ask(e, x, f)) {
         lt_exchange_free(x);
         return -1;
@@ -72,12 +87,12 @@ static int complete(struct lt_call *c, bool chat, struct lt_fault *f)
     struct lt_exchange *x;
     struct lt_given turn = { 0 };
     struct lt_buf text = { 0 };
-    int rc = lt_request_parse(&r, chat, c->body, f) || check_model(c, &r, f) ? -1 : 0;
+    int rc = lt_request_parse(&r, chat, c->body, f) || lt_call_model(c, r.model, f) ? -1 : 0;
     if (!rc && chat) {
         rc = render(c, r.messages, &text, f);
         if (!rc) rc = encode(c, lt_buf_view(&text), 0, "messages", &turn, f);
     }
-    if (!rc) rc = lt_exchange_new(c->s->engine, &r, chat ? &turn : r.prompt, chat ? 1 : r.prompts, &x, f);
+    if (!rc) rc = lt_exchange_new(c->model->engine, &r, chat ? &turn : r.prompt, chat ? 1 : r.prompts, &x, f);
     lt_request_release(&r);
     free(turn.id);
     lt_buf_free(&text);
@@ -108,22 +123,21 @@ static int flag(const json_t *body, const char *key, bool *out, struct lt_fault 
 
 static int tokenize(struct lt_call *c, struct lt_fault *f)
 {
-    static const char *const keys[] = { "content", "add_special", "with_pieces", NULL };
-    const struct lt_tokenizer *t = lt_engine_tokenizer(c->s->engine);
+    static const char *const keys[] = { "content", "add_special", "with_pieces", "model", NULL };
     struct lt_given given = { 0 };
     struct lt_str text;
     json_t *body;
     bool special = false, pieces = false;
     if (lt_request_object(c->body, keys, &body, f)) return -1;
-    int rc = need_text(body, "content", &text, f) || flag(body, "add_special", &special, f)
+    int rc = model_of(c, body, f) || need_text(body, "content", &text, f) || flag(body, "add_special", &special, f)
            || flag(body, "with_pieces", &pieces, f) || encode(c, text, special ? LT_SPECIAL : 0, "content", &given, f)
            ? -1 : 0;
     if (!rc) lt_buf_str(&c->out, "{\"tokens\":[");
     for (int i = 0; i < given.count && !rc; i++) {
         lt_buf_fmt(&c->out, pieces ? "%s{\"id\":%d,\"piece\":" : "%s%d", i ? "," : "", given.id[i]);
         if (!pieces) continue;
-        struct lt_str piece = lt_tokenizer_piece(t, given.id[i]);
-        lt_json_put_text(&c->out, piece.p ? piece : lt_str(""));
+        struct lt_str piece = lt_tokenizer_piece(lt_engine_tokenizer(c->model->engine), given.id[i]);
+        lt_plain_json(&c->out, piece.p ? piece : lt_str(""));
         lt_buf_char(&c->out, '}');
     }
     if (!rc) lt_buf_fmt(&c->out, "],\"count\":%d}\n", given.count);
@@ -134,8 +148,7 @@ static int tokenize(struct lt_call *c, struct lt_fault *f)
 
 static int detokenize(struct lt_call *c, struct lt_fault *f)
 {
-    static const char *const keys[] = { "tokens", NULL };
-    const struct lt_tokenizer *t = lt_engine_tokenizer(c->s->engine);
+    static const char *const keys[] = { "tokens", "model", NULL };
     int32_t *id = NULL;
     int count = 0, rc;
     char *text = NULL;
@@ -143,6 +156,7 @@ static int detokenize(struct lt_call *c, struct lt_fault *f)
     json_t *body;
     if (lt_request_object(c->body, keys, &body, f)) return -1;
     const json_t *list = json_object_get(body, "tokens");
+    const struct lt_tokenizer *t = model_of(c, body, f) ? NULL : lt_engine_tokenizer(c->model->engine);
     if (!t) rc = lt_fault_set(f, 400, NULL, "no_tokenizer", "the model has no tokenizer");
     else if (!json_is_array(list))
         rc = lt_fault_set(f, 400, "tokens", "invalid_type", "tokens: expected a list of token numbers");
@@ -155,7 +169,7 @@ static int detokenize(struct lt_call *c, struct lt_fault *f)
         rc = lt_fault_set(f, 400, "tokens", "invalid_value", "%s", lt_error());
     if (!rc) {
         lt_buf_str(&c->out, "{\"content\":");
-        lt_json_put_text(&c->out, (struct lt_str){ text ? text : "", n });
+        lt_plain_json(&c->out, (struct lt_str){ text ? text : "", n });
         lt_buf_str(&c->out, "}\n");
     }
     free(text);
@@ -166,17 +180,17 @@ static int detokenize(struct lt_call *c, struct lt_fault *f)
 
 static int apply_template(struct lt_call *c, struct lt_fault *f)
 {
-    static const char *const keys[] = { "messages", NULL };
+    static const char *const keys[] = { "messages", "model", NULL };
     struct lt_buf text = { 0 };
     json_t *body;
     if (lt_request_object(c->body, keys, &body, f)) return -1;
     const json_t *messages = json_object_get(body, "messages");
     int rc = messages && !lt_chat_check(messages) ? 0 : lt_fault_set(f, 400, "messages", "invalid_value", "%s", messages
              ? lt_error() : "messages: expected a list of {\"role\", \"content\"}");
-    if (!rc) rc = render(c, messages, &text, f);
+    if (!rc) rc = model_of(c, body, f) || render(c, messages, &text, f) ? -1 : 0;
     if (!rc) {
         lt_buf_str(&c->out, "{\"prompt\":");
-        lt_json_put_text(&c->out, lt_buf_view(&text));
+        lt_plain_json(&c->out, lt_buf_view(&text));
         lt_buf_str(&c->out, "}\n");
     }
     lt_buf_free(&text);
@@ -196,12 +210,17 @@ static int health(struct lt_call *c, struct lt_fault *f)
 static int models(struct lt_call *c, struct lt_fault *f)
 {
     (void)f;
-    lt_buf_str(&c->out, "{\"object\":\"list\",\"data\":[{\"id\":");
-    lt_json_put_text(&c->out, lt_str(c->s->name));
-    lt_buf_str(&c->out, ",\"object\":\"model\",\"created\":0,\"owned_by\":\"lathe\",\"max_model_len\":");
-    if (lt_engine_limit(c->s->engine)) lt_buf_fmt(&c->out, "%d", lt_engine_limit(c->s->engine));
-    else lt_buf_str(&c->out, "null");
-    lt_buf_fmt(&c->out, ",\"vocab_size\":%d}]}\n", lt_engine_vocab(c->s->engine));
+    lt_buf_str(&c->out, "{\"object\":\"list\",\"data\":[");
+    for (int i = 0; i < c->s->models; i++) {
+        const struct lt_served *m = &c->s->model[i];
+        lt_buf_str(&c->out, i ? ",{\"id\":" : "{\"id\":");
+        lt_plain_json(&c->out, lt_str(m->name));
+        lt_buf_str(&c->out, ",\"object\":\"model\",\"created\":0,\"owned_by\":\"lathe\",\"max_model_len\":");
+        if (lt_engine_limit(m->engine)) lt_buf_fmt(&c->out, "%d", lt_engine_limit(m->engine));
+        else lt_buf_str(&c->out, "null");
+        lt_buf_fmt(&c->out, ",\"vocab_size\":%d}", lt_engine_vocab(m->engine));
+    }
+    lt_buf_str(&c->out, "]}\n");
     return 0;
 }
 
@@ -211,33 +230,6 @@ static int metrics(struct lt_call *c, struct lt_fault *f)
     c->type = "text/plain; version=0.0.4";
     lt_metrics_put(c->s, &c->out);
     return 0;
-}
-
-static const int statuses[LT_STATUSES] = { 200, 400, 401, 404, 405, 413, 500, 503, 0 };
-
-int lt_status_place(int status)
-{
-    int i = 0;
-    while (statuses[i] && statuses[i] != status) i++;
-    return i;
-}
-
-void lt_metrics_put(struct lt_server *s, struct lt_buf *b)
-{
-    struct lt_engine_sums sums = lt_engine_sums(s->engine);
-    lt_buf_str(b, "# HELP lathe_requests_total Requests answered, by status.\n# TYPE lathe_requests_total counter\n");
-    for (int i = 0; statuses[i]; i++)
-        lt_buf_fmt(b, "lathe_requests_total{status=\"%d\"} %lld\n", statuses[i], (long long)s->answered[i]);
-    struct { const char *name, *help, *type; int64_t value; } rows[] = {
-        { "lathe_prompt_tokens_total", "Tokens of prompts that were answered.", "counter", sums.prompt_tokens },
-        { "lathe_written_tokens_total", "Tokens written.", "counter", sums.written_tokens },
-        { "lathe_passes_total", "Passes over the model.", "counter", sums.passes },
-        { "lathe_replies_running", "Replies being written.", "gauge", sums.running },
-        { "lathe_replies_waiting", "Replies that wait for a place.", "gauge", sums.waiting },
-    };
-    for (int i = 0; i < LT_COUNT(rows); i++)
-        lt_buf_fmt(b, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", rows[i].name, rows[i].help, rows[i].name, rows[i].type,
-                   rows[i].name, (long long)rows[i].value);
 }
 
 const struct lt_endpoint lt_endpoints[] = {

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { IDLE_MS = 50 };                      /* how often an idle engine looks whether it is to stop */
-
 const char *lt_engine_name(const struct lt_engine *e) { return e->how.name; }
 const struct lt_tokenizer *lt_engine_tokenizer(const struct lt_engine *e) { return e->t; }
 int lt_engine_limit(const struct lt_engine *e) { return e->limit; }
@@ -128,7 +126,6 @@ static void admit(struct lt_engine *e, struct lt_exchange *x)
 {
     int prompts = x->slots / (int)x->req.n, rc = 0, i;
     bool writes = x->req.max_tokens != 0;
-    x->engine = e;
     x->next = e->active;
     e->active = x;
     x->left = x->slots + 1;                 /* one for this function, so that nothing finishes below it */
@@ -220,46 +217,54 @@ static void cancel_gone(struct lt_engine *e, bool all)
     }
 }
 
-/* The requests that came since; waits for some when there is nothing to do. */
-static struct lt_exchange *take_inbox(struct lt_engine *e)
+/* The requests that came since; waits for some when there is nothing to do.  *until: 0, or when to stop. */
+static struct lt_exchange *take_inbox(struct lt_engine *e, double *until)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += IDLE_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&e->mutex);
     e->sums.running = LT_MIN(e->writing - lt_batcher_waiting(e->batcher), e->how.batch);
     e->sums.passes = e->passes_before + lt_batcher_sums(e->batcher).passes;
-    if (!e->inbox && !e->active) pthread_cond_timedwait(&e->work, &e->mutex, &until);
+    while (!e->inbox && !e->active && !e->refusing) pthread_cond_wait(&e->work, &e->mutex);
     struct lt_exchange *x = e->inbox;
     e->inbox = NULL;
     e->inbox_end = &e->inbox;
+    *until = e->refusing ? e->until : 0;
     pthread_mutex_unlock(&e->mutex);
     return x;
 }
 
-int lt_engine_run(struct lt_engine *e, double grace)
+void lt_engine_stop(struct lt_engine *e, double grace)
 {
-    double stop = 0;
+    pthread_mutex_lock(&e->mutex);
+    if (!e->refusing) e->until = lt_clock() + grace;
+    e->refusing = true;
+    pthread_cond_signal(&e->work);
+    pthread_mutex_unlock(&e->mutex);
+}
+
+/* Lets requests in, makes a pass, gives out what is finished. */
+static int work(struct lt_engine *e, struct lt_exchange *x, double until)
+{
+    for (struct lt_exchange *next; x; x = next) {
+        next = x->next;
+        if (until > 0) refuse(e, x);
+        else admit(e, x);
+    }
+    cancel_gone(e, until > 0 && lt_clock() > until);
+    if (score_one(e) || lt_batcher_step(e->batcher) < 0) return recover(e);
+    take_finished(e);
+    return 0;
+}
+
+int lt_engine_run(struct lt_engine *e)
+{
     int rc = 0;
     while (!rc) {
-        struct lt_exchange *x = take_inbox(e), *next;
-        if (!stop && lt_ctx_interrupted(e->c)) {
-            stop = lt_clock() + grace;
-            pthread_mutex_lock(&e->mutex);
-            e->refusing = true;
-            pthread_mutex_unlock(&e->mutex);
-        }
-        for (; x; x = next) {
-            next = x->next;
-            if (stop > 0) refuse(e, x);
-            else admit(e, x);
-        }
-        cancel_gone(e, stop > 0 && lt_clock() > stop);
-        if (score_one(e) || lt_batcher_step(e->batcher) < 0) rc = recover(e);
-        else take_finished(e);
-        if (stop > 0 && !e->active) break;
+        double until;
+        struct lt_exchange *x = take_inbox(e, &until);
+        if (until > 0 && !x && !e->active) break;
+        lt_turn_take(e->how.turns);
+        rc = work(e, x, until);
+        lt_turn_end(e->how.turns);
     }
     pthread_mutex_lock(&e->mutex);
     e->refusing = true;
@@ -276,11 +281,11 @@ int lt_engine_run(struct lt_engine *e, double grace)
 
 /* ---- life ---- */
 
-int lt_engine_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_engine_how *how, struct lt_engine **out)
+int lt_engine_open(struct lt_lm *lm, const struct lt_engine_how *how, struct lt_engine **out)
 {
     struct lt_session first;
     struct lt_engine *e = lt_calloc(1, sizeof *e);
-    *e = (struct lt_engine){ .lm = lm, .c = c, .how = *how, .inbox_end = &e->inbox };
+    *e = (struct lt_engine){ .lm = lm, .how = *how, .inbox_end = &e->inbox };
     e->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
     pthread_mutex_init(&e->mutex, NULL);
     pthread_condattr_init(&e->clock);

@@ -1,10 +1,12 @@
-/* The one thread that owns the model: requests come over a bounded queue, are written together, and go back as they
+/* The one thread that owns a model: requests come over a bounded queue, are written together, and go back as they
  * are finished.  Whoever asks waits in a thread of his own and may go away at any time. */
 #ifndef LT_ENGINE_H
 #define LT_ENGINE_H
 
 #include "decode/prompt_score.h"
+#include "serve/plain_text.h"
 #include "serve/request.h"
+#include "serve/turns.h"
 #include <pthread.h>
 
 struct lt_engine;
@@ -19,6 +21,7 @@ struct lt_slot {                            /* one reply */
     struct lt_ask ask;
     struct lt_reply reply;
     bool begun, done;                       /* begun: a piece was streamed */
+    struct lt_text_flow flow;               /* of what is streamed */
 };
 /* A request on its way.  The asker fills in the first part and hands it over with lt_engine_ask; until `finished` only
  * the engine touches the second; the last is under the engine's mutex. */
@@ -26,8 +29,8 @@ struct lt_exchange {
     struct lt_request req;
     struct lt_asked *prompt;
     struct lt_slot *slot; int slots;
-    char id[40]; int64_t created; uint64_t seed;
     struct lt_engine *engine;
+    char id[40]; int64_t created; uint64_t seed;
     struct lt_exchange *next; int left;     /* slots and scores that are not done */
     bool cancelled;
     bool admitted, finished, gone;          /* gone: nobody waits for it any more */
@@ -35,18 +38,26 @@ struct lt_exchange {
     struct lt_fault fault;
     pthread_cond_t changed;
 };
-struct lt_engine_how { int batch, queue; struct lt_generation *says; const char *name; };
+struct lt_engine_how {
+    int batch, queue;
+    const struct lt_generation *says; const char *name;
+    struct lt_turns *turns;                 /* with the other engines of a pool; NULL: there are none */
+};
 struct lt_engine_sums { int64_t prompt_tokens, written_tokens, passes; int running, waiting; };
 
-int lt_engine_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_engine_how *how, struct lt_engine **out);
+/* The model's context must not be interrupted while replies are to be finished.  How is copied, what it points to
+ * borrowed. */
+int lt_engine_open(struct lt_lm *lm, const struct lt_engine_how *how, struct lt_engine **out);
 void lt_engine_close(struct lt_engine *e);
 const char *lt_engine_name(const struct lt_engine *e);
 const struct lt_tokenizer *lt_engine_tokenizer(const struct lt_engine *e);      /* NULL: none */
 int lt_engine_limit(const struct lt_engine *e);     /* tokens a session holds; 0: any */
 int lt_engine_vocab(const struct lt_engine *e);
 struct lt_engine_sums lt_engine_sums(struct lt_engine *e);
-/* Serves until the context is interrupted, then finishes what runs (for `grace` seconds at most) refuses what waits. */
-int lt_engine_run(struct lt_engine *e, double grace);
+/* Serves until it is stopped, then finishes what runs and refuses what waits. */
+int lt_engine_run(struct lt_engine *e);
+/* From any thread: what runs has `grace` seconds. */
+void lt_engine_stop(struct lt_engine *e, double grace);
 
 /* From any thread.  A parsed request becomes an exchange, or -1 and *f; free with lt_exchange_free.  takes over *r. */
 int lt_exchange_new(struct lt_engine *e, struct lt_request *r, struct lt_given *given, int prompts,

@@ -9,7 +9,6 @@
 
 struct lt_engine {
     struct lt_lm *lm;
-    struct lt_ctx *c;
     struct lt_engine_how how;
     const struct lt_tokenizer *t;
     int limit, vocab;
@@ -24,7 +23,7 @@ struct lt_engine {
     pthread_cond_t work;
     struct lt_exchange *inbox, **inbox_end;
     int asked;                              /* replies of exchanges that are not finished */
-    bool refusing;
+    bool refusing; double until;            /* until: by lt_clock, what runs has time; set with refusing */
     struct lt_engine_sums sums;
 };
 

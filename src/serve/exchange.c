@@ -64,6 +64,7 @@ int lt_exchange_new(struct lt_engine *e, struct lt_request *r, struct lt_given *
     struct lt_exchange *x = lt_calloc(1, sizeof *x);
     const char *param = r->chat ? "messages" : "prompt";
     int rc = 0;
+    x->engine = e;
     x->req = *r;
     *r = (struct lt_request){ 0 };
     pthread_cond_init(&x->changed, &e->clock);

@@ -1,4 +1,5 @@
 #include "serve/request.h"
+#include "serve/plain_text.h"
 #include "text/chat.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,16 +31,8 @@ void lt_fault_release(struct lt_fault *f)
 /* Messages may quote what a client sent, cut anywhere. */
 static void put_text(struct lt_buf *b, const char *text)
 {
-    json_t *whole = text ? json_string(text) : NULL;
-    if (!text) lt_buf_str(b, "null");
-    else if (whole) lt_json_put_text(b, lt_str(text));
-    else {
-        struct lt_buf plain = { 0 };
-        for (const char *c = text; *c; c++) lt_buf_char(&plain, (unsigned char)*c < 0x80 ? *c : '?');
-        lt_json_put_text(b, lt_buf_view(&plain));
-        lt_buf_free(&plain);
-    }
-    json_decref(whole);
+    if (text) lt_plain_json(b, lt_str(text));
+    else lt_buf_str(b, "null");
 }
 
 void lt_fault_put(struct lt_buf *b, const struct lt_fault *f)

@@ -1,4 +1,4 @@
-/* `lathe serve`: a model over HTTP (doc/formats/http.md). */
+/* `lathe serve`: models over HTTP (doc/formats/http.md). */
 #ifndef LT_SERVE_H
 #define LT_SERVE_H
 
@@ -6,7 +6,8 @@
 #include "lm/how.h"
 
 struct lt_serve_options {
-    const char *model, *host, *api_key, *chat_template, *served_model_name;
+    struct lt_list model;                       /* paths, or NAME=PATH */
+    const char *host, *api_key, *chat_template, *served_model_name;
     int64_t port, batch_size, queue, connections, max_body, timeout, grace;
     struct lt_how how;
 };

@@ -1,6 +1,5 @@
 #include "serve/server.h"
 #include "base/ctx.h"
-#include "base/io.h"
 #include <microhttpd.h>
 #include <netdb.h>
 #include <poll.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 enum { WAIT_MS = 100,                           /* how often a waiting thread looks after its client */
+       LOOK_MS = 50,                            /* how often the server looks whether it is to stop */
        CHUNK = 4096 };
 
 /* ---- one connection ---- */
@@ -35,7 +35,7 @@ bool lt_call_wait(struct lt_call *c, struct lt_exchange *x, enum lt_await what)
 {
     bool gone = false;
     set_patience(c->connection, 0);
-    while (!lt_exchange_await(c->s->engine, x, what, WAIT_MS) && !gone) gone = client_gone(c->connection);
+    while (!lt_exchange_await(x->engine, x, what, WAIT_MS) && !gone) gone = client_gone(c->connection);
     set_patience(c->connection, c->s->o->timeout);
     return gone;
 }
@@ -50,7 +50,7 @@ static ssize_t flow_read(void *self, uint64_t at, char *to, size_t room)
     struct lt_call c = { .s = w->s, .connection = w->connection };
     long got;
     (void)at;
-    while (!(got = lt_exchange_read(w->s->engine, w->x, to, room)))
+    while (!(got = lt_exchange_read(w->x->engine, w->x, to, room)))
         if (lt_call_wait(&c, w->x, LT_AWAIT_OUTPUT)) return MHD_CONTENT_READER_END_WITH_ERROR;
     return got > 0 ? (ssize_t)got : MHD_CONTENT_READER_END_OF_STREAM;
 }
@@ -58,7 +58,7 @@ static ssize_t flow_read(void *self, uint64_t at, char *to, size_t room)
 static void flow_free(void *self)
 {
     struct flow *w = self;
-    lt_exchange_leave(w->s->engine, w->x);
+    lt_exchange_leave(w->x->engine, w->x);
     lt_exchange_free(w->x);
     free(w);
 }
@@ -223,30 +223,21 @@ static int listen_at(struct lt_server *s)
     return 0;
 }
 
-/* The last part of the path. */
-static char *name_of(const struct lt_serve_options *o)
+static int open_models(struct lt_server *s)
 {
-    if (o->served_model_name) return lt_strdup(o->served_model_name);
-    char *whole = lt_strdup(o->model);
-    size_t n = strlen(whole);
-    while (n > 1 && whole[n - 1] == '/') whole[--n] = 0;
-    const char *slash = lt_path_exists(o->model) ? strrchr(whole, '/') : NULL;
-    char *name = lt_strdup(slash && slash[1] ? slash + 1 : whole);
-    free(whole);
-    return name;
-}
-
-static int open_chat(struct lt_server *s)
-{
-    const char *from = s->o->chat_template;
-    if (!from && !lt_path_is_dir(s->o->model)) {
-        s->no_chat = lt_strdup("the model has no chat template; start the server with --chat_template");
-        return 0;
+    const struct lt_serve_options *o = s->o;
+    if (o->served_model_name && o->model.count > 1)
+        return lt_misuse("served_model_name: there are %d models; write NAME=PATH for each instead", o->model.count);
+    s->model = lt_calloc((size_t)o->model.count, sizeof *s->model);
+    for (int i = 0; i < o->model.count; i++) {
+        struct lt_served *m = &s->model[s->models++];
+        if (lt_served_open(m, o->model.item[i], o, s->inner, o->model.count > 1 ? &s->turns : NULL)) return -1;
+        for (int k = 0; k < i; k++)
+            if (!strcmp(s->model[k].name, m->name))
+                return lt_misuse("model: %s and %s are both named \"%s\"; write NAME=PATH", o->model.item[k],
+                                 o->model.item[i], m->name);
     }
-    if (!lt_chat_open(from ? from : s->o->model, &s->chat)) return 0;
-    s->chat = NULL;
-    s->no_chat = lt_strdup(lt_error());
-    return from ? -1 : 0;
+    return 0;
 }
 
 int lt_server_open(const struct lt_serve_options *o, struct lt_ctx *c, struct lt_server **out)
@@ -254,15 +245,9 @@ int lt_server_open(const struct lt_serve_options *o, struct lt_ctx *c, struct lt
     struct lt_server *s = lt_calloc(1, sizeof *s);
     s->o = o;
     s->c = c;
-    s->name = name_of(o);
-    lt_generation_init(&s->says);
-    int rc = lt_path_is_dir(o->model) ? lt_generation_read(o->model, &s->says) : 0;
-    if (!rc) rc = lt_how_open(&o->how, o->model, c, &s->lm);
-    if (!rc) rc = open_chat(s);
-    struct lt_engine_how how = { .batch = (int)o->batch_size, .queue = (int)o->queue, .says = &s->says,
-                                 .name = s->name };
-    if (!rc) rc = lt_engine_open(&s->lm, c, &how, &s->engine);
-    if (!rc) rc = listen_at(s);
+    s->inner = lt_ctx_new(lt_pool_threads(lt_ctx_pool(c)), NULL, NULL);
+    lt_turns_init(&s->turns);
+    int rc = open_models(s) || listen_at(s) ? -1 : 0;
     if (rc) lt_server_close(s);
     else *out = s;
     return rc;
@@ -270,9 +255,46 @@ int lt_server_open(const struct lt_serve_options *o, struct lt_ctx *c, struct lt
 
 int lt_server_port(const struct lt_server *s) { return s->port; }
 
+/* One engine at work; an engine that fails stops the server. */
+struct shift { struct lt_server *s; struct lt_engine *e; pthread_t thread; char *error; _Atomic bool over; };
+
+static void *work(void *arg)
+{
+    struct shift *w = arg;
+    if (lt_engine_run(w->e)) w->error = lt_strdup(lt_error());
+    w->over = true;
+    return NULL;
+}
+
+static bool any_over(const struct shift *w, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (w[i].over) return true;
+    return false;
+}
+
+static int run_engines(struct lt_server *s)
+{
+    struct shift *w = lt_calloc((size_t)s->models, sizeof *w);
+    int n = 0, rc = 0;
+    for (; n < s->models && !rc; n += !rc) {
+        w[n] = (struct shift){ .s = s, .e = s->model[n].engine };
+        if (pthread_create(&w[n].thread, NULL, work, &w[n])) rc = lt_fail("no thread can be started for a model");
+    }
+    while (!rc && !lt_ctx_interrupted(s->c) && !any_over(w, n)) poll(NULL, 0, LOOK_MS);
+    for (int i = 0; i < n; i++) lt_engine_stop(w[i].e, (double)s->o->grace);
+    for (int i = 0; i < n; i++) {
+        pthread_join(w[i].thread, NULL);
+        if (w[i].error && !rc) rc = lt_fail("%s: %s", s->model[i].name, w[i].error);
+        free(w[i].error);
+    }
+    free(w);
+    return rc;
+}
+
 int lt_server_run(struct lt_server *s)
 {
-    int rc = lt_engine_run(s->engine, (double)s->o->grace);
+    int rc = run_engines(s);
     int listener = MHD_quiesce_daemon(s->daemon);
     if (listener >= 0) close(listener);
     double until = lt_clock() + 2;                  /* answers that are on their way */
@@ -284,11 +306,10 @@ void lt_server_close(struct lt_server *s)
 {
     if (!s) return;
     if (s->daemon) MHD_stop_daemon(s->daemon);
-    lt_engine_close(s->engine);
-    lt_chat_free(s->chat);
-    lt_lm_close(&s->lm);
-    free(s->no_chat);
-    free(s->name);
+    for (int i = 0; i < s->models; i++) lt_served_close(&s->model[i]);
+    lt_turns_release(&s->turns);
+    lt_ctx_free(s->inner);
+    free(s->model);
     free(s);
 }
 
@@ -297,7 +318,10 @@ int lt_serve_run(const struct lt_serve_options *o, struct lt_ctx *c)
     struct lt_server *s;
     if (lt_server_open(o, c, &s)) return -1;
     bool six = strchr(o->host, ':') != NULL;
-    lt_note(c, "serving %s at http://%s%s%s:%d", s->name, six ? "[" : "", o->host, six ? "]" : "", s->port);
+    struct lt_buf names = { 0 };
+    for (int i = 0; i < s->models; i++) lt_buf_fmt(&names, "%s%s", i ? ", " : "", s->model[i].name);
+    lt_note(c, "serving %s at http://%s%s%s:%d", names.p, six ? "[" : "", o->host, six ? "]" : "", s->port);
+    lt_buf_free(&names);
     int rc = lt_server_run(s);
     lt_server_close(s);
     return rc;

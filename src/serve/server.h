@@ -2,22 +2,17 @@
 #ifndef LT_SERVER_H
 #define LT_SERVER_H
 
-#include "lm/generation.h"
-#include "serve/engine.h"
-#include "serve/serve.h"
-#include "text/chat.h"
+#include "serve/served.h"
 #include <stdatomic.h>
 
 enum { LT_STATUSES = 12 };
 struct MHD_Daemon;
 struct lt_server {
     const struct lt_serve_options *o;
-    struct lt_ctx *c;
-    struct lt_lm lm;
-    struct lt_generation says;
-    struct lt_chat *chat; char *no_chat;        /* no_chat: why there is no template */
-    char *name;
-    struct lt_engine *engine;
+    struct lt_ctx *c;                           /* interrupted: the server is to stop */
+    struct lt_ctx *inner;                       /* of the models, which then finish what they do */
+    struct lt_turns turns;
+    struct lt_served *model; int models;        /* models > 0; the first is that of requests which name none */
     struct MHD_Daemon *daemon;
     int port;
     _Atomic int open;                           /* requests that are being answered */
@@ -27,6 +22,7 @@ struct lt_server {
 /* What an endpoint is given and leaves: a body, or an exchange whose events are the body. */
 struct lt_call {
     struct lt_server *s;
+    const struct lt_served *model;              /* set by lt_call_model */
     struct lt_str body;
     struct lt_buf out;
     struct lt_exchange *stream;
@@ -37,6 +33,8 @@ typedef int lt_endpoint_fn(struct lt_call *c, struct lt_fault *f);
 struct lt_endpoint { const char *method, *path; bool open; lt_endpoint_fn *answer; };    /* open: needs no key */
 extern const struct lt_endpoint lt_endpoints[];                                          /* ends with path NULL */
 
+/* The model a request names (NULL: the first) becomes c->model; 404 names those there are. */
+int lt_call_model(struct lt_call *c, const char *name, struct lt_fault *f);
 /* Waits; true: the client has gone. */
 bool lt_call_wait(struct lt_call *c, struct lt_exchange *x, enum lt_await what);
 void lt_metrics_put(struct lt_server *s, struct lt_buf *b);

@@ -1,5 +1,6 @@
 #include "text/chat.h"
 
+#include "base/gguf.h"
 #include "base/io.h"
 #include <stdlib.h>
 #include <string.h>
@@ -96,11 +97,50 @@ static int from_folder(struct lt_chat *c, const char *folder)
     return rc;
 }
 
+/* ---- from a GGUF file ---- */
+static int gguf_token(struct lt_chat *c, const struct lt_gguf *g, const struct lt_str *piece, uint64_t count,
+                      const char *key, const char *name)
+{
+    int64_t id = 0;
+    int there = lt_gguf_int(g, key, 0, UINT32_MAX, &id);
+    if (there > 0 && (uint64_t)id < count) json_object_set_new(c->tokens, name, json_stringn(piece[id].p, piece[id].n));
+    return there < 0 ? -1 : 0;
+}
+
+static int gguf_template(const struct lt_gguf *g, const char *path, const char *key, struct lt_jinja **out)
+{
+    struct lt_str text;
+    int there = lt_gguf_str(g, key, &text);
+    if (there <= 0) return there;
+    return lt_jinja_compile(path, text, out);
+}
+
+static int from_gguf(struct lt_chat *c, const char *path)
+{
+    struct lt_gguf *g;
+    struct lt_str *piece = NULL;
+    uint64_t count = 0;
+    if (lt_gguf_open(path, &g)) return -1;
+    int rc = lt_gguf_strings(g, "tokenizer.ggml.tokens", &piece, &count) < 0
+             || gguf_token(c, g, piece, count, "tokenizer.ggml.bos_token_id", "bos_token")
+             || gguf_token(c, g, piece, count, "tokenizer.ggml.eos_token_id", "eos_token")
+             || gguf_token(c, g, piece, count, "tokenizer.ggml.unknown_token_id", "unk_token")
+             || gguf_token(c, g, piece, count, "tokenizer.ggml.padding_token_id", "pad_token")
+             || gguf_template(g, path, "tokenizer.chat_template", &c->plain)
+             || gguf_template(g, path, "tokenizer.chat_template.tool_use", &c->with_tools) ? -1 : 0;
+    if (!rc && !c->plain)
+        rc = lt_fail("%s: no chat template: expected the key tokenizer.chat_template; name a .jinja file with "
+                     "--chat_template", path);
+    free(piece);
+    lt_gguf_free(g);
+    return rc;
+}
+
 int lt_chat_open(const char *path, struct lt_chat **out)
 {
     struct lt_chat *c = lt_calloc(1, sizeof *c);
     c->tokens = json_object();
-    if (lt_path_is_dir(path) ? from_folder(c, path) : from_file(c, path)) {
+    if (lt_path_is_dir(path) ? from_folder(c, path) : lt_gguf_is_file(path) ? from_gguf(c, path) : from_file(c, path)) {
         lt_chat_free(c);
         return -1;
     }

@@ -1,8 +1,9 @@
 /* Conversations as text: the chat template of a model, and which part of its text the model itself writes.
  *
  * The template is that of the folder: chat_template.jinja, else "chat_template" of tokenizer_config.json (a text, or a
- * list of named ones, of which "default" is taken and "tool_use" when there are tools).  What it renders is encoded
- * without anything the tokenizer would put around a text: a begin token stands there once, from the template. */
+ * list of named ones, of which "default" is taken and "tool_use" when there are tools), or tokenizer.chat_template of a
+ * GGUF file.  What it renders is encoded without anything the tokenizer would put around a text: a begin token stands
+ * there once, from the template. */
 #ifndef LT_CHAT_H
 #define LT_CHAT_H
 
@@ -10,7 +11,8 @@
 #include "text/jinja/jinja.h"
 
 struct lt_chat;
-/* A model's or tokenizer's folder, or a .jinja file, whose special tokens are then unknown to the template. */
+/* A model's or tokenizer's folder, a GGUF file, or a .jinja file, whose special tokens are then unknown to the
+ * template. */
 int lt_chat_open(const char *path, struct lt_chat **out);
 /* A template from elsewhere; tokens (NULL: none): an object of "bos_token", "eos_token" ... for the template. */
 int lt_chat_parse(const char *label, struct lt_str source, const json_t *tokens, struct lt_chat **out);

@@ -68,6 +68,23 @@ size_t lt_utf8_bad_run(const char *p, size_t n)
     return i;
 }
 
+size_t lt_utf8_part(const char *text, size_t n, bool *good, bool *more)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    size_t size = well_formed(p, n), i = 1;
+    *good = size > 0;
+    *more = false;
+    if (size) return size;
+    if (p[0] < 0xC2 || p[0] > 0xF4) return 1;
+    size_t whole = (size_t)lt_utf8_size(text[0]);
+    /* the second byte of these begins later or ends earlier than 80..BF */
+    uint8_t low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80, high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F
+                                                                                                               : 0xBF;
+    for (; i < n && i < whole && p[i] >= low && p[i] <= high; i++) low = 0x80, high = 0xBF;
+    *more = i == n;
+    return i;
+}
+
 int lt_utf8_put(char *p, uint32_t c)
 {
     return (int)utf8proc_encode_char((utf8proc_int32_t)c, (utf8proc_uint8_t *)p);

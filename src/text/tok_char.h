@@ -8,6 +8,9 @@
 size_t lt_utf8_bad(const char *p, size_t n);
 /* Bytes from p on, at least one, until well-formed UTF-8 begins again. */
 size_t lt_utf8_bad_run(const char *p, size_t n);
+/* Bytes at p, n > 0, that are read as one: a character (*good), or else the longest beginning of one, at least a byte.
+ * *more: the text ends where only the rest of a character lacks. */
+size_t lt_utf8_part(const char *p, size_t n, bool *good, bool *more);
 
 /* The character at p in well-formed UTF-8 and its length. */
 static inline int lt_utf8_get(const char *p, uint32_t *c)

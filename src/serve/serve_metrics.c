@@ -1,0 +1,49 @@
+/* What the server counts, as Prometheus reads it: text format 0.0.4. */
+#include "serve/server.h"
+
+static const int statuses[LT_STATUSES] = { 200, 400, 401, 404, 405, 413, 500, 503, 0 };
+
+int lt_status_place(int status)
+{
+    int i = 0;
+    while (statuses[i] && statuses[i] != status) i++;
+    return i;
+}
+
+/* A label's value: quotes, backslashes and line ends are escaped. */
+static void put_label(struct lt_buf *b, const char *text)
+{
+    for (; *text; text++)
+        if (*text == '\n') lt_buf_str(b, "\\n");
+        else lt_buf_fmt(b, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+}
+
+static void put_head(struct lt_buf *b, const char *name, const char *help, const char *type)
+{
+    lt_buf_fmt(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+void lt_metrics_put(struct lt_server *s, struct lt_buf *b)
+{
+    static const struct { const char *name, *help, *type; } row[] = {
+        { "lathe_prompt_tokens_total", "Tokens of prompts that were answered.", "counter" },
+        { "lathe_written_tokens_total", "Tokens written.", "counter" },
+        { "lathe_passes_total", "Passes over the model.", "counter" },
+        { "lathe_replies_running", "Replies being written.", "gauge" },
+        { "lathe_replies_waiting", "Replies that wait for a place.", "gauge" },
+    };
+    put_head(b, "lathe_requests_total", "Requests answered, by status.", "counter");
+    for (int i = 0; statuses[i]; i++)
+        lt_buf_fmt(b, "lathe_requests_total{status=\"%d\"} %lld\n", statuses[i], (long long)s->answered[i]);
+    for (int i = 0; i < LT_COUNT(row); i++) {
+        put_head(b, row[i].name, row[i].help, row[i].type);
+        for (int m = 0; m < s->models; m++) {
+            struct lt_engine_sums sums = lt_engine_sums(s->model[m].engine);
+            const int64_t value[] = { sums.prompt_tokens, sums.written_tokens, sums.passes, sums.running,
+                                      sums.waiting };
+            lt_buf_fmt(b, "%s{model=\"", row[i].name);
+            put_label(b, s->model[m].name);
+            lt_buf_fmt(b, "\"} %lld\n", (long long)value[i]);
+        }
+    }
+}
