@@ -71,6 +71,7 @@
     X(frequency_penalty) \
     X(grammar) \
     X(json_schema) \
+    X(logit_bias) \
     X(min_p) \
     X(presence_penalty) \
     X(regex) \
