@@ -72,6 +72,7 @@ static int answer_exchange(struct lt_call *c, struct lt_exchange *x, struct lt_f
         return 0;
     }
     lt_exchange_leave(e, x);
+    lt_call_finished(c, x);
     int rc = x->fault.status ? -1 : 0;
     if (rc) {
         *f = x->fault;
@@ -202,7 +203,7 @@ static int apply_template(struct lt_call *c, struct lt_fault *f)
 
 static int health(struct lt_call *c, struct lt_fault *f)
 {
-    (void)f;
+    if (lt_engine_stops(c->s->model[0].engine)) return lt_fault_set(f, 503, NULL, "stopping", "the server stops");
     lt_buf_str(&c->out, "{\"status\":\"ok\"}\n");
     return 0;
 }
