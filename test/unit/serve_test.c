@@ -133,10 +133,10 @@ static void test_serve__a_stream_has_the_text_of_the_whole_reply(void **state)
     struct lt_buf text = { 0 };
     int events;
     assert_ok(serving_open(&s, 1, SERVING(b.model)));
-    assert_int_equal(http_post(s.port, "/v1/completions", "{\"prompt\":\"ab\",\"max_tokens\":60,\"seed\":5,"
+    assert_int_equal(http_post(s.port, "/v1/completions", "{\"prompt\":\"ab\",\"max_tokens\":40,\"seed\":6,"
                                "\"echo\":true}", &whole), 200);
-    struct http_reply r = http_ask(s.port, "POST", "/v1/completions", NULL, "{\"prompt\":\"ab\",\"max_tokens\":60,"
-                                   "\"seed\":5,\"echo\":true,\"stream\":true}");
+    struct http_reply r = http_ask(s.port, "POST", "/v1/completions", NULL, "{\"prompt\":\"ab\",\"max_tokens\":40,"
+                                   "\"seed\":6,\"echo\":true,\"stream\":true}");
     assert_int_equal(r.status, 200);
     assert_non_null(strstr(r.head.p, "text/event-stream"));
     assert_non_null(strstr(r.body.p, "data: [DONE]\n\n"));
