@@ -2,6 +2,7 @@
 #include "serve/server.h"
 
 #include "serve/answer.h"
+#include "serve/web_page.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -242,5 +243,10 @@ const struct lt_endpoint lt_endpoints[] = {
     { "POST", "/tokenize", false, tokenize },
     { "POST", "/detokenize", false, detokenize },
     { "POST", "/apply-template", false, apply_template },
+    { "GET", "/", true, lt_answer_page },
+    { "GET", "/controls", false, lt_answer_controls },
+    { "GET", "/model-card", false, lt_answer_model_card },
+    { "GET", "/vocabulary", false, lt_answer_vocabulary },
+    { "POST", "/grammar/next", false, lt_answer_grammar_next },
     { 0 },
 };

@@ -58,6 +58,7 @@ int lt_served_open(struct lt_served *m, const char *item, const struct lt_serve_
     *m = (struct lt_served){ 0 };
     lt_generation_init(&m->says);
     if (split_item(m, item, &path)) return -1;
+    m->path = path;
     if (o->served_model_name) {
         free(m->name);
         m->name = lt_strdup(o->served_model_name);

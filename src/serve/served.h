@@ -10,6 +10,7 @@
 
 struct lt_served {
     char *name;
+    const char *path;                           /* in the item */
     struct lt_lm lm;
     struct lt_generation says;
     struct lt_chat *chat; char *no_chat;        /* no_chat: why there is no template */

@@ -31,6 +31,8 @@ struct lt_call {
     struct lt_buf out;
     struct lt_exchange *stream;
     const char *type;                           /* of the body; NULL: JSON */
+    char *policy;                               /* of a page: Content-Security-Policy; NULL: none */
+    struct MHD_Connection *connection;
     struct lt_guest *guest; bool vanished;
     struct lt_request_log *log;
 };
@@ -40,6 +42,8 @@ extern const struct lt_endpoint lt_endpoints[];                                 
 
 /* The model a request names (NULL: the first) becomes c->model; 404 names those there are. */
 int lt_call_model(struct lt_call *c, const char *name, struct lt_fault *f);
+/* Of the address, ?KEY=VALUE; NULL: not given. */
+const char *lt_call_argument(const struct lt_call *c, const char *key);
 /* Waits; true: the client has gone. */
 bool lt_call_wait(struct lt_call *c, struct lt_exchange *x, enum lt_await what);
 /* Takes what became of a finished exchange into the log and the sums, before it is freed. */

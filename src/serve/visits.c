@@ -54,6 +54,11 @@ bool lt_call_wait(struct lt_call *c, struct lt_exchange *x, enum lt_await what)
     return gone;
 }
 
+const char *lt_call_argument(const struct lt_call *c, const char *key)
+{
+    return MHD_lookup_connection_value(c->connection, MHD_GET_ARGUMENT_KIND, key);
+}
+
 void lt_call_finished(struct lt_call *c, const struct lt_exchange *x)
 {
     lt_request_log_exchange(c->log, x);
@@ -142,10 +147,20 @@ static enum MHD_Result send_stream(struct visit *v, const struct lt_call *c)
     return queue(v, 200, r, "text/event-stream");
 }
 
+/* What browsers are told of a page. */
+static void add_page_headers(struct MHD_Response *r, char *policy)
+{
+    MHD_add_response_header(r, "Content-Security-Policy", policy);
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    free(policy);
+}
+
 static enum MHD_Result send_answer(struct visit *v)
 {
     struct lt_call c = { .s = v->s, .body = { v->body.p ? v->body.p : "", v->body.n }, .guest = v->guest,
-                         .log = &v->log };
+                         .log = &v->log, .connection = v->connection };
     struct lt_fault f = { 0 };
     lt_guest_turn(&v->s->guests, v->guest, false);
     set_patience(v->connection, 0);
@@ -160,6 +175,7 @@ static enum MHD_Result send_answer(struct visit *v)
     if (rc) return send_fault(v, &f, NULL);
     if (c.stream) return send_stream(v, &c);
     struct MHD_Response *r = MHD_create_response_from_buffer(c.out.n, c.out.p, MHD_RESPMEM_MUST_FREE);
+    if (c.policy) add_page_headers(r, c.policy);
     return queue(v, 200, r, c.type ? c.type : "application/json");
 }
 
