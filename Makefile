@@ -55,7 +55,7 @@ isa = $(if $(findstring _avx512.c,$(1)),$(ISA_avx512) $(ISA_CFLAGS),\
 # wherever it was built.  Only one file sees it.
 $(BUILD)/build-id: FORCE
 	@mkdir -p $(@D)
-	@{ cat $(SRC) $(sort $(wildcard include/*.h src/*/*.h src/*/*/*.h)); $(CC) --version | head -n 1; \
+	@{ cat $(SRC) $(PAGE_SRC) $(sort $(wildcard include/*.h src/*/*.h src/*/*/*.h)); $(CC) --version | head -n 1; \
 	   echo '$(CFLAGS) $(EXTRA_CFLAGS)'; } | sha256sum | cut -c 1-12 >$@.new
 	@cmp -s $@.new $@ || cp $@.new $@
 $(BUILD)/src/recipe/build.o: $(BUILD)/build-id
@@ -66,7 +66,17 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	@$(CC) $(LT_CFLAGS) $(if $(filter src/math/% src/train/optim/%,$<),$(MATH_CFLAGS)) $(call isa,$<) $(call build_id,$<) \
+	    $(call page_include,$<) \
 	    -MMD -MP -c -o $@ $<
+
+# The page of `lathe serve`: its files become one, and that an array (doc/decisions/page.md).
+PAGE_SRC = $(sort $(wildcard src/serve/page/*))
+$(BUILD)/src/serve/page.inc: tools/embed-page $(PAGE_SRC)
+	@mkdir -p $(@D)
+	@tools/embed-page src/serve/page/page.html >$@.new
+	@mv $@.new $@
+$(BUILD)/src/serve/web_page.o: $(BUILD)/src/serve/page.inc
+page_include = $(if $(filter %/serve/web_page.c,$(1)),-I$(BUILD)/src/serve)
 
 # A test is one file with one main (cmocka); test helpers live in test/test.h.
 $(BUILD)/test/%: test/%.c $(BUILD)/liblathe.a

@@ -257,11 +257,13 @@ static int go_on(struct lt_batcher *b, struct work *w)
         if (!rc) rc = lt_writing_take(t, lt_writing_pick(t), s->row);
     }
     b->sums.written += t->reply.count - before;
+    if (!before && t->reply.count && b->how.first_token) b->how.first_token(b->how.self, s->r->tag);
     if (rc < 0 || t->finished) leave(b, s, rc < 0);
     return cut(s, s->held - w->guesses + LT_MAX(kept, 0));
 }
 
-/* Room for the others: what free seats hold, or else the reply that came last begins again later. */
+/* Room for the others: what free seats hold, or else the reply that came last begins again later; one that is alone
+ * gives up. */
 static int set_back(struct lt_batcher *b)
 {
     struct seat *last = NULL;
@@ -274,7 +276,12 @@ static int set_back(struct lt_batcher *b)
         if (cut(s, 0)) return -1;
     }
     if (freed) return 0;
-    if (!last || active < 2) return -1;
+    if (!last) return -1;
+    if (active < 2 && b->how.make_room && b->how.make_room(b->how.self)) return 0;
+    if (active < 2) {
+        leave(b, last, true);
+        return cut(last, 0);
+    }
     b->sums.set_back++;
     b->crowd = active - 1;
     struct reply *r = last->r, **at = &b->queue;

@@ -9,12 +9,17 @@
 struct lt_batcher_how {
     int batch;                      /* replies written at once at most; 0: 8 */
     struct lt_draft_how draft;
+    /* May be NULL.  first_token: the reply of this tag has its first token.  make_room: one reply is left and its keys
+     * and values find no memory; true when some was given back.  None of the functions below may be called in them. */
+    void (*first_token)(void *self, void *tag);
+    bool (*make_room)(void *self);
+    void *self;
 };
 struct lt_batcher;
 int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_how *how, struct lt_batcher **out);
 void lt_batcher_close(struct lt_batcher *b);
 /* Queues an ask; what it points to is borrowed until its reply is taken.  A prompt that does not fit is refused here
- * and costs the others nothing.  tag comes back with the reply. */
+ * and costs the others nothing; one that turns out not to fit the memory fails alone.  tag comes back with the reply. */
 int lt_batcher_add(struct lt_batcher *b, const struct lt_ask *ask, void *tag);
 /* One pass.  1: there is more to do; 0: all replies are finished; -1: nothing further can be written. */
 int lt_batcher_step(struct lt_batcher *b);

@@ -45,6 +45,13 @@ int lt_prompt_score_step(struct lt_prompt_score *p)
     return p->fed < p->count ? LT_SCORE_MORE : LT_SCORE_DONE;
 }
 
+bool lt_prompt_score_again(struct lt_prompt_score *p)
+{
+    if (!p->s.type || !p->fed || p->s.type->rewind(p->s.self, p->fed)) return false;
+    p->fed = 0;
+    return true;
+}
+
 void lt_prompt_score_rest(struct lt_prompt_score *p)
 {
     lt_session_close(&p->s);

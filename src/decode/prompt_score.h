@@ -17,6 +17,8 @@ int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int
 /* The next part.  0: done; 1: there is more to do; 2: no memory now, nothing changed; -1. */
 enum { LT_SCORE_DONE, LT_SCORE_MORE, LT_SCORE_FULL };
 int lt_prompt_score_step(struct lt_prompt_score *p);
+/* Gives up what its session holds and begins again; false: it held nothing. */
+bool lt_prompt_score_again(struct lt_prompt_score *p);
 /* Gives the session back; the figures stay. */
 void lt_prompt_score_rest(struct lt_prompt_score *p);
 void lt_prompt_score_release(struct lt_prompt_score *p);

@@ -4,9 +4,10 @@
 #include "base/base.h"
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
-struct options { int64_t vocab, seed, limit; const char *tokenizer; };
-struct fake { int32_t vocab; uint64_t seed; int limit; struct lt_tokenizer *tokenizer; };
+struct options { int64_t vocab, seed, limit, delay, broken; const char *tokenizer; };
+struct fake { int32_t vocab, broken; uint64_t seed; int limit; int64_t delay; struct lt_tokenizer *tokenizer; };
 struct fake_session { const struct fake *lm; int32_t *token; int count, cap; float *logits; };
 
 static int fake_open(const void *v, struct lt_ctx *c, void **self)
@@ -17,6 +18,8 @@ static int fake_open(const void *v, struct lt_ctx *c, void **self)
     f->vocab = (int32_t)o->vocab;
     f->seed = (uint64_t)o->seed;
     f->limit = (int)o->limit;
+    f->delay = o->delay;
+    f->broken = (int32_t)o->broken;
     if (o->tokenizer && lt_tokenizer_open(o->tokenizer, &f->tokenizer)) {
         free(f);
         return -1;
@@ -56,6 +59,10 @@ static int fake_feed(void *self, const int32_t *token, int n)
     for (int i = 0; i < n; i++)
         if (token[i] < 0 || token[i] >= s->lm->vocab)
             return lt_fail("token %d is not below the vocabulary of %d", token[i], s->lm->vocab);
+    for (int i = 0; i < n; i++)
+        if (token[i] == s->lm->broken) return lt_fail("token %d breaks this model", token[i]);
+    if (s->lm->delay) nanosleep(&(struct timespec){ .tv_sec = s->lm->delay / 1000,
+                                                    .tv_nsec = s->lm->delay % 1000 * 1000000 }, NULL);
     if (s->count + n > s->cap) {
         s->cap = 2 * (s->count + n);
         s->token = lt_realloc(s->token, (size_t)s->cap * sizeof *s->token);
@@ -151,6 +158,10 @@ static const struct lt_opt rows[] = {
       .max = 1e15 },
     { .key = "limit", .help = "tokens a session holds; 0: any", .type = LT_INT, .at = offsetof(struct options, limit),
       .min = 0, .max = 1e9 },
+    { .key = "delay", .help = "milliseconds that tokens take, as many as are fed at once", .type = LT_INT,
+      .at = offsetof(struct options, delay), .min = 0, .max = 1e6 },
+    { .key = "broken", .help = "token that cannot be fed; -1: none", .type = LT_INT,
+      .at = offsetof(struct options, broken), .dflt = -1, .min = -1, .max = 1 << 24 },
     { .key = "tokenizer", .help = "tokenizer to read and write text with", .type = LT_STR,
       .at = offsetof(struct options, tokenizer) },
     { 0 },

@@ -1,5 +1,4 @@
 #include "model/inspect_model.h"
-#include "base/json.h"
 #include "model/decoder.h"
 #include "model/safetensors.h"
 #include "text/tok_gguf.h"
@@ -307,15 +306,23 @@ static void put_rows(struct lt_buf *b, const json_t *rows)
     }
 }
 
+json_t *lt_inspect_document(const struct lt_inspect_options *o)
+{
+    json_t *root = json_pack("{s:s}", "path", o->path);
+    if (!root) return lt_misuse("%s: a path must be UTF-8", o->path), NULL;
+    bool tensors = lt_str_ends(lt_str(o->path), ".safetensors") || lt_str_ends(lt_str(o->path), ".index.json");
+    if (!(tensors ? describe_tensors(o, root) : describe_model(o, root))) return root;
+    json_decref(root);
+    return NULL;
+}
+
 int lt_inspect_run(const struct lt_inspect_options *o, struct lt_ctx *c)
 {
     (void)c;
-    json_t *root = json_pack("{s:s}", "path", o->path);
-    if (!root) return lt_misuse("%s: a path must be UTF-8", o->path);
-    bool tensors = lt_str_ends(lt_str(o->path), ".safetensors") || lt_str_ends(lt_str(o->path), ".index.json");
+    json_t *root = lt_inspect_document(o);
     struct lt_buf b = { 0 };
     struct lt_writer w;
-    int rc = tensors ? describe_tensors(o, root) : describe_model(o, root);
+    int rc = root ? 0 : -1;
     if (rc == 0 && o->json) {
         lt_json_put(&b, root);
         lt_buf_char(&b, '\n');

@@ -2,6 +2,7 @@
 #ifndef LT_INSPECT_MODEL_H
 #define LT_INSPECT_MODEL_H
 
+#include "base/json.h"
 #include "model/model.h"
 
 struct lt_inspect_options {
@@ -9,6 +10,8 @@ struct lt_inspect_options {
     int64_t tokens;             /* of one training step's micro-batch; 0: one row of the context */
     bool all, json;             /* all: every tensor, else one line for those of every layer */
 };
+/* What --json prints; json_decref it.  NULL: lt_error. */
+json_t *lt_inspect_document(const struct lt_inspect_options *o);
 int lt_inspect_run(const struct lt_inspect_options *o, struct lt_ctx *c);       /* writes to standard output */
 
 /* Operations of one token's forward pass (a multiplication and an addition are two): two for each number of a matrix it

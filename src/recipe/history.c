@@ -237,16 +237,18 @@ void lt_command_line(struct lt_buf *b, const struct lt_record *r, lt_verb_find_f
 }
 
 /* ---- the story ---- */
-struct teller { lt_verb_find_fn *find; void *self; struct lt_map told; };
+struct teller { lt_verb_find_fn *find; void *self; struct lt_map told; bool unread; };
 
-static json_t *tell(struct teller *t, const char *artefact, int depth);
+/* hash NULL: whatever the artefact's content is. */
+static json_t *tell(struct teller *t, const char *artefact, const char *hash, int depth);
 
 /* The story of an input that is what it was, unless it has none or it was told already. */
 static json_t *tell_input(struct teller *t, const struct lt_origin *o, const struct lt_record_entry *e, int depth)
 {
     char *path = from_base(o, e->path), *place = lt_record_place(path);
     json_t *made = NULL;
-    if (place && depth < DEEPEST && !lt_map_get(&t->told, lt_str(place))) made = tell(t, path, depth + 1);
+    if (place && depth < DEEPEST && !lt_map_get(&t->told, lt_str(place)))
+        made = tell(t, path, t->unread ? e->hash : NULL, depth + 1);
     free(path);
     free(place);
     return made;
@@ -258,20 +260,34 @@ static json_t *tell_entries(struct teller *t, const struct lt_origin *o, const j
     for (int i = 0; i < lt_record_entries(list); i++) {
         struct lt_record_entry e = lt_record_entry(list, i);
         json_t *j = json_copy(json_array_get(list, (size_t)i));
-        const char *now = lt_origin_now(o, &e);
+        const char *now = t->unread ? "not read" : lt_origin_now(o, &e);
         json_object_set_new(j, "now", json_string(now));
-        json_t *made = inputs && !strcmp(now, "same") ? tell_input(t, o, &e, depth) : NULL;
+        bool known = t->unread ? e.hash != NULL : !strcmp(now, "same");
+        json_t *made = inputs && known ? tell_input(t, o, &e, depth) : NULL;
         if (made) json_object_set_new(j, "made", made);
         json_array_append_new(told, j);
     }
     return told;
 }
 
-static json_t *tell(struct teller *t, const char *artefact, int depth)
+static bool lists_output(const struct lt_origin *o, const char *hash)
+{
+    for (int i = 0; i < lt_record_entries(o->record.outputs); i++) {
+        struct lt_record_entry e = lt_record_entry(o->record.outputs, i);
+        if (e.hash && !strcmp(e.hash, hash)) return true;
+    }
+    return false;
+}
+
+static json_t *tell(struct teller *t, const char *artefact, const char *hash, int depth)
 {
     struct lt_origin o;
     bool fresh;
     if (lt_origin_open(artefact, &o)) return NULL;
+    if (hash && !lists_output(&o, hash)) {
+        lt_origin_close(&o);
+        return NULL;
+    }
     lt_map_put(&t->told, lt_str(o.place), &fresh);
     struct lt_buf command = { 0 };
     lt_command_line(&command, &o.record, t->find, t->self);
@@ -292,7 +308,15 @@ static json_t *tell(struct teller *t, const char *artefact, int depth)
 json_t *lt_history(const char *artefact, lt_verb_find_fn *find, void *self)
 {
     struct teller t = { .find = find, .self = self };
-    json_t *j = tell(&t, artefact, 0);
+    json_t *j = tell(&t, artefact, NULL, 0);
+    lt_map_free(&t.told);
+    return j;
+}
+
+json_t *lt_history_recorded(const char *artefact, lt_verb_find_fn *find, void *self)
+{
+    struct teller t = { .find = find, .self = self, .unread = true };
+    json_t *j = tell(&t, artefact, NULL, 0);
     lt_map_free(&t.told);
     return j;
 }

@@ -29,6 +29,9 @@ void lt_command_line(struct lt_buf *b, const struct lt_record *r, lt_verb_find_f
                                                                                       and `made` for the
  * story below).  NULL: lt_error. */
 json_t *lt_history(const char *artefact, lt_verb_find_fn *find, void *self);
+/* The same without reading any content, however large: `now` is "not read", and an input has the story of the record
+ * that lists an output of the same hash. */
+json_t *lt_history_recorded(const char *artefact, lt_verb_find_fn *find, void *self);
 void lt_history_put(struct lt_buf *b, const json_t *history);               /* for people */
 
 /* Runs the recorded verb again into a new folder beside the artefact and compares what it makes, byte by byte of what

@@ -2,6 +2,7 @@
 #include "serve/server.h"
 
 #include "serve/answer.h"
+#include "serve/web_page.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,7 @@ static int answer_exchange(struct lt_call *c, struct lt_exchange *x, struct lt_f
         return 0;
     }
     lt_exchange_leave(e, x);
+    lt_call_finished(c, x);
     int rc = x->fault.status ? -1 : 0;
     if (rc) {
         *f = x->fault;
@@ -202,7 +204,7 @@ static int apply_template(struct lt_call *c, struct lt_fault *f)
 
 static int health(struct lt_call *c, struct lt_fault *f)
 {
-    (void)f;
+    if (lt_engine_stops(c->s->model[0].engine)) return lt_fault_set(f, 503, NULL, "stopping", "the server stops");
     lt_buf_str(&c->out, "{\"status\":\"ok\"}\n");
     return 0;
 }
@@ -241,5 +243,10 @@ const struct lt_endpoint lt_endpoints[] = {
     { "POST", "/tokenize", false, tokenize },
     { "POST", "/detokenize", false, detokenize },
     { "POST", "/apply-template", false, apply_template },
+    { "GET", "/", true, lt_answer_page },
+    { "GET", "/controls", false, lt_answer_controls },
+    { "GET", "/model-card", false, lt_answer_model_card },
+    { "GET", "/vocabulary", false, lt_answer_vocabulary },
+    { "POST", "/grammar/next", false, lt_answer_grammar_next },
     { 0 },
 };

@@ -20,10 +20,28 @@ struct lt_engine_sums lt_engine_sums(struct lt_engine *e)
     return s;
 }
 
-/* The batcher has a context of nobody, so that what runs when the server is stopped may finish. */
+static void first_token(void *self, void *tag)
+{
+    struct lt_slot *s = tag;
+    (void)self;
+    if (s->x->first_at <= 0) s->x->first_at = lt_clock();
+}
+
+/* Prompts that are scored begin again when a reply has left. */
+static bool make_room(void *self)
+{
+    struct lt_engine *e = self;
+    bool some = false;
+    e->score_waits = true;
+    for (struct lt_exchange *x = e->active; x; x = x->next)
+        for (int i = 0; i < x->slots / (int)x->req.n; i++) some |= lt_prompt_score_again(&x->prompt[i].score);
+    return some;
+}
+
 static int open_batcher(struct lt_engine *e)
 {
-    struct lt_batcher_how how = { .batch = e->how.batch };
+    struct lt_batcher_how how = { .batch = e->how.batch, .first_token = first_token, .make_room = make_room,
+                                  .self = e };
     if (e->batcher) e->passes_before += lt_batcher_sums(e->batcher).passes;
     lt_batcher_close(e->batcher);
     e->batcher = NULL;
@@ -74,6 +92,22 @@ static void cancel(struct lt_engine *e, struct lt_exchange *x)
     for (; scores; scores--) one_done(e, x);
 }
 
+static void early_fault(struct lt_exchange *x)
+{
+    bool late = x->cut && !strcmp(x->cut, "timeout");
+    lt_fault_set(&x->fault, 503, NULL, x->cut ? x->cut : "interrupted",
+                 late ? "the request took longer than this server gives one" : "the server stops");
+}
+
+/* Replies that have begun are handed back as far as they are written. */
+static void cut_short(struct lt_engine *e, struct lt_exchange *x, const char *why)
+{
+    x->cut = x->cut ? x->cut : why;
+    for (int i = 0; i < x->slots / (int)x->req.n; i++)
+        if (x->prompt[i].scoring) early_fault(x);
+    cancel(e, x);
+}
+
 static int put_piece(void *self, struct lt_str piece)
 {
     struct lt_slot *s = self;
@@ -92,8 +126,10 @@ static void slot_done(struct lt_engine *e, struct lt_slot *s, char *error)
     struct lt_exchange *x = s->x;
     s->done = true;
     if (error) lt_fault_set(&x->fault, 500, NULL, "not_written", "%s", error);
-    else if (!strcmp(s->reply.finish, "interrupted"))
-        lt_fault_set(&x->fault, 503, NULL, "stopping", "the reply was interrupted");
+    else if (!strcmp(s->reply.finish, "interrupted")) {
+        if (x->cut && s->reply.count) s->reply.finish = "length";
+        else early_fault(x);
+    }
     if (error) cancel(e, x);
     one_done(e, x);
 }
@@ -117,6 +153,7 @@ static void take_finished(struct lt_engine *e)
         struct lt_slot *s = d.tag;
         s->reply = d.reply;
         e->writing--;
+        e->score_waits = false;
         slot_done(e, s, d.error);
         free(d.error);
     }
@@ -126,8 +163,10 @@ static void admit(struct lt_engine *e, struct lt_exchange *x)
 {
     int prompts = x->slots / (int)x->req.n, rc = 0, i;
     bool writes = x->req.max_tokens != 0;
-    x->next = e->active;
-    e->active = x;
+    struct lt_exchange **end = &e->active;
+    while (*end) end = &(*end)->next;
+    *end = x;
+    x->next = NULL;
     x->left = x->slots + 1;                 /* one for this function, so that nothing finishes below it */
     for (i = 0; i < prompts && !rc; i++) {
         struct lt_asked *p = &x->prompt[i];
@@ -148,6 +187,7 @@ static void admit(struct lt_engine *e, struct lt_exchange *x)
         x->slot[i].reply = (struct lt_reply){ .finish = "length" };
         x->left--;
     }
+    x->begun_at = lt_clock();
     pthread_mutex_lock(&e->mutex);
     x->admitted = !rc;
     pthread_cond_broadcast(&x->changed);
@@ -171,7 +211,7 @@ static int score_one(struct lt_engine *e)
     for (; x && !p; x = p ? x : x->next)
         for (int i = 0; i < x->slots / (int)x->req.n && !p; i++)
             if (x->prompt[i].scoring) p = &x->prompt[i];
-    if (!p) return 0;
+    if (!p || (e->score_waits && e->writing)) return 0;
     int rc = lt_prompt_score_step(&p->score);
     if (rc == LT_SCORE_FULL && e->writing) return 0;
     if (rc == LT_SCORE_FULL) {              /* what the batcher keeps of replies that are over */
@@ -205,15 +245,23 @@ static int recover(struct lt_engine *e)
     return rc;
 }
 
-static void cancel_gone(struct lt_engine *e, bool all)
+static bool is_gone(struct lt_engine *e, const struct lt_exchange *x)
 {
+    pthread_mutex_lock(&e->mutex);
+    bool gone = x->gone;
+    pthread_mutex_unlock(&e->mutex);
+    return gone;
+}
+
+/* until: 0, or when everything is to end. */
+static void end_early(struct lt_engine *e, double until)
+{
+    double now = lt_clock();
     for (struct lt_exchange *x = e->active, *next; x; x = next) {
         next = x->next;
-        pthread_mutex_lock(&e->mutex);
-        bool gone = x->gone;
-        pthread_mutex_unlock(&e->mutex);
-        if (gone || all) lt_fault_set(&x->fault, 503, NULL, "stopping", "the reply was interrupted");
-        if (gone || all) cancel(e, x);
+        if (is_gone(e, x)) cut_short(e, x, "gone");
+        else if (until > 0 && now > until) cut_short(e, x, "stopping");
+        else if (x->until > 0 && now > x->until) cut_short(e, x, "timeout");
     }
 }
 
@@ -241,15 +289,23 @@ void lt_engine_stop(struct lt_engine *e, double grace)
     pthread_mutex_unlock(&e->mutex);
 }
 
+bool lt_engine_stops(struct lt_engine *e)
+{
+    pthread_mutex_lock(&e->mutex);
+    bool stops = e->refusing;
+    pthread_mutex_unlock(&e->mutex);
+    return stops;
+}
+
 /* Lets requests in, makes a pass, gives out what is finished. */
 static int work(struct lt_engine *e, struct lt_exchange *x, double until)
 {
     for (struct lt_exchange *next; x; x = next) {
         next = x->next;
-        if (until > 0) refuse(e, x);
+        if (until > 0 || is_gone(e, x)) refuse(e, x);
         else admit(e, x);
     }
-    cancel_gone(e, until > 0 && lt_clock() > until);
+    end_early(e, until);
     if (score_one(e) || lt_batcher_step(e->batcher) < 0) return recover(e);
     take_finished(e);
     return 0;
@@ -258,7 +314,7 @@ static int work(struct lt_engine *e, struct lt_exchange *x, double until)
 int lt_engine_run(struct lt_engine *e)
 {
     int rc = 0;
-    while (!rc) {
+    while (!rc && !e->over) {
         double until;
         struct lt_exchange *x = take_inbox(e, &until);
         if (until > 0 && !x && !e->active) break;
@@ -266,8 +322,9 @@ int lt_engine_run(struct lt_engine *e)
         rc = work(e, x, until);
         lt_turn_end(e->how.turns);
     }
+    e->over = true;
+    lt_engine_stop(e, 0);
     pthread_mutex_lock(&e->mutex);
-    e->refusing = true;
     struct lt_exchange *late = e->inbox, *next;
     e->inbox = NULL;
     e->inbox_end = &e->inbox;

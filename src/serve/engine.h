@@ -33,6 +33,9 @@ struct lt_exchange {
     char id[40]; int64_t created; uint64_t seed;
     struct lt_exchange *next; int left;     /* slots and scores that are not done */
     bool cancelled;
+    const char *cut;                        /* why it ends early with what is written: the code of a fault, or NULL */
+    double asked_at, until;                 /* by lt_clock; until 0: there is no hurry */
+    double begun_at, first_at;              /* the first token; 0: not yet */
     bool admitted, finished, gone;          /* gone: nobody waits for it any more */
     struct lt_buf out; size_t sent;         /* stream: what there is to send */
     struct lt_fault fault;
@@ -40,6 +43,8 @@ struct lt_exchange {
 };
 struct lt_engine_how {
     int batch, queue;
+    double request_time;                    /* seconds from asking to the end of a reply; 0: any */
+    int64_t prompt_tokens;                  /* of one request at most; 0: any */
     const struct lt_generation *says; const char *name;
     struct lt_turns *turns;                 /* with the other engines of a pool; NULL: there are none */
 };
@@ -56,8 +61,9 @@ int lt_engine_vocab(const struct lt_engine *e);
 struct lt_engine_sums lt_engine_sums(struct lt_engine *e);
 /* Serves until it is stopped, then finishes what runs and refuses what waits. */
 int lt_engine_run(struct lt_engine *e);
-/* From any thread: what runs has `grace` seconds. */
+/* From any thread: what runs has `grace` seconds, then it ends with what is written. */
 void lt_engine_stop(struct lt_engine *e, double grace);
+bool lt_engine_stops(struct lt_engine *e);
 
 /* From any thread.  A parsed request becomes an exchange, or -1 and *f; free with lt_exchange_free.  takes over *r. */
 int lt_exchange_new(struct lt_engine *e, struct lt_request *r, struct lt_given *given, int prompts,

@@ -16,6 +16,8 @@ struct lt_engine {
     struct lt_batcher *batcher;
     struct lt_exchange *active;             /* admitted, not finished */
     int writing;                            /* replies the batcher has */
+    bool over;                              /* it has run, and does so once */
+    bool score_waits;                       /* for room in the memory */
     int64_t passes_before;                  /* of batchers that were closed */
     /* under the mutex */
     pthread_mutex_t mutex;

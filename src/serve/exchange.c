@@ -1,6 +1,7 @@
 /* Between askers and the engine: what a request asks of the model, and the wait for it. */
 #include "serve/engine_state.h"
 
+#include "base/ctx.h"
 #include "decode/writing.h"
 #include <errno.h>
 #include <stdio.h>
@@ -44,6 +45,16 @@ static int check_room(const struct lt_engine *e, const struct lt_request *r, int
                         r->max_tokens ? "; at least one must be left to write" : "");
 }
 
+static int check_sum(const struct lt_exchange *x, int prompts, const char *param, struct lt_fault *f)
+{
+    int64_t sum = 0, most = x->engine->how.prompt_tokens;
+    for (int i = 0; i < prompts; i++) sum += x->prompt[i].count;
+    if (!most || sum <= most) return 0;
+    return lt_fault_set(f, 400, param, "prompt_too_long",
+                        "the prompts of this request have %lld tokens and this server takes %lld at most",
+                        (long long)sum, (long long)most);
+}
+
 static void fill_slot(struct lt_engine *e, struct lt_exchange *x, int i)
 {
     const struct lt_request *r = &x->req;
@@ -77,6 +88,7 @@ int lt_exchange_new(struct lt_engine *e, struct lt_request *r, struct lt_given *
         if (!rc) rc = check_room(e, &x->req, x->prompt[i].count, param, f);
         x->prompt[i].scoring = x->req.echo && x->req.logprobs;
     }
+    if (!rc) rc = check_sum(x, prompts, param, f);
     if (!rc && x->req.stop.count && !e->t)
         rc = lt_fault_set(f, 400, "stop", "invalid_value", "stop: the model has no tokenizer, so there are no texts");
     for (int i = 0; i < x->slots && !rc; i++) fill_slot(e, x, i);
@@ -113,6 +125,8 @@ int lt_engine_ask(struct lt_engine *e, struct lt_exchange *x, struct lt_fault *f
                           "waiting at most; try again later", e->asked + x->slots, e->how.batch, e->how.queue);
     else {
         e->asked += x->slots;
+        x->asked_at = lt_clock();
+        x->until = e->how.request_time > 0 ? x->asked_at + e->how.request_time : 0;
         x->next = NULL;
         *e->inbox_end = x;
         e->inbox_end = &x->next;

@@ -7,8 +7,10 @@
 
 struct lt_serve_options {
     struct lt_list model;                       /* paths, or NAME=PATH */
-    const char *host, *api_key, *chat_template, *served_model_name;
-    int64_t port, batch_size, queue, connections, max_body, timeout, grace;
+    struct lt_list api_key;
+    const char *host, *api_key_file, *chat_template, *served_model_name, *log;
+    int64_t port, batch_size, queue, connections, max_body, max_prompt_tokens, timeout, grace;
+    double request_timeout;
     struct lt_how how;
 };
 int lt_serve_run(const struct lt_serve_options *o, struct lt_ctx *c);

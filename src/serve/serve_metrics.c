@@ -23,6 +23,19 @@ static void put_head(struct lt_buf *b, const char *name, const char *help, const
     lt_buf_fmt(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+static void put_times(const struct lt_server *s, struct lt_buf *b, const char *name, const char *help, bool first)
+{
+    put_head(b, name, help, "histogram");
+    for (int i = 0; i < s->models; i++) {
+        struct lt_buf label = { 0 };
+        lt_buf_str(&label, "model=\"");
+        put_label(&label, s->model[i].name);
+        lt_buf_char(&label, '"');
+        lt_times_put(first ? &s->model[i].times.first_token : &s->model[i].times.whole, name, label.p, b);
+        lt_buf_free(&label);
+    }
+}
+
 void lt_metrics_put(struct lt_server *s, struct lt_buf *b)
 {
     static const struct { const char *name, *help, *type; } row[] = {
@@ -46,4 +59,6 @@ void lt_metrics_put(struct lt_server *s, struct lt_buf *b)
             lt_buf_fmt(b, "\"} %lld\n", (long long)value[i]);
         }
     }
+    put_times(s, b, "lathe_time_to_first_token_seconds", "From the head of a request to its first token.", true);
+    put_times(s, b, "lathe_request_seconds", "From the head of a request to the end of its reply.", false);
 }

@@ -58,12 +58,14 @@ int lt_served_open(struct lt_served *m, const char *item, const struct lt_serve_
     *m = (struct lt_served){ 0 };
     lt_generation_init(&m->says);
     if (split_item(m, item, &path)) return -1;
+    m->path = path;
     if (o->served_model_name) {
         free(m->name);
         m->name = lt_strdup(o->served_model_name);
     }
-    struct lt_engine_how how = { .batch = (int)o->batch_size, .queue = (int)o->queue, .says = &m->says,
-                                 .name = m->name, .turns = turns };
+    struct lt_engine_how how = { .batch = (int)o->batch_size, .queue = (int)o->queue,
+                                 .request_time = o->request_timeout, .prompt_tokens = o->max_prompt_tokens,
+                                 .says = &m->says, .name = m->name, .turns = turns };
     if (lt_path_exists(path) && lt_generation_read(path, &m->says)) return -1;
     if (lt_how_open(&o->how, path, c, &m->lm) || open_chat(m, path, o->chat_template)) return -1;
     return lt_engine_open(&m->lm, &how, &m->engine);

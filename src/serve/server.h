@@ -2,17 +2,21 @@
 #ifndef LT_SERVER_H
 #define LT_SERVER_H
 
+#include "serve/guests.h"
+#include "serve/keys.h"
 #include "serve/served.h"
 #include <stdatomic.h>
 
 enum { LT_STATUSES = 12 };
-struct MHD_Daemon;
+struct MHD_Daemon; struct MHD_Connection;
 struct lt_server {
     const struct lt_serve_options *o;
     struct lt_ctx *c;                           /* interrupted: the server is to stop */
     struct lt_ctx *inner;                       /* of the models, which then finish what they do */
     struct lt_turns turns;
     struct lt_served *model; int models;        /* models > 0; the first is that of requests which name none */
+    struct lt_keys keys;
+    struct lt_guests guests;
     struct MHD_Daemon *daemon;
     int port;
     _Atomic int open;                           /* requests that are being answered */
@@ -22,12 +26,15 @@ struct lt_server {
 /* What an endpoint is given and leaves: a body, or an exchange whose events are the body. */
 struct lt_call {
     struct lt_server *s;
-    const struct lt_served *model;              /* set by lt_call_model */
+    struct lt_served *model;                    /* set by lt_call_model */
     struct lt_str body;
     struct lt_buf out;
     struct lt_exchange *stream;
     const char *type;                           /* of the body; NULL: JSON */
-    void *connection; bool vanished;
+    char *policy;                               /* of a page: Content-Security-Policy; NULL: none */
+    struct MHD_Connection *connection;
+    struct lt_guest *guest; bool vanished;
+    struct lt_request_log *log;
 };
 typedef int lt_endpoint_fn(struct lt_call *c, struct lt_fault *f);
 struct lt_endpoint { const char *method, *path; bool open; lt_endpoint_fn *answer; };    /* open: needs no key */
@@ -35,8 +42,16 @@ extern const struct lt_endpoint lt_endpoints[];                                 
 
 /* The model a request names (NULL: the first) becomes c->model; 404 names those there are. */
 int lt_call_model(struct lt_call *c, const char *name, struct lt_fault *f);
+/* Of the address, ?KEY=VALUE; NULL: not given. */
+const char *lt_call_argument(const struct lt_call *c, const char *key);
 /* Waits; true: the client has gone. */
 bool lt_call_wait(struct lt_call *c, struct lt_exchange *x, enum lt_await what);
+/* Takes what became of a finished exchange into the log and the sums, before it is freed. */
+void lt_call_finished(struct lt_call *c, const struct lt_exchange *x);
+/* The HTTP side of the server: listens at s->o->host and port from now on; stops listening; ends every connection. */
+int lt_visits_open(struct lt_server *s);
+void lt_visits_quiesce(struct lt_server *s);
+void lt_visits_close(struct lt_server *s);
 void lt_metrics_put(struct lt_server *s, struct lt_buf *b);
 int lt_status_place(int status);                /* in `answered` */
 

@@ -1,5 +1,5 @@
 /* Controls that know the texts of tokens: biases of tokens, texts that must not appear, lengths. */
-#include "byte_tokenizer.h"
+#include "pieces_tokenizer.h"
 #include "decode/chain.h"
 #include <math.h>
 
@@ -9,8 +9,8 @@ enum { PIECES = LT_COUNT(pieces), VOCAB = PIECES + 2 };
 /* The chain of one control set to a value, applied to zeros; -1: refused. */
 static int shape(const char *name, const char *key, const char *value, float x[VOCAB])
 {
-    struct lt_tokenizer *t = byte_tokenizer(pieces, PIECES);
-    struct lt_lm lm = { &byte_tokenizer_lm, t };
+    struct lt_tokenizer *t = pieces_tokenizer(pieces, PIECES);
+    struct lt_lm lm = { &pieces_tokenizer_lm, t };
     struct lt_options *o;
     struct lt_choice choice;
     struct lt_choices controls;

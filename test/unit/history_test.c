@@ -77,6 +77,26 @@ static void test_history__story_in_story(void **state)
     leave(dir);
 }
 
+/* Without reading contents: what an input was made by is known by the hash in the record of its maker. */
+static void test_history__recorded(void **state)
+{
+    (void)state;
+    char *dir = enter_fresh();
+    run(&toy_weigh, "{\"files\": [\"a.txt\"], \"out\": \"first\", \"factor\": 3}");
+    run(&toy_bundle, "{\"in\": [\"first\", \"a.txt\"], \"out\": \"all\"}");
+    save("a.txt", "other");                             /* not looked at */
+    json_t *j = lt_history_recorded("all", toy_find, NULL);
+    assert_string_equal(text(entry(j, "inputs", 0), "now"), "not read");
+    assert_string_equal(text(json_object_get(entry(j, "inputs", 0), "made"), "verb"), "weigh");
+    assert_null(json_object_get(entry(j, "inputs", 1), "made"));
+    json_decref(j);
+    run(&toy_weigh, "{\"files\": [\"a.txt\"], \"out\": \"first\", \"factor\": 3}");
+    j = lt_history_recorded("all", toy_find, NULL);     /* that first is another */
+    assert_null(json_object_get(entry(j, "inputs", 0), "made"));
+    json_decref(j);
+    leave(dir);
+}
+
 static void test_history__seen_from_another_folder(void **state)
 {
     (void)state;
@@ -288,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_history__story_in_story),
+        cmocka_unit_test(test_history__recorded),
         cmocka_unit_test(test_history__seen_from_another_folder),
         cmocka_unit_test(test_history__command_lines),
         cmocka_unit_test(test_history__command_lines_read_back),

@@ -1,0 +1,189 @@
+#include "serve/grammar_next.h"
+#include "decode/grammar/grammar.h"
+#include "serve/spelling.h"
+#include "text/tokenizer.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { INDENT = 20,                             /* as the control json_schema has it by default */
+       PIECES = 50, FORCED_MOST = 1000 };
+static const char *const notations[] = { "grammar", "json_schema", "regex" };
+
+/* ---- the body ---- */
+
+static int take_text(const json_t *v, const char *key, struct lt_str *out, struct lt_fault *f)
+{
+    if (!json_is_string(v)) return lt_fault_set(f, 400, key, "invalid_type", "%s: expected a text", key);
+    *out = (struct lt_str){ json_string_value(v), json_string_length(v) };
+    if (out->n <= LT_GRAMMAR_NEXT_BYTES) return 0;
+    return lt_fault_set(f, 400, key, "invalid_value", "%s: expected at most %d bytes, found %zu", key,
+                        LT_GRAMMAR_NEXT_BYTES, out->n);
+}
+
+static int take_notation(struct lt_grammar_ask *a, struct lt_fault *f)
+{
+    for (int i = 0; i < LT_COUNT(notations); i++) {
+        if (!json_object_get(a->body, notations[i])) continue;
+        if (a->notation)
+            return lt_fault_set(f, 400, notations[i], "invalid_value",
+                                "%s and %s both say what form the text has: give one", a->notation, notations[i]);
+        a->notation = notations[i];
+    }
+    if (a->notation) return 0;
+    return lt_fault_set(f, 400, NULL, "missing_field", "expected one of grammar, json_schema and regex");
+}
+
+static int take_rest(struct lt_grammar_ask *a, struct lt_fault *f)
+{
+    const json_t *model = json_object_get(a->body, "model"), *text = json_object_get(a->body, "text");
+    const json_t *n = json_object_get(a->body, "n");
+    a->check = json_object_get(a->body, "check");
+    if (model && !json_is_string(model))
+        return lt_fault_set(f, 400, "model", "invalid_type", "model: expected a text");
+    a->model = json_string_value(model);
+    if (text && take_text(text, "text", &a->text, f)) return -1;
+    a->n = n ? json_integer_value(n) : PIECES;
+    if ((n && !json_is_integer(n)) || a->n < 0 || a->n > LT_GRAMMAR_NEXT_PIECES)
+        return lt_fault_set(f, 400, "n", "invalid_value", "n: expected a whole number from 0 to %d",
+                            LT_GRAMMAR_NEXT_PIECES);
+    if (a->check && (!json_is_array(a->check) || json_array_size(a->check) > LT_GRAMMAR_NEXT_PIECES))
+        return lt_fault_set(f, 400, "check", "invalid_value",
+                            "check: expected a list of at most %d token numbers or texts", LT_GRAMMAR_NEXT_PIECES);
+    return 0;
+}
+
+int lt_grammar_ask_parse(struct lt_grammar_ask *a, struct lt_str body, struct lt_fault *f)
+{
+    static const char *const keys[] = { "model", "grammar", "json_schema", "regex", "text", "n", "check", NULL };
+    *a = (struct lt_grammar_ask){ .text = { "", 0 } };
+    if (lt_request_object(body, keys, &a->body, f)) return -1;
+    return take_notation(a, f) || take_rest(a, f) ? -1 : 0;
+}
+
+void lt_grammar_ask_release(struct lt_grammar_ask *a)
+{
+    json_decref(a->body);
+    *a = (struct lt_grammar_ask){ 0 };
+}
+
+/* ---- tokens ---- */
+
+static bool in_mask(const uint64_t *mask, int32_t id) { return mask[id / 64] >> (id % 64) & 1; }
+
+struct stand { struct lt_gmachine *m; const struct lt_tokenizer *t; int place; const uint64_t *mask; bool complete; };
+
+/* May this token come here?  Given by its number, or by its text when that is all the asker knows. */
+static bool may_come(const struct stand *s, const json_t *token)
+{
+    int64_t id = json_is_integer(token) ? json_integer_value(token) : -1;
+    if (json_is_string(token)) {
+        int32_t piece = lt_tokenizer_id(s->t, json_string_value(token));
+        if (piece >= 0 && lt_tokenizer_special(s->t, piece)) id = piece;
+    }
+    if (id >= 0) return id == lt_tokenizer_eos(s->t) ? s->complete : id < lt_tokenizer_vocab(s->t)
+                        && s->mask && in_mask(s->mask, (int32_t)id);
+    struct lt_buf bytes = { 0 };
+    lt_spelling_bytes((struct lt_str){ json_string_value(token), json_string_length(token) }, &bytes);
+    bool may = s->place >= 0 && bytes.n && lt_gmachine_steps(s->m, s->place, lt_buf_view(&bytes)) >= 0;
+    lt_buf_free(&bytes);
+    return may;
+}
+
+static void put_allowed(const struct stand *s, int64_t most, struct lt_buf *out)
+{
+    int vocab = lt_tokenizer_vocab(s->t), allowed = 0;
+    for (int i = 0; i < (vocab + 63) / 64 && s->mask; i++) allowed += __builtin_popcountll(s->mask[i]);
+    lt_buf_fmt(out, ",\"vocabulary\":%d,\"allowed\":%d,\"pieces\":[", vocab, allowed);
+    for (int32_t i = 0, listed = 0; i < vocab && listed < most && s->mask; i++) {
+        if (!in_mask(s->mask, i)) continue;
+        lt_buf_fmt(out, "%s{\"id\":%d,\"piece\":", listed++ ? "," : "", i);
+        lt_spelling_put(out, s->t, i);
+        lt_buf_char(out, '}');
+    }
+    lt_buf_char(out, ']');
+}
+
+static void put_forced(const struct stand *s, struct lt_buf *out)
+{
+    struct lt_buf forced = { 0 };
+    if (s->place >= 0) lt_gmachine_forced(s->m, s->place, FORCED_MOST, &forced);
+    while (forced.n) {                          /* whole characters */
+        json_t *whole = json_stringn(forced.p, forced.n);
+        json_decref(whole);
+        if (whole) break;
+        forced.n--;
+    }
+    lt_buf_str(out, ",\"forced\":");
+    lt_json_put_text(out, forced.n ? lt_buf_view(&forced) : lt_str(""));
+    lt_buf_free(&forced);
+}
+
+/* ---- the reply ---- */
+
+static int compile(const char *notation, struct lt_str text, struct lt_grammar **out)
+{
+    if (!strcmp(notation, "grammar")) return lt_grammar_gbnf("the grammar", text, out);
+    if (!strcmp(notation, "regex")) return lt_grammar_regex("the expression", text, out);
+    return lt_grammar_schema("the schema", text, INDENT, out);
+}
+
+static void put_error(const char *sentence, struct lt_str grammar, struct lt_buf *out)
+{
+    struct lt_grammar_place p = lt_grammar_place(sentence, grammar);
+    lt_buf_str(out, "{\"error\":{\"message\":");
+    lt_json_put_text(out, lt_str(sentence));
+    if (p.line) lt_buf_fmt(out, ",\"line\":%d,\"column\":%d}}\n", p.line, p.column);
+    else lt_buf_str(out, ",\"line\":null,\"column\":null}}\n");
+}
+
+static void put_reply(const struct lt_grammar_ask *a, const struct lt_tokenizer *t, const struct lt_grammar *g,
+                      struct lt_buf *out)
+{
+    struct stand s = { .m = lt_gmachine_new(g, lt_tokenizer_trie(t)), .t = t };
+    size_t taken = 0, characters = 0, i;
+    json_t *token;
+    s.place = lt_gmachine_start(s.m);
+    for (int next = s.place; next >= 0 && taken < a->text.n; taken += next >= 0) {
+        next = lt_gmachine_step(s.m, s.place, (uint8_t)a->text.p[taken]);
+        if (next >= 0) s.place = next;
+    }
+    for (size_t k = 0; k < taken; k++) characters += ((unsigned char)a->text.p[k] & 0xc0) != 0x80;
+    bool valid = taken == a->text.n;
+    if (!valid) s.place = -1;
+    s.complete = valid && lt_gmachine_ends(s.m, s.place);
+    s.mask = valid ? lt_gmachine_mask(s.m, s.place) : NULL;
+    lt_buf_fmt(out, "{\"valid\":%s,\"complete\":%s,\"taken\":%zu", valid ? "true" : "false",
+               s.complete ? "true" : "false", characters);
+    put_allowed(&s, a->n, out);
+    put_forced(&s, out);
+    lt_buf_str(out, ",\"check\":[");
+    json_array_foreach((json_t *)a->check, i, token)
+        lt_buf_fmt(out, "%s%s", i ? "," : "", may_come(&s, token) ? "true" : "false");
+    lt_buf_str(out, "],\"error\":null}\n");
+    lt_gmachine_free(s.m);
+}
+
+int lt_grammar_ask_answer(const struct lt_grammar_ask *a, const struct lt_tokenizer *t, struct lt_buf *out,
+                          struct lt_fault *f)
+{
+    const json_t *given = json_object_get(a->body, a->notation);
+    bool object = !strcmp(a->notation, "json_schema") && json_is_object(given);
+    struct lt_grammar *g;
+    struct lt_str text;
+    char *dumped = object ? json_dumps(given, JSON_COMPACT) : NULL;
+    json_t *spelt = object ? json_string(dumped ? dumped : "{}") : NULL, *token;
+    size_t i;
+    free(dumped);
+    int rc = t ? 0 : lt_fault_set(f, 400, NULL, "no_tokenizer", "the model has no tokenizer");
+    if (!rc) rc = take_text(object ? spelt : given, a->notation, &text, f);
+    json_array_foreach((json_t *)a->check, i, token)
+        if (!rc && !json_is_integer(token) && !json_is_string(token))
+            rc = lt_fault_set(f, 400, "check", "invalid_type", "check: expected token numbers or texts");
+    if (!rc && compile(a->notation, text, &g)) put_error(lt_error(), text, out);
+    else if (!rc) {
+        put_reply(a, t, g, out);
+        lt_grammar_free(g);
+    }
+    json_decref(spelt);
+    return rc;
+}
