@@ -1,6 +1,6 @@
 /* A small byte-level tokenizer over given pieces, of which the first is the end token. */
-#ifndef LT_TEST_BYTE_TOKENIZER_H
-#define LT_TEST_BYTE_TOKENIZER_H
+#ifndef LT_TEST_PIECES_TOKENIZER_H
+#define LT_TEST_PIECES_TOKENIZER_H
 
 #include "test.h"
 #include "text/tokenizer.h"

@@ -7,62 +7,82 @@
 
 enum { INDENT = 20,                             /* as the control json_schema has it by default */
        PIECES = 50, FORCED_MOST = 1000 };
-static const char *const notations[] = { "grammar", "json_schema", "regex" };
 
 /* ---- the body ---- */
 
-static int take_text(const json_t *v, const char *key, struct lt_str *out, struct lt_fault *f)
+static int check_length(const char *key, size_t n, struct lt_fault *f)
 {
-    if (!json_is_string(v)) return lt_fault_set(f, 400, key, "invalid_type", "%s: expected a text", key);
-    *out = (struct lt_str){ json_string_value(v), json_string_length(v) };
-    if (out->n <= LT_GRAMMAR_NEXT_BYTES) return 0;
+    if (n <= LT_GRAMMAR_NEXT_BYTES) return 0;
     return lt_fault_set(f, 400, key, "invalid_value", "%s: expected at most %d bytes, found %zu", key,
-                        LT_GRAMMAR_NEXT_BYTES, out->n);
+                        LT_GRAMMAR_NEXT_BYTES, n);
 }
 
-static int take_notation(struct lt_grammar_ask *a, struct lt_fault *f)
+static int take_text(void *into, const struct lt_field *d, const json_t *v, struct lt_fault *f)
 {
-    for (int i = 0; i < LT_COUNT(notations); i++) {
-        if (!json_object_get(a->body, notations[i])) continue;
-        if (a->notation)
-            return lt_fault_set(f, 400, notations[i], "invalid_value",
-                                "%s and %s both say what form the text has: give one", a->notation, notations[i]);
-        a->notation = notations[i];
-    }
-    if (a->notation) return 0;
-    return lt_fault_set(f, 400, NULL, "missing_field", "expected one of grammar, json_schema and regex");
+    struct lt_grammar_ask *a = into;
+    if (!json_is_string(v)) return lt_wrong_type(f, d->key, "a text", v);
+    a->text = (struct lt_str){ json_string_value(v), json_string_length(v) };
+    return check_length(d->key, a->text.n, f);
 }
 
-static int take_rest(struct lt_grammar_ask *a, struct lt_fault *f)
+/* Of a schema the text is kept, as it was sent or as an object is written. */
+static int take_notation(void *into, const struct lt_field *d, const json_t *v, struct lt_fault *f)
 {
-    const json_t *model = json_object_get(a->body, "model"), *text = json_object_get(a->body, "text");
-    const json_t *n = json_object_get(a->body, "n");
-    a->check = json_object_get(a->body, "check");
-    if (model && !json_is_string(model))
-        return lt_fault_set(f, 400, "model", "invalid_type", "model: expected a text");
-    a->model = json_string_value(model);
-    if (text && take_text(text, "text", &a->text, f)) return -1;
-    a->n = n ? json_integer_value(n) : PIECES;
-    if ((n && !json_is_integer(n)) || a->n < 0 || a->n > LT_GRAMMAR_NEXT_PIECES)
-        return lt_fault_set(f, 400, "n", "invalid_value", "n: expected a whole number from 0 to %d",
-                            LT_GRAMMAR_NEXT_PIECES);
-    if (a->check && (!json_is_array(a->check) || json_array_size(a->check) > LT_GRAMMAR_NEXT_PIECES))
-        return lt_fault_set(f, 400, "check", "invalid_value",
+    struct lt_grammar_ask *a = into;
+    const bool schema = !strcmp(d->key, "json_schema");
+    if (a->notation)
+        return lt_fault_set(f, 400, d->key, "invalid_value", "%s and %s both say what form the text has: give one",
+                            a->notation, d->key);
+    if (!json_is_string(v) && !(schema && json_is_object(v)))
+        return lt_wrong_type(f, d->key, schema ? "an object or a text" : "a text", v);
+    a->notation = d->key;
+    a->grammar = json_is_string(v) ? lt_strdup(json_string_value(v)) : json_dumps(v, JSON_COMPACT);
+    if (!a->grammar) return lt_fault_set(f, 400, d->key, "invalid_value", "%s: cannot be written as text", d->key);
+    return check_length(d->key, strlen(a->grammar), f);
+}
+
+static int take_check(void *into, const struct lt_field *d, const json_t *v, struct lt_fault *f)
+{
+    size_t i;
+    json_t *token;
+    if (!json_is_array(v) || json_array_size(v) > LT_GRAMMAR_NEXT_PIECES)
+        return lt_fault_set(f, 400, d->key, "invalid_value",
                             "check: expected a list of at most %d token numbers or texts", LT_GRAMMAR_NEXT_PIECES);
+    json_array_foreach((json_t *)v, i, token)
+        if (!json_is_integer(token) && !json_is_string(token))
+            return lt_fault_set(f, 400, d->key, "invalid_type", "check: expected token numbers or texts");
+    ((struct lt_grammar_ask *)into)->check = v;
     return 0;
 }
 
+#define AT(f) .at = offsetof(struct lt_grammar_ask, f)
+#define TEXT "{\"type\":[\"string\",\"null\"],\"maxLength\":65536}"
+static const struct lt_field fields[] = {
+    { "model", "name of a served model; without it the first answers", LT_FIELD_TEXT, AT(model) },
+    { "grammar", "rules in GBNF", LT_FIELD_OTHER, .take = take_notation, .schema = TEXT },
+    { "json_schema", "a JSON Schema, as an object or as its text", LT_FIELD_OTHER, .take = take_notation,
+      .schema = "{\"type\":[\"object\",\"string\",\"null\"]}" },
+    { "regex", "a regular expression", LT_FIELD_OTHER, .take = take_notation, .schema = TEXT },
+    { "text", "what has been written so far", LT_FIELD_OTHER, .take = take_text, .schema = TEXT },
+    { "n", "pieces to list", LT_FIELD_INT, AT(n), .max = LT_GRAMMAR_NEXT_PIECES },
+    { "check", "tokens, by number or text, that are asked about", LT_FIELD_OTHER, .take = take_check,
+      .schema = "{\"type\":[\"array\",\"null\"],\"maxItems\":1000,\"items\":{\"type\":[\"integer\",\"string\"]}}" },
+    { 0 },
+};
+const struct lt_body lt_grammar_body = { .name = "GrammarNextRequest", .field = fields };
+
 int lt_grammar_ask_parse(struct lt_grammar_ask *a, struct lt_str body, struct lt_fault *f)
 {
-    static const char *const keys[] = { "model", "grammar", "json_schema", "regex", "text", "n", "check", NULL };
-    *a = (struct lt_grammar_ask){ .text = { "", 0 } };
-    if (lt_request_object(body, keys, &a->body, f)) return -1;
-    return take_notation(a, f) || take_rest(a, f) ? -1 : 0;
+    *a = (struct lt_grammar_ask){ .text = { "", 0 }, .n = PIECES };
+    if (lt_body_parse(body, &a->body, f) || lt_body_take(&lt_grammar_body, a, "", a->body, f)) return -1;
+    if (a->notation) return 0;
+    return lt_fault_set(f, 400, NULL, "missing_field", "expected one of grammar, json_schema and regex");
 }
 
 void lt_grammar_ask_release(struct lt_grammar_ask *a)
 {
     json_decref(a->body);
+    free(a->grammar);
     *a = (struct lt_grammar_ask){ 0 };
 }
 
@@ -166,24 +186,13 @@ static void put_reply(const struct lt_grammar_ask *a, const struct lt_tokenizer 
 int lt_grammar_ask_answer(const struct lt_grammar_ask *a, const struct lt_tokenizer *t, struct lt_buf *out,
                           struct lt_fault *f)
 {
-    const json_t *given = json_object_get(a->body, a->notation);
-    bool object = !strcmp(a->notation, "json_schema") && json_is_object(given);
     struct lt_grammar *g;
-    struct lt_str text;
-    char *dumped = object ? json_dumps(given, JSON_COMPACT) : NULL;
-    json_t *spelt = object ? json_string(dumped ? dumped : "{}") : NULL, *token;
-    size_t i;
-    free(dumped);
-    int rc = t ? 0 : lt_fault_set(f, 400, NULL, "no_tokenizer", "the model has no tokenizer");
-    if (!rc) rc = take_text(object ? spelt : given, a->notation, &text, f);
-    json_array_foreach((json_t *)a->check, i, token)
-        if (!rc && !json_is_integer(token) && !json_is_string(token))
-            rc = lt_fault_set(f, 400, "check", "invalid_type", "check: expected token numbers or texts");
-    if (!rc && compile(a->notation, text, &g)) put_error(lt_error(), text, out);
-    else if (!rc) {
-        put_reply(a, t, g, out);
-        lt_grammar_free(g);
+    if (!t) return lt_fault_set(f, 400, NULL, "no_tokenizer", "the model has no tokenizer");
+    if (compile(a->notation, lt_str(a->grammar), &g)) {
+        put_error(lt_error(), lt_str(a->grammar), out);
+        return 0;
     }
-    json_decref(spelt);
-    return rc;
+    put_reply(a, t, g, out);
+    lt_grammar_free(g);
+    return 0;
 }

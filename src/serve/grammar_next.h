@@ -2,7 +2,7 @@
 #ifndef LT_GRAMMAR_NEXT_H
 #define LT_GRAMMAR_NEXT_H
 
-#include "serve/request.h"
+#include "serve/field.h"
 
 enum { LT_GRAMMAR_NEXT_BYTES = 1 << 16,         /* of a grammar and of a text */
        LT_GRAMMAR_NEXT_PIECES = 1000 };         /* pieces listed, tokens asked about */
@@ -11,10 +11,12 @@ enum { LT_GRAMMAR_NEXT_BYTES = 1 << 16,         /* of a grammar and of a text */
 struct lt_grammar_ask {
     json_t *body;                               /* what follows is borrowed from it */
     const char *model, *notation;               /* model NULL: not said */
+    char *grammar;                              /* in that notation; ours */
     struct lt_str text;
     int64_t n;
     const json_t *check;                        /* NULL: none */
 };
+extern const struct lt_body lt_grammar_body;
 /* 0 or -1 and *f; release either way. */
 int lt_grammar_ask_parse(struct lt_grammar_ask *a, struct lt_str body, struct lt_fault *f);
 void lt_grammar_ask_release(struct lt_grammar_ask *a);

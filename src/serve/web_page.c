@@ -1,4 +1,5 @@
-#include "serve/web_page.h"
+/* The page at / and the endpoints it asks (doc/formats/http-page.md). */
+#include "serve/call.h"
 #include "serve/grammar_next.h"
 #include "serve/model_card.h"
 #include "serve/spelling.h"
@@ -16,7 +17,7 @@ static const char unmarked[] = "nonce=\"\"";
 /* ---- the page ---- */
 
 /* Only what this reply marks may run or style; nothing comes from anywhere else, and no other page may frame it. */
-int lt_answer_page(struct lt_call *c, struct lt_fault *f)
+static int answer_page(struct lt_call *c, struct lt_fault *f)
 {
     struct lt_str rest = { (const char *)page, sizeof page };
     struct lt_buf policy = { 0 };
@@ -41,7 +42,7 @@ int lt_answer_page(struct lt_call *c, struct lt_fault *f)
 
 /* ---- what it asks ---- */
 
-int lt_answer_controls(struct lt_call *c, struct lt_fault *f)
+static int answer_controls(struct lt_call *c, struct lt_fault *f)
 {
     const struct lt_kind *k = lt_kinds();
     int count = 0;
@@ -69,7 +70,7 @@ int lt_answer_controls(struct lt_call *c, struct lt_fault *f)
     return 0;
 }
 
-int lt_answer_model_card(struct lt_call *c, struct lt_fault *f)
+static int answer_model_card(struct lt_call *c, struct lt_fault *f)
 {
     if (lt_call_model(c, lt_call_argument(c, "model"), f)) return -1;
     const struct lt_served *m = c->model;
@@ -80,7 +81,7 @@ int lt_answer_model_card(struct lt_call *c, struct lt_fault *f)
     return 0;
 }
 
-int lt_answer_vocabulary(struct lt_call *c, struct lt_fault *f)
+static int answer_vocabulary(struct lt_call *c, struct lt_fault *f)
 {
     if (lt_call_model(c, lt_call_argument(c, "model"), f)) return -1;
     const struct lt_tokenizer *t = lt_engine_tokenizer(c->model->engine);
@@ -99,7 +100,7 @@ int lt_answer_vocabulary(struct lt_call *c, struct lt_fault *f)
     return 0;
 }
 
-int lt_answer_grammar_next(struct lt_call *c, struct lt_fault *f)
+static int answer_grammar_next(struct lt_call *c, struct lt_fault *f)
 {
     struct lt_grammar_ask a;
     int rc = lt_grammar_ask_parse(&a, c->body, f) || lt_call_model(c, a.model, f) ? -1 : 0;
@@ -107,3 +108,17 @@ int lt_answer_grammar_next(struct lt_call *c, struct lt_fault *f)
     lt_grammar_ask_release(&a);
     return rc;
 }
+
+#define REPLY(needed) "{\"type\":\"object\",\"required\":[" needed "]}"
+const struct lt_endpoint lt_endpoints_page[] = {
+    { "GET", "/", true, answer_page, .brief = "a page for people", .type = "text/html" },
+    { "GET", "/controls", false, answer_controls, .brief = "the sampling settings that requests may carry",
+      .reply = REPLY("\"object\",\"data\"") },
+    { "GET", "/model-card", false, answer_model_card, .brief = "of the model ?model=NAME, or of the first",
+      .reply = REPLY("\"name\"") },
+    { "GET", "/vocabulary", false, answer_vocabulary, .brief = "the spelling of every token of ?model=NAME",
+      .reply = REPLY("\"model\",\"pieces\",\"special\"") },
+    { "POST", "/grammar/next", false, answer_grammar_next, &lt_grammar_body,
+      .brief = "what a grammar lets follow a text", .reply = "{\"type\":\"object\"}" },
+    { 0 },
+};

@@ -198,9 +198,9 @@ static void test_grammar_next__what_is_refused(void **state)
 {
     static const struct { const char *body, *param, *says; } bad[] = {
         { "{'text':'a'}", NULL, "expected one of grammar" },
-        { "{'regex':'a','grammar':'root ::= \\'a\\''}", "regex", "give one" },
+        { "{'regex':'a','grammar':'root ::= \\'a\\''}", "grammar", "give one" },
         { "{'regex':1}", "regex", "expected a text" },
-        { "{'json_schema':[]}", "json_schema", "expected a text" },
+        { "{'json_schema':[]}", "json_schema", "an object or a text" },
         { "{'regex':'a','text':1}", "text", "expected a text" },
         { "{'regex':'a','n':1001}", "n", "from 0 to 1000" },
         { "{'regex':'a','n':'1'}", "n", "from 0 to 1000" },
