@@ -31,7 +31,7 @@ FUZZ_LIMIT ?= 60s
 
 .DEFAULT_GOAL = all
 .SECONDARY:
-.PHONY: all test golden clients asan ubsan tsan sanitized sanitized-test fuzz fuzzers bench bench-build lab docs tidy
+.PHONY: all test golden clients fire fire-asan fire-tsan asan ubsan tsan sanitized sanitized-test fuzz fuzzers bench bench-build lab docs tidy
 .PHONY: install uninstall clean help
 
 all: $(BUILD)/lathe  ## build the program and the library
@@ -102,6 +102,9 @@ golden: $(BUILD)/lathe  ## compare what the program prints with the transcripts 
 clients: $(BUILD)/lathe  ## talk to the server with real clients (test/clients)
 	BUILD=$(BUILD) tools/client-tests
 
+fire: $(BUILD)/lathe  ## set clients that are none upon the server (test/clients/fire_test.py)
+	FIRE=1 BUILD=$(BUILD) python3 test/clients/run.py fire_test.py
+
 # ---- sanitizers: each in a build folder of its own ----
 # Files of one instruction set stay plain and -O2 (clang 14 takes minutes over their loops at -O1 or instrumented); the
 # tests compare them with plain C, which is instrumented.  There, loops that were asked to become vectors do not.
@@ -117,6 +120,15 @@ ubsan:  ## the tests under UndefinedBehaviorSanitizer
 
 tsan:  ## the tests under ThreadSanitizer
 	$(call sanitize,build-tsan,-fsanitize=thread)
+
+# The server under load, built with a sanitizer.
+under_fire = $(MAKE) BUILD=$(1) CC="$(CLANG)" $(SLOW) EXTRA_CFLAGS="$(2)" EXTRA_LDFLAGS="$(2)" all && \
+             SANITIZED=1 BUILD=$(1) python3 test/clients/run.py fire_test.py
+fire-asan:  ## a short round of `make fire` under AddressSanitizer
+	$(call under_fire,build-asan,-fsanitize=address)
+
+fire-tsan:  ## a short round of `make fire` under ThreadSanitizer
+	$(call under_fire,build-tsan,-fsanitize=thread)
 
 # ---- fuzzing: test/fuzz/fuzz_NAME.c is one entry; the same file replays its corpus in `make test` ----
 $(BUILD)/fuzz/replay_%: test/fuzz/fuzz_%.c $(BUILD)/test/fuzz/replay.o $(BUILD)/liblathe.a

@@ -19,7 +19,8 @@ struct lt_batcher;
 int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_how *how, struct lt_batcher **out);
 void lt_batcher_close(struct lt_batcher *b);
 /* Queues an ask; what it points to is borrowed until its reply is taken.  A prompt that does not fit is refused here
- * and costs the others nothing; one that turns out not to fit the memory fails alone.  tag comes back with the reply. */
+ * and costs the others nothing; one that turns out not to fit the memory fails alone.  tag comes back with the
+ * reply. */
 int lt_batcher_add(struct lt_batcher *b, const struct lt_ask *ask, void *tag);
 /* One pass.  1: there is more to do; 0: all replies are finished; -1: nothing further can be written. */
 int lt_batcher_step(struct lt_batcher *b);

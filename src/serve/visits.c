@@ -47,9 +47,9 @@ static void come_or_leave(void *self, struct MHD_Connection *c, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
     struct lt_server *s = self;
+    const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) lt_guest_leave(&s->guests, *context);
-    else *context = lt_guest_come(&s->guests,
-                                  MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    else *context = lt_guest_come(&s->guests, i->connect_fd);
 }
 
 bool lt_call_wait(struct lt_call *c, struct lt_exchange *x, enum lt_await what)

@@ -47,8 +47,8 @@ def model():
 class Server:
     """with Server(MODEL, "--option", value) as s: s.url is its address, s.stop() what it said in the end."""
 
-    def __init__(self, *words, env=None):
-        self.process = subprocess.Popen([LATHE, "serve", *map(str, words), "--port", "0"], stderr=subprocess.PIPE,
+    def __init__(self, *words, env=None, port=0):
+        self.process = subprocess.Popen([LATHE, "serve", *map(str, words), "--port", str(port)], stderr=subprocess.PIPE,
                                         stdout=subprocess.DEVNULL, text=True, env={**os.environ, **(env or {})})
         self.said, self.url = [], None
         for line in self.process.stderr:

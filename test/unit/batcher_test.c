@@ -118,6 +118,47 @@ static void test_batcher__company_changes_nothing(void **state)
     drop_small(&other);
 }
 
+static bool give_room(void *self)
+{
+    int *left = self;
+    return (*left)-- > 0;
+}
+
+/* A reply that outgrows the memory fails alone, after others were asked for room. */
+static void test_batcher__a_reply_too_large_fails_alone(void **state)
+{
+    (void)state;
+    struct small s, tight;
+    struct lt_lm lm = make_small(&s, 1, 0), narrow = make_small(&tight, 1, 4);
+    static int32_t prompt[300];
+    struct lt_batcher *b;
+    struct lt_done d;
+    int room = 2;
+    struct lt_batcher_how how = { .batch = 3, .make_room = give_room, .self = &room };
+    struct lt_ask a[3];
+    for (int i = 0; i < 3; i++)
+        a[i] = (struct lt_ask){ .prompt_ids = prompt, .prompt_count = i == 1 ? 300 : 20, .max_tokens = 10, .seed = 1,
+                                .number = (uint64_t)i };
+    assert_ok(lt_batcher_open(&narrow, NULL, &how, &b));
+    for (int i = 0; i < 3; i++) assert_ok(lt_batcher_add(b, &a[i], &a[i]));
+    while (lt_batcher_step(b) > 0) { }
+    for (int i = 0; i < 3; i++) {
+        struct lt_reply want;
+        assert_true(lt_batcher_take(b, &d));
+        assert_ok(lt_generate(&lm, NULL, d.tag, 1, &want));
+        if (d.tag == &a[1]) assert_non_null(d.error);
+        else assert_memory_equal(d.reply.logp, want.logp, 10 * sizeof *want.logp);
+        assert_true(!d.error == (d.tag != &a[1]));
+        free(d.error);
+        lt_reply_release(&d.reply);
+        lt_reply_release(&want);
+    }
+    assert_int_equal(room, -1);
+    lt_batcher_close(b);
+    drop_small(&s);
+    drop_small(&tight);
+}
+
 /* Little memory does set replies back; what prompts have in common is fed once. */
 static void test_batcher__pages_are_shared_and_short(void **state)
 {
@@ -362,6 +403,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batcher__company_changes_nothing),
+        cmocka_unit_test(test_batcher__a_reply_too_large_fails_alone),
         cmocka_unit_test(test_batcher__pages_are_shared_and_short),
         cmocka_unit_test(test_batcher__asks_come_and_go),
         cmocka_unit_test(test_batcher__guessed_texts_are_drawn_from_the_model),

@@ -92,12 +92,13 @@ static void test_serve__replies_are_those_of_generate(void **state)
         struct lt_reply want;
         assert_ok(lt_generate(&lm, NULL, &ask, 1, &want));
         json_t *logprobs = json_object_get(choice(reply, (size_t)i), "logprobs");
-        assert_int_equal(json_array_size(json_object_get(logprobs, "tokens")), want.count);
+        json_t *tokens = json_object_get(logprobs, "tokens"), *value = json_object_get(logprobs, "token_logprobs");
+        assert_int_equal(json_array_size(tokens), want.count);
         for (int k = 0; k < want.count; k++) {
             char name[20];
             snprintf(name, sizeof name, "token_id:%d", want.token[k]);
-            assert_string_equal(json_string_value(json_array_get(json_object_get(logprobs, "tokens"), (size_t)k)), name);
-            float logp = (float)json_number_value(json_array_get(json_object_get(logprobs, "token_logprobs"), (size_t)k));
+            assert_string_equal(json_string_value(json_array_get(tokens, (size_t)k)), name);
+            float logp = (float)json_number_value(json_array_get(value, (size_t)k));
             assert_memory_equal(&logp, &want.logp[k], sizeof logp);
         }
         lt_reply_release(&want);
@@ -457,8 +458,8 @@ static void *talk(void *arg)
 static void test_serve__many_talk_at_once(void **state)
 {
     (void)state;
-    static const char template[] = "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}<{{ m.role"
-                                   " }}>{{ m.content | trim }}{{ ns.n }}{% endfor %}";
+    static const char template[] = "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}"
+                                   "<{{ m.role }}>{{ m.content | trim }}{{ ns.n }}{% endfor %}";
     struct bytes b = make_bytes("");
     struct serving s;
     struct talker t[6];
