@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -27,7 +26,6 @@ struct lt_line_editor {
     struct winsize window;
     mbstate_t half;
     bool stopped;
-    struct termios before; bool quiet;      /* before the echo was switched off */
     char *file;
 };
 
@@ -286,6 +284,7 @@ static int open_terminal(struct lt_line_editor *e)
         el_set(e->el, EL_GETCFN, get_key);
         el_source(e->el, NULL);
         el_set(e->el, EL_SETTY, "-d", "-isig", NULL);
+        el_set(e->el, EL_SETTY, "-x", "-icanon", "-echo", NULL);    /* keys typed ahead wait for the next line */
         bind_keys(e->el);
         if (e->file) rc = make_folder(e->file) || load_history(e) ? -1 : 0;
     }
@@ -296,7 +295,6 @@ static int open_terminal(struct lt_line_editor *e)
 void lt_line_editor_close(struct lt_line_editor *e)
 {
     if (!e) return;
-    lt_line_editor_echo(e, true);
     if (e->el) el_end(e->el);
     if (e->history) history_end(e->history);
     if (e->utf8) freelocale(e->utf8);
@@ -341,6 +339,19 @@ static void bracket_pastes(bool on)
     fflush(stdout);
 }
 
+/* Puts text into the line as if it were typed: line breaks with their key, other control characters quoted. */
+static void push_text(EditLine *el, const char *text)
+{
+    struct lt_buf b = { 0 };
+    for (; *text; text++) {
+        bool control = (unsigned char)*text < 0x20 || *text == 0x7F;
+        if (*text == '\n') lt_buf_str(&b, "\033\r");
+        else lt_buf_fmt(&b, control ? "\026%c" : "%c", *text);
+    }
+    if (b.n) el_push(el, b.p);
+    lt_buf_free(&b);
+}
+
 static enum lt_line read_edited(struct lt_line_editor *e, const char *prompt, const char *begin, struct lt_buf *out)
 {
     locale_t before = uselocale(e->utf8);
@@ -350,7 +361,7 @@ static enum lt_line read_edited(struct lt_line_editor *e, const char *prompt, co
     memset(&e->half, 0, sizeof e->half);
     ioctl(STDIN_FILENO, TIOCGWINSZ, &e->window);
     el_resize(e->el);
-    if (begin && *begin) el_push(e->el, begin);
+    if (begin) push_text(e->el, begin);
     bracket_pastes(true);
     const char *line = el_gets(e->el, &n);
     bracket_pastes(false);
@@ -366,16 +377,4 @@ enum lt_line lt_line_editor_read(struct lt_line_editor *e, const char *prompt, c
 {
     lt_buf_put(out, "", 0);
     return e->el ? read_edited(e, prompt, begin, out) : read_plain(out);
-}
-
-void lt_line_editor_echo(struct lt_line_editor *e, bool on)
-{
-    if (!e->el || on != e->quiet) return;
-    if (on) tcsetattr(STDIN_FILENO, TCSADRAIN, &e->before);
-    else if (!tcgetattr(STDIN_FILENO, &e->before)) {
-        struct termios quiet = e->before;
-        quiet.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet);
-    } else return;
-    e->quiet = !on;
 }
