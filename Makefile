@@ -4,7 +4,7 @@ CC = gcc
 CLANG = clang
 PREFIX ?= /usr/local
 DESTDIR ?=
-PKGS = jansson yaml-0.1 libutf8proc libpcre2-8 libzstd zlib liblzma libxxhash gumbo libmicrohttpd
+PKGS = jansson yaml-0.1 libutf8proc libpcre2-8 libzstd zlib liblzma libxxhash gumbo libmicrohttpd libedit
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Werror
 # No -ffast-math and no contraction: the same source gives the same bits in every translation unit.
 CFLAGS ?= -O2 -g

@@ -8,6 +8,7 @@
 
 /* The lists: X(symbol).  A verb of two words is spelt with '_' here and '-' in its name. */
 #define VERBS(X) \
+    X(chat) \
     X(completion) \
     X(convert) \
     X(ensemble) \

@@ -10,6 +10,7 @@ struct lt_ctx {
     struct lt_talk talk;
     void *talk_self;
     _Atomic bool interrupted;               /* lock-free, hence safe in a signal handler */
+    _Atomic bool catches, stopped;
 };
 _Static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "a signal handler may only touch what is lock-free");
 
@@ -33,6 +34,22 @@ bool lt_ctx_interrupted(const struct lt_ctx *c)
 {
     return c && atomic_load_explicit(&c->interrupted, memory_order_relaxed);
 }
+
+void lt_ctx_catch(struct lt_ctx *c, bool on)
+{
+    if (!c) return;
+    atomic_store(&c->stopped, false);
+    atomic_store(&c->catches, on);
+}
+
+bool lt_ctx_stop(struct lt_ctx *c)
+{
+    if (!c || !atomic_load(&c->catches)) return false;
+    atomic_store(&c->stopped, true);
+    return true;
+}
+
+bool lt_ctx_stopped(struct lt_ctx *c) { return c && atomic_exchange(&c->stopped, false); }
 
 void lt_ctx_free(struct lt_ctx *c)
 {

@@ -8,6 +8,12 @@
 struct lt_pool *lt_ctx_pool(struct lt_ctx *c);              /* NULL (the caller alone) for a NULL context */
 double lt_clock(void);                                      /* monotonic seconds; for talk only, never for results */
 
+/* Who asks a person what to do next lets them stop one thing without ending the whole: while `on`, an interruption from
+ * the keyboard is caught, and lt_ctx_stopped tells of it once. */
+void lt_ctx_catch(struct lt_ctx *c, bool on);
+bool lt_ctx_stop(struct lt_ctx *c);                         /* false: nobody catches it */
+bool lt_ctx_stopped(struct lt_ctx *c);
+
 /* Progress of one stage, held by the caller.  Reports go out at most ten times a second, from whichever thread
  * calls lt_progress_at (one thread at a time), and once at the end. */
 struct lt_progress {

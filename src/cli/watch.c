@@ -3,6 +3,7 @@
  * The shell starts background jobs with SIGINT ignored, so that Ctrl-C reaches only the job in front.  We keep to that
  * for the terminal's signal, but obey one that somebody sends to this process by name. */
 #include "cli/cli.h"
+#include "base/ctx.h"
 #include <unistd.h>
 
 static void *watch(void *arg)
@@ -13,6 +14,7 @@ static void *watch(void *arg)
         int signal_number = sigwaitinfo(&w->set, &info);
         if (signal_number < 0) continue;
         if (signal_number == SIGINT && w->ignored_int && info.si_code == SI_KERNEL) continue;
+        if (signal_number == SIGINT && lt_ctx_stop(w->ctx)) continue;
         if (seen++) _exit(130);
         lt_ctx_interrupt(w->ctx);
         lt_note(w->ctx, "stopping; once more to stop at once");

@@ -247,6 +247,7 @@ static int go_on(struct lt_batcher *b, struct work *w)
     struct lt_writing *t = &s->r->w;
     int before = t->reply.count, kept = 0, rc;
     hold(s, w->feed.token, w->feed.n);
+    b->sums.fed += w->feed.n;
     if (!w->feed.rows) return 0;
     if (w->guesses) {
         rc = kept = lt_draft_judge(&s->draft, t, s->row);

@@ -31,8 +31,8 @@ bool lt_batcher_take(struct lt_batcher *b, struct lt_done *out);
 /* The reply will not be wanted: it finishes as "interrupted". */
 void lt_batcher_cancel(struct lt_batcher *b, const void *tag);
 int lt_batcher_waiting(const struct lt_batcher *b);     /* asks queued and not begun */
-/* Passes made, tokens written, guesses made and kept. */
-struct lt_batcher_sums { int64_t passes, written, guessed, kept, set_back; };
+/* Passes made, tokens fed to the model, tokens written, guesses made and kept, replies set back. */
+struct lt_batcher_sums { int64_t passes, fed, written, guessed, kept, set_back; };
 struct lt_batcher_sums lt_batcher_sums(const struct lt_batcher *b);
 
 #endif

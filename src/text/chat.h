@@ -35,6 +35,11 @@ int lt_chat_render(const struct lt_chat *c, const struct lt_chat_ask *a, struct 
 int lt_chat_learnt(const struct lt_chat *c, const struct lt_chat_ask *a, struct lt_buf *out,
                    struct lt_jinja_spans *spans);
 
+/* The same as lt_chat_render, and its tokens, of which only the template's own are control tokens: what a message
+ * spells like one ("<|im_end|>") stays text.  Appends to *text and *out, whose offsets count from where it began. */
+int lt_chat_encode(const struct lt_chat *c, const struct lt_chat_ask *a, const struct lt_tokenizer *t,
+                   struct lt_buf *text, struct lt_token **out, size_t *n, size_t *cap);
+
 /* Is every message an object with a "role"?  -1: what is wrong, with the number of the message. */
 int lt_chat_check(const json_t *messages);
 

@@ -24,6 +24,7 @@ struct lt_encoder {
     struct lt_tok_work work;
     struct lt_tok_model_scratch model;
     struct lt_tok_out word;                     /* tokens of one word */
+    const size_t *plain; size_t plain_count;    /* bytes of the text that no added token may touch, ascending */
     struct lt_buf raw;                          /* a word out of ByteLevel's alphabet */
     uint32_t *place;                            /* [raw.n + 1]: where its bytes are spelt */
     size_t place_cap;
@@ -331,6 +332,30 @@ static struct lt_tok_view part(const struct lt_tok_view *v, size_t begin, size_t
                                  v->from ? v->base : v->base + (uint32_t)begin };
 }
 
+/* Does one of the encoder's plain bytes lie in begin .. end-1 of the text? */
+static bool touches_plain(const struct lt_encoder *e, size_t begin, size_t end)
+{
+    size_t low = 0, high = e->plain_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (e->plain[middle] < begin) low = middle + 1;
+        else high = middle;
+    }
+    return low < e->plain_count && e->plain[low] < end;
+}
+
+/* The next added token at or after `at` that may be read as one. */
+static bool next_added(const struct sink *k, const struct lt_tok_added_set *set, const struct lt_tok_view *v, size_t at,
+                       struct lt_tok_found *f)
+{
+    struct lt_str text = { v->p, v->n };
+    while (lt_tok_added_next(k->e->t, set, k->flags & LT_NO_ADDED, text, at, f)) {
+        if (!touches_plain(k->e, lt_tok_from(v, f->begin), lt_tok_to(v, f->end - 1))) return true;
+        at = f->begin + 1;
+    }
+    return false;
+}
+
 /* Looks for the added tokens of a set; what lies between goes to `next`. */
 static int around_added(struct sink *k, const struct lt_tok_added_set *set, struct lt_tok_view v,
                         int (*next)(struct sink *, struct lt_tok_view))
@@ -339,7 +364,7 @@ static int around_added(struct sink *k, const struct lt_tok_added_set *set, stru
     struct lt_tok_found f;
     size_t at = 0;
     int rc = 0;
-    while (rc == 0 && lt_tok_added_next(t, set, k->flags & LT_NO_ADDED, (struct lt_str){ v.p, v.n }, at, &f)) {
+    while (rc == 0 && next_added(k, set, &v, at, &f)) {
         if (f.begin > at)
             rc = next(k, part(&v, at, f.begin));
         if (rc == 0 && !k->fn)
@@ -385,6 +410,12 @@ static int whole_text(struct sink *k, struct lt_str text)
         at += v.n;
     }
     return 0;
+}
+
+void lt_encoder_plain(struct lt_encoder *e, const size_t *at, size_t count)
+{
+    e->plain = at;
+    e->plain_count = count;
 }
 
 int lt_encoder_encode(struct lt_encoder *e, struct lt_str text, unsigned flags, struct lt_rng *rng,

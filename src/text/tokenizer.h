@@ -87,6 +87,9 @@ void lt_encoder_free(struct lt_encoder *e);
 /* As lt_tokenizer_encode, with the caller's scratch; rng != NULL switches BPE dropout on (and the cache off). */
 int lt_encoder_encode(struct lt_encoder *e, struct lt_str text, unsigned flags, struct lt_rng *rng,
                       struct lt_token **out, size_t *n, size_t *cap);
+/* Added tokens that touch one of these bytes of the texts to come are read as plain text.  at: ascending, borrowed
+ * until the next call; count 0: none, as at first. */
+void lt_encoder_plain(struct lt_encoder *e, const size_t *at, size_t count);
 
 /* ---- decoding ---- */
 /* What a token adds to the text, when that does not depend on its neighbours: raw bytes, maybe part of a
