@@ -31,8 +31,8 @@ FUZZ_LIMIT ?= 60s
 
 .DEFAULT_GOAL = all
 .SECONDARY:
-.PHONY: all test golden clients fire fire-asan fire-tsan asan ubsan tsan sanitized sanitized-test fuzz fuzzers bench bench-build lab docs tidy
-.PHONY: install uninstall clean help
+.PHONY: all test golden clients fire fire-asan fire-tsan asan ubsan tsan sanitized sanitized-test fuzz fuzzers
+.PHONY: bench bench-build lab docs tidy install uninstall clean help
 
 all: $(BUILD)/lathe  ## build the program and the library
 
