@@ -27,8 +27,8 @@ static inline struct lt_tokenizer *pieces_tokenizer(const char *const *piece, in
 }
 
 /* A model of which a control sees nothing but its tokenizer. */
-static const struct lt_tokenizer *byte_tokenizer_of(void *self) { return self; }
-static const struct lt_lm_type byte_tokenizer_lm = { .tokenizer = byte_tokenizer_of };
+static const struct lt_tokenizer *pieces_tokenizer_of(void *self) { return self; }
+static const struct lt_lm_type pieces_tokenizer_lm = { .tokenizer = pieces_tokenizer_of };
 
 /* One control with one option, in a chain; the options must be freed after the chain. */
 static inline int one_control(const char *name, const char *key, const char *value,

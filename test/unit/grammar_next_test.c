@@ -203,7 +203,7 @@ static void test_grammar_next__what_is_refused(void **state)
         { "{'json_schema':[]}", "json_schema", "an object or a text" },
         { "{'regex':'a','text':1}", "text", "expected a text" },
         { "{'regex':'a','n':1001}", "n", "from 0 to 1000" },
-        { "{'regex':'a','n':'1'}", "n", "from 0 to 1000" },
+        { "{'regex':'a','n':'1'}", "n", "expected a whole number" },
         { "{'regex':'a','check':1}", "check", "expected a list" },
         { "{'regex':'a','check':[null]}", "check", "expected token numbers or texts" },
         { "{'regex':'a','model':1}", "model", "expected a text" },
