@@ -272,6 +272,13 @@ static void completed(void *self, struct MHD_Connection *c, void **kept, enum MH
     s->open--;
 }
 
+/* Of an address.  A text cannot hold %00, which would end it early: it stays as it is, and is found nowhere. */
+static size_t unescape(void *self, struct MHD_Connection *c, char *text)
+{
+    (void)self, (void)c;
+    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
 /* ---- life ---- */
 
 static bool is_loopback(const struct sockaddr *a)
@@ -294,6 +301,7 @@ int lt_visits_open(struct lt_server *s)
     s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, s, MHD_OPTION_SOCK_ADDR, at->ai_addr,
                                  MHD_OPTION_NOTIFY_COMPLETED, completed, s,
                                  MHD_OPTION_NOTIFY_CONNECTION, come_or_leave, s,
+                                 MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->o->connections,
                                  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->o->timeout, MHD_OPTION_END);
     bool alone = is_loopback(at->ai_addr);
