@@ -6,7 +6,8 @@
 
 enum {
     BATCH = 8,                      /* replies at once by default */
-    PART = 128,                     /* tokens of a prompt read in one pass, so that running replies go on */
+    PASS = 256,                     /* tokens fed at once: prompts are read in parts, so that running replies go on */
+    LEAST = 32,                     /* of which prompts have these at least, however many replies run */
     WORTH = 16,                     /* common tokens that are worth a fork, or waiting for another prompt */
 };
 struct reply {                      /* one that was asked for */
@@ -210,29 +211,54 @@ static int join(struct lt_batcher *b, struct seat *s)
 
 struct work { struct seat *seat; struct lt_feed feed; int32_t *token; int guesses; };
 
-/* What a seat is fed in this pass; n 0: nothing. */
-static void plan(const struct seat *s, struct work *w)
+/* Tokens that are not fed yet. */
+static int left(const struct seat *s) { return s->r->w.count - s->held; }
+
+/* Each seat's tokens of this pass: one for a reply that runs; prompts share the others, the oldest first, so that its
+ * first token need not wait for those of the younger.  Seats that get none drop out; how many are left. */
+static int share(struct seat **s, int *part, int n)
+{
+    int room = PASS, some = 0;
+    for (int i = 1; i < n; i++)
+        for (int k = i; k && s[k]->r->number < s[k - 1]->r->number; k--) {
+            struct seat *swap = s[k];
+            s[k] = s[k - 1];
+            s[k - 1] = swap;
+        }
+    for (int i = 0; i < n; i++) room -= left(s[i]) == 1;
+    room = LT_MAX(room, LEAST);
+    for (int i = 0; i < n; i++) {
+        int want = left(s[i]), got = want == 1 ? 1 : LT_MIN(want, room);
+        room -= want == 1 ? 0 : got;
+        if (!got) continue;
+        s[some] = s[i];
+        part[some++] = got;
+    }
+    return some;
+}
+
+/* What a seat is fed in this pass: its next n tokens, and guesses behind the last. */
+static void plan(const struct seat *s, int n, struct work *w)
 {
     const struct lt_writing *t = &s->r->w;
-    int left = t->count - s->held, n = LT_MIN(left, PART);
     *w = (struct work){ .seat = (struct seat *)s };
-    w->guesses = n == left ? s->draft.count : 0;
+    w->guesses = n == left(s) ? s->draft.count : 0;
     w->token = lt_alloc((size_t)(n + w->guesses) * sizeof *w->token);
     memcpy(w->token, t->token + s->held, (size_t)n * sizeof *w->token);
     if (w->guesses) memcpy(w->token + n, s->draft.token, (size_t)w->guesses * sizeof *w->token);
     w->feed = (struct lt_feed){ .s = s->s.self, .token = w->token, .n = n + w->guesses, .row = s->row,
-                                .rows = n == left ? 1 + w->guesses : 0 };
+                                .rows = n == left(s) ? 1 + w->guesses : 0 };
 }
 
 /* Guesses for every place but the first: also where a reply that was set back goes on. */
-static int guess(struct lt_batcher *b, struct seat **s, int n)
+static int guess(struct lt_batcher *b, struct seat **s, const int *part, int n)
 {
     if (!drafts(b)) return 0;
     struct lt_drafted *all = lt_alloc((size_t)n * sizeof *all);
     int count = 0;
     for (int i = 0; i < n; i++) {
         s[i]->draft.count = 0;
-        if (s[i]->r->w.reply.count && s[i]->r->w.count - s[i]->held <= PART)
+        if (s[i]->r->w.reply.count && part[i] == left(s[i]))
             all[count++] = (struct lt_drafted){ &s[i]->draft, &s[i]->r->w };
     }
     int rc = count ? lt_draft_guess(&b->how.draft, all, count) : 0;
@@ -347,18 +373,20 @@ int lt_batcher_step(struct lt_batcher *b)
     if (enter(b)) return -1;
     struct seat **s = lt_alloc((size_t)b->how.batch * sizeof(struct seat *));
     struct work *w = lt_calloc((size_t)b->how.batch, sizeof *w);
-    int n = 0, rc = 0, active = 0;
+    int *part = lt_alloc((size_t)b->how.batch * sizeof *part), n = 0, rc = 0, active = 0;
     for (int i = 0; i < b->how.batch && !rc; i++) {
         if (!b->seat[i].r) continue;
         active++;
-        int waits = b->seat[i].r->w.count - b->seat[i].held > 1 ? join(b, &b->seat[i]) : 0;
+        int waits = left(&b->seat[i]) > 1 ? join(b, &b->seat[i]) : 0;
         if (waits < 0) rc = -1;
         else if (!waits) s[n++] = &b->seat[i];
     }
-    if (!rc && n) rc = guess(b, s, n);
-    for (int i = 0; i < n && !rc; i++) plan(s[i], &w[i]);
+    if (!rc) n = share(s, part, n);
+    if (!rc && n) rc = guess(b, s, part, n);
+    for (int i = 0; i < n && !rc; i++) plan(s[i], part[i], &w[i]);
     if (!rc && n) rc = pass(b, w, n);
     for (int i = 0; i < n; i++) free(w[i].token);
+    free(part);
     free(w);
     free(s);
     return rc ? -1 : active > 0;
