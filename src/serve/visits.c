@@ -177,6 +177,7 @@ static enum MHD_Result send_answer(struct visit *v)
     if (c.vanished || rc) lt_buf_free(&c.out);
     if (c.vanished) {
         lt_fault_release(&f);
+        v->s->answered[lt_status_place(LT_CLIENT_GONE)]++;
         v->log.status = LT_CLIENT_GONE;
         return MHD_NO;
     }

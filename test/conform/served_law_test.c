@@ -198,6 +198,45 @@ static void assert_written(int port, struct lt_model *m, enum lt_compute compute
     lt_buf_free(&body);
 }
 
+/* Two models at once, over one pool of threads. */
+static void assert_two(const char *model, const char *dtype, const struct text *t)
+{
+    struct lt_buf body[2] = { { 0 } };
+    char item[2][210];
+    struct serving s;
+    for (int k = 0; k < 2; k++) {
+        snprintf(item[k], sizeof item[k], "%c=%s", 'a' + k, model);
+        lt_buf_fmt(&body[k], "{\"model\":\"%c\",\"echo\":true,\"logprobs\":0,\"max_tokens\":%d,\"prompt\":[", 'a' + k,
+                   k * WRITTEN);
+        for (int i = 0; i < TEXTS; i++) {
+            if (i) lt_buf_char(&body[k], ',');
+            put_ids(&body[k], &t[i]);
+        }
+        lt_buf_str(&body[k], "]}");
+    }
+    assert_ok(serving_open(&s, 2, SERVING(item[0], item[1], "--dtype", dtype)));
+    int fd[4];
+    for (int k = 0; k < 4; k++) {
+        fd[k] = http_dial(s.port);
+        http_send_request(fd[k], "POST", "/v1/completions", NULL, body[k % 2].p);
+    }
+    for (int k = 0; k < 4; k++) {
+        struct http_reply r = http_hear(fd[k]);
+        json_t *reply = json_loadb(r.body.p, r.body.n, JSON_ALLOW_NUL, NULL);
+        assert_int_equal(r.status, 200);
+        for (int i = 0; i < TEXTS; i++) {
+            json_t *choice = json_array_get(json_object_get(reply, "choices"), (size_t)i);
+            json_t *value = json_object_get(json_object_get(choice, "logprobs"), "token_logprobs");
+            for (int j = 1; j < t[i].n; j++)
+                same_bits((float)json_number_value(json_array_get(value, (size_t)j)), t[i].logp[j], "two models", i, j);
+        }
+        json_decref(reply);
+        http_release(&r);
+    }
+    for (int k = 0; k < 2; k++) lt_buf_free(&body[k]);
+    serving_close(&s);
+}
+
 static void check(const char *dtype, enum lt_compute compute)
 {
     static struct text t[TEXTS];
@@ -217,6 +256,7 @@ static void check(const char *dtype, enum lt_compute compute)
         if (i % 3 == 1) assert_written(s.port, m, compute, t);      /* over what the memory holds of the prompts */
         serving_close(&s);
     }
+    assert_two(model, dtype, t);
     lt_model_free(m);
     lt_test_temp_end(folder);
 }
