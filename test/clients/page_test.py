@@ -77,7 +77,9 @@ class PageTest(unittest.TestCase):
         plain = serving.model().with_name("plain")
         shutil.copytree(serving.model(), plain, dirs_exist_ok=True)
         (plain / "chat_template.jinja").unlink()
-        cls.server = serving.Server(serving.model(), plain, "fake:vocab=9")
+        words = plain.with_name("words.arpa")
+        serving.lathe("ngram-build", serving.model().parent / "text" / "README.txt", "--order", 3, "--output", words)
+        cls.server = serving.Server(serving.model(), plain, words, "fake:vocab=9")
         cls.addClassCleanup(cls.server.stop)
         playwright = sync_playwright().start()
         cls.addClassCleanup(playwright.stop)
@@ -286,6 +288,22 @@ class PageTest(unittest.TestCase):
         expect(self.page.locator("#chat-form")).to_be_hidden()
         self.page.click("#chat-none a")
         expect(self.page.locator("#completion-text")).to_be_visible()
+
+    def test_an_ngram_model_writes_words(self):
+        self.refusals_expected = True                           # no chat
+        self.open_page("completion")
+        self.page.select_option("#models", "words.arpa")
+        self.settings(max_tokens=12, seed=3)
+        self.page.fill("#completion-text", "The model")
+        self.page.click("#completion-write")
+        expect(self.page.locator("#completion-keep")).to_be_enabled()
+        self.page.locator("#completion-view .token").nth(1).click()
+        self.page.locator("#popup li:not(.taken) button").first.click()
+        expect(self.page.locator("#completion-keep")).to_be_enabled()
+        self.page.click("#completion-keep")
+        self.assertRegex(self.page.input_value("#completion-text"), r"^The model \S+ \S+")
+        self.page.click('nav a[href="#chat"]')
+        expect(self.page.locator("#chat-none")).to_contain_text("There is no chat with this model")
 
     def test_what_the_server_refuses_is_said_as_it_says_it(self):
         self.open_page()
