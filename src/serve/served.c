@@ -1,5 +1,5 @@
 #include "serve/served.h"
-#include "base/io.h"
+#include "base/gguf.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +41,8 @@ static int split_item(struct lt_served *m, const char *item, const char **path)
 
 static int open_chat(struct lt_served *m, const char *path, const char *from)
 {
-    if (!from && !lt_path_exists(path)) {
+    bool may = lt_path_is_dir(path) || lt_gguf_is_file(path);     /* any other file would be taken for a template */
+    if (!from && !may) {
         m->no_chat = lt_strdup("the model has no chat template; start the server with --chat_template");
         return 0;
     }

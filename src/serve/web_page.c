@@ -1,5 +1,6 @@
 /* The page at / and the endpoints it asks (doc/formats/http-page.md). */
 #include "serve/call.h"
+#include "serve/field.h"
 #include "serve/grammar_next.h"
 #include "serve/model_card.h"
 #include "serve/spelling.h"
@@ -44,16 +45,13 @@ static int answer_page(struct lt_call *c, struct lt_fault *f)
 
 static int answer_controls(struct lt_call *c, struct lt_fault *f)
 {
-    const struct lt_kind *k = lt_kinds();
-    int count = 0;
+    const struct lt_method *m;
     (void)f;
-    while (strcmp(k->name, "control")) k++;
     lt_buf_str(&c->out, "{\"object\":\"list\",\"data\":[");
-    for (const struct lt_method *const *m = k->member; *m; m++) {
-        const struct lt_opt *first = (*m)->opts;        /* the one a request sets by the name of the control */
-        if (!first || (first->type != LT_INT && first->type != LT_REAL)) continue;
-        lt_buf_fmt(&c->out, "%s{\"name\":\"%s\",\"brief\":", count++ ? "," : "", (*m)->name);
-        lt_json_put_text(&c->out, lt_str((*m)->brief));
+    for (int i = 0; (m = lt_number_control(i)); i++) {
+        const struct lt_opt *first = m->opts;           /* the one a request sets by the name of the control */
+        lt_buf_fmt(&c->out, "%s{\"name\":\"%s\",\"brief\":", i ? "," : "", m->name);
+        lt_json_put_text(&c->out, lt_str(m->brief));
         lt_buf_str(&c->out, ",\"help\":");
         lt_json_put_text(&c->out, lt_str(first->help));
         lt_buf_fmt(&c->out, ",\"type\":\"%s\",\"default\":", first->type == LT_INT ? "integer" : "number");

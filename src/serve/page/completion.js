@@ -2,7 +2,9 @@
 "use strict";
 
 const Completion = (() => {
-    let result = null;      /* what stands in the view: { before, after, head, tokens, text, scored } */
+    /* What stands in the view: { before, after, head, tokens, text, scored }; before and after: of the text area; head:
+     * a text without its tokens; scored: it is the text of the area and not written by the model. */
+    let result = null;
     let vocabulary = null, own = false;         /* own: the reply being written is ours */
 
     const area = () => Dom.at("completion-text");
@@ -52,8 +54,13 @@ const Completion = (() => {
         }
         own = false;
         busy();
-        if (!tokens.length) result.head += result.text;
-        show("Written by the model", goOn).finish(result.head + result.text);
+        if (!tokens.length && !result.text) {               /* nothing came: the fault says why */
+            Dom.at("completion-result").hidden = true;
+            return;
+        }
+        if (!tokens.length) result.head = result.text;
+        else if (result.before && Tokens.lead(tokens, result.text, vocabulary)) result.text = ` ${result.text}`;
+        show("Written by the model", goOn).finish(result.text);
         Dom.say(finish === "stopped" ? "Stopped." : `Written: ${result.text}`);
     }
 
@@ -80,7 +87,7 @@ const Completion = (() => {
         const old = result, { scored } = old, kept = old.tokens.slice(0, index);
         const tokens = [...kept, { ...token, tops: old.tokens[index].tops }];
         const ids = tokens.map((t) => Tokens.idOf(t, vocabulary)), { text } = Tokens.join(tokens, vocabulary);
-        const lead = Tokens.lead(old.tokens, scored ? old.text : old.head + old.text, vocabulary);
+        const lead = Tokens.lead(old.tokens, old.text, vocabulary);
         const begun = text.slice(lead), sure = !ids.includes(undefined);
         const prompt = scored ? [] : await Writer.ids(old.before, true);
         const next = sure ? ids : await Writer.ids(begun, scored);

@@ -98,6 +98,7 @@ const Grammar = (() => {
             showLikely(tops, may);
             if (!tops.length) Dom.at("likely-none").textContent = "The model tells nothing here.";
         } catch (e) {
+            if (e.name !== "AbortError") clear();
             Dom.complain(e);
         }
     }

@@ -46,7 +46,7 @@ const Load = (() => {
         return e;
     }
 
-    const short = (n) => n === null ? "\u2013" : Dom.grouped(n >= 100 ? Math.round(n) : Number(n.toPrecision(3)));
+    const short = (n) => n >= 100 ? Dom.grouped(Math.round(n)) : String(Number(n.toPrecision(3)));
 
     /* The least of 1, 2, 5 times a power of ten that is not below. */
     function ceiling(n) {
@@ -58,14 +58,15 @@ const Load = (() => {
     function outline(values, top) {
         const x = (i) => LEFT + (WIDTH - LEFT - 4) * (KEPT - values.length + i) / (KEPT - 1);
         const y = (v) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - v / top);
-        return values.map((v, i) => v === null ? "" : `${i && values[i - 1] !== null ? "L" : "M"}${x(i).toFixed(1)} ` +
-                                                       y(v).toFixed(1)).join("");
+        const at = (v, i) => `${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
+        const step = (v, i) => i && values[i - 1] !== null ? `L${at(v, i)}` : `M${at(v, i)}h0`;     /* h0: a dot */
+        return values.map((v, i) => v === null ? "" : step(v, i)).join("");
     }
 
     function figure(chart) {
         const series = chart.curves.map((c) => points.map((p) => p[`${chart.title}/${c.name}`]));
         const top = ceiling(Math.max(...series.flat().filter((v) => v !== null), chart.unit ? 0.001 : 1));
-        const last = series.map((s) => `${short(s[s.length - 1] ?? null)}${chart.unit}`);
+        const last = series.map((s) => s.at(-1) === null ? "\u2013" : short(s.at(-1)) + chart.unit);
         const svg = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label":
             `${chart.title}, now ${chart.curves.map((c, i) => `${c.name} ${last[i]}`).join(", ")}` });
         for (const part of [0, 0.5, 1]) {

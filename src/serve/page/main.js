@@ -101,8 +101,8 @@ const Key = (() => {
         Dom.at("key-open").hidden = !Api.key();
         Dom.at("key-open").addEventListener("click", ask);
         document.addEventListener("lathe-key", ask);
-        Dom.at("key-form").addEventListener("submit", (e) => {
-            if (e.submitter?.value === "cancel") return;
+        Dom.at("key-cancel").addEventListener("click", () => Dom.at("key-dialog").close());
+        Dom.at("key-form").addEventListener("submit", () => {
             Api.setKey(Dom.at("key").value);
             Dom.clearFault();
             Models.load().catch(Dom.complain);

@@ -4,6 +4,7 @@
 const Popup = (() => {
     const GRACE_MS = 250;           /* to get from the token to the popup with the mouse */
     let open = null, timer = 0;     /* open: what was shown, see show() */
+    let putAway = null;             /* the token that gets the focus back and is not to be shown again for that */
 
     const box = () => Dom.at("popup");
 
@@ -50,6 +51,7 @@ const Popup = (() => {
 
     /* { span, token, model, pinned, choose(token) or null }; pinned: it stays when the mouse goes. */
     function show(what) {
+        if (what.span === putAway) return;
         clearTimeout(timer);
         if (open?.span === what.span) {
             open.pinned ||= what.pinned;
@@ -71,7 +73,10 @@ const Popup = (() => {
         span.classList.remove("open");
         open = null;
         box().hidden = true;
-        if (refocus) span.focus();
+        if (!refocus) return;
+        putAway = span;
+        span.focus();
+        putAway = null;
     }
 
     function leave() {

@@ -5,6 +5,8 @@
 "use strict";
 
 const Tokens = (() => {
+    const SHADED = 0.001;           /* from this probability down the shade is full */
+
     const real = (x) => typeof x === "number" ? x : -Infinity;
     const plain = (t) => ({ text: t.token, bytes: t.bytes ?? undefined, id: t.id, logp: real(t.logprob) });
 
@@ -89,7 +91,7 @@ const Tokens = (() => {
                                          "aria-selected": "false", "aria-label": label(token) }, shown);
             e.classList.toggle("begun", p === null);
             e.classList.toggle("special", special);
-            e.style.setProperty("--doubt", p === null ? 0 : (1 - p).toFixed(3));
+            e.style.setProperty("--doubt", p === null ? 0 : Math.min(1, Math.log(p) / Math.log(SHADED)).toFixed(3));
             return e;
         }
 
