@@ -31,8 +31,8 @@ FUZZ_LIMIT ?= 60s
 
 .DEFAULT_GOAL = all
 .SECONDARY:
-.PHONY: all test golden clients fire fire-asan fire-tsan asan ubsan tsan sanitized sanitized-test fuzz fuzzers
-.PHONY: bench bench-build lab docs tidy install uninstall clean help
+.PHONY: all test golden clients clients-lm-eval fire fire-asan fire-tsan asan ubsan tsan sanitized sanitized-test
+.PHONY: fuzz fuzzers bench bench-build lab docs tidy install uninstall clean help
 
 all: $(BUILD)/lathe  ## build the program and the library
 
@@ -104,6 +104,11 @@ clients: $(BUILD)/lathe  ## talk to the server with real clients (test/clients)
 
 fire: $(BUILD)/lathe  ## set clients that are none upon the server (test/clients/fire_test.py)
 	FIRE=1 BUILD=$(BUILD) python3 test/clients/run.py fire_test.py
+
+# The harness takes a minute to install; once it is there, `make clients` runs its test too.
+clients-lm-eval: $(BUILD)/lathe  ## score ARC, HellaSwag and LAMBADA over HTTP with the LM evaluation harness
+	BUILD=$(BUILD) VENV=$(BUILD)/clients-lm-eval REQUIREMENTS=test/clients/lm-eval-requirements.txt \
+	    tools/client-tests test/clients/lm_eval_test.py
 
 # ---- sanitizers: each in a build folder of its own ----
 # Files of one instruction set stay plain and -O2 (clang 14 takes minutes over their loops at -O1 or instrumented); the

@@ -33,6 +33,7 @@
     X(quantize) \
     X(reproduce) \
     X(run) \
+    X(score) \
     X(sentences) \
     X(serve) \
     X(show_mask) \

@@ -40,6 +40,14 @@ int lt_ppl_text(struct lt_lm *lm, struct lt_str text, struct lt_ppl_total *total
  * off. */
 int lt_score(struct lt_lm *lm, struct lt_ctx *c, struct lt_score *q, int n);
 
+/* `lathe score`: pairs from JSON lines. */
+struct lt_score_options {
+    const char *model, *context_field, *field, *format, *output;
+    struct lt_list input;
+    struct lt_how how;
+};
+int lt_score_run(const struct lt_score_options *o, struct lt_ctx *c);
+
 struct lt_perplexity_options {
     const char *model, *field, *format, *start, *tokens, *baseline, *output;
     struct lt_list input;

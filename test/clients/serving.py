@@ -24,23 +24,28 @@ def lathe(*words):
     return done.stdout
 
 
-def model():
-    """The folder of a model trained for a moment on this project's pages, with a chat template; made once."""
-    global _model
-    if _model:
-        return _model
-    at = pathlib.Path(_scratch.name)
+def trained(at, vocabulary=512, context=256):
+    """The folder, in `at`, of a model trained for a moment on this project's pages, with a chat template."""
     (at / "text").mkdir()
     for page in [TOP / "README.md", *sorted((TOP / "doc").rglob("*.md"))]:
         shutil.copy(page, at / "text" / f"{page.stem}.txt")
     lathe("tokenizer", "train", at / "text", "--output", at / "tokenizer",
-          "--method", "bpe", "--method.vocab_size", 512, "--special_tokens", "<|endoftext|>,<|im_start|>,<|im_end|>")
+          "--method", "bpe", "--method.vocab_size", vocabulary,
+          "--special_tokens", "<|endoftext|>,<|im_start|>,<|im_end|>")
     lathe("pack", at / "text", "--tokenizer", at / "tokenizer", "--output", at / "shards")
     lathe("train", at / "shards", "--output", at / "small", "--arch", "llama", "--arch.hidden_size", 64,
           "--arch.intermediate_size", 128, "--arch.num_hidden_layers", 2, "--arch.num_attention_heads", 4,
-          "--max_length", 256, "--batch_size", 4, "--max_steps", 40, "--learning_rate", 3e-3)
+          "--arch.max_position_embeddings", context, "--max_length", 256, "--batch_size", 4, "--max_steps", 40,
+          "--learning_rate", 3e-3)
     (at / "small" / "chat_template.jinja").write_text(TEMPLATE)
-    _model = at / "small"
+    return at / "small"
+
+
+def model():
+    """Such a model, made once."""
+    global _model
+    if not _model:
+        _model = trained(pathlib.Path(_scratch.name))
     return _model
 
 

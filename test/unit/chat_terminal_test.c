@@ -25,8 +25,8 @@ static void read_more(struct seat *s, int wait)
 static void expect(struct seat *s, const char *text)
 {
     for (int waited = 0; waited < PATIENCE; waited += 20) {
-        const char *from = s->seen.p + s->looked, *at = NULL;
-        if (s->seen.n > s->looked) at = memmem(from, s->seen.n - s->looked, text, strlen(text));
+        size_t left = s->seen.n - s->looked;
+        const char *at = left ? memmem(s->seen.p + s->looked, left, text, strlen(text)) : NULL;
         if (at) {
             s->looked = (size_t)(at - s->seen.p) + strlen(text);
             return;
