@@ -68,6 +68,8 @@
     X(linear) \
     X(warmup_stable_decay)
 #define CONTROLS(X) \
+    X(banned_strings) \
+    X(filter) \
     X(frequency_penalty) \
     X(grammar) \
     X(json_schema) \
