@@ -46,6 +46,12 @@ static inline int32_t *lt_number_map_at(struct lt_number_map *t, uint64_t key)
     return &t->value[at];
 }
 
+static inline void lt_number_map_clear(struct lt_number_map *t)
+{
+    if (t->used) memset(t->key, 0, t->size * sizeof *t->key);
+    t->used = 0;
+}
+
 static inline void lt_number_map_free(struct lt_number_map *t)
 {
     free(t->key);

@@ -155,6 +155,98 @@ static void test_control_texts__banned_strings_options(void **state)
     lt_tokenizer_free(mixed);
 }
 
+/* ---- length ---- */
+static const char *const said[] = { "</s>", "a", "b ", " c", ".", "! ", " a b", "\"", "d.e", "'", "\n", "\xC3",
+                                    "\xA9" };
+enum { SAID = LT_COUNT(said) };
+
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (uint8_t)c == 0xC3; }
+static bool is_space(char c) { return c == ' ' || c == '\n'; }
+
+/* By other means than src/text/meter.c: over the whole text. */
+static int64_t count(const char *unit, const char *text)
+{
+    int64_t n = 0;
+    for (const char *c = text; *c; c++) {
+        bool inside = c > text && (is_letter(c[-1]) || (uint8_t)c[-1] == 0xA9 || (c[-1] == '\'' && c > text + 1
+                                   && (is_letter(c[-2]) || (uint8_t)c[-2] == 0xA9)));
+        if (!strcmp(unit, "words")) n += is_letter(*c) && !inside;
+        else if (!strcmp(unit, "characters")) n += (*c & 0xC0) != 0x80;
+        else if (*c == '.' || *c == '!') {
+            size_t closing = strspn(c, ".!\"'");
+            n += !c[closing] || is_space(c[closing]);
+            c += closing - 1;
+        }
+    }
+    return n;
+}
+
+static void write_length(const char *unit, const char *value, int want, uint64_t seed)
+{
+    struct lt_tokenizer *t = byte_tokenizer(said, SAID);
+    struct lt_lm lm = { &byte_tokenizer_lm, t };
+    const struct lt_method *m = lt_method_find("control", "length");
+    struct lt_options *o = lt_options_new(m);
+    assert_ok(lt_options_set(o, "value", value));
+    assert_ok(lt_options_set(o, "unit", unit));
+    struct lt_choice choice = { m, (void *)lt_options_done(o) };
+    struct lt_choices controls = { &choice, 1, true };
+    struct lt_chain *chain, *fork;
+    struct lt_rng r = lt_rng_make(seed, "logits");
+    struct lt_buf text = { 0 };
+    int n = 0;
+    assert_ok(lt_chain_open(&controls, &lm, &chain));
+    lt_buf_str(&text, "");
+    for (; n < 200; n++) {
+        float x[SAID + 1], y[SAID + 1];
+        for (int i = 0; i <= SAID; i++) x[i] = y[i] = (float)lt_rng_normal(&r) + (i ? 0 : 1);
+        x[11] = y[11] = x[12] = y[12] = -INFINITY;
+        assert_ok(lt_chain_apply(chain, (struct lt_seq){ 0 }, x, SAID + 1));
+        assert_ok(lt_chain_fork(chain, &fork));
+        lt_chain_accept(fork, 3);
+        lt_chain_free(fork);
+        lt_chain_accept(chain, 6);
+        lt_chain_rewind(chain, 1);
+        assert_ok(lt_chain_apply(chain, (struct lt_seq){ 0 }, y, SAID + 1));
+        assert_memory_equal(x, y, sizeof x);
+        int best = 0;
+        for (int i = 1; i <= SAID; i++) best = x[i] > x[best] ? i : best;
+        if (!best) break;
+        lt_chain_accept(chain, best);
+        lt_buf_str(&text, said[best]);
+    }
+    int64_t found = !strcmp(unit, "tokens") ? n : count(unit, text.p);
+    if (n == 200 || found != want) fail_msg("%s %s: found %lld in \"%s\"", unit, value, (long long)found, text.p);
+    lt_buf_free(&text);
+    lt_chain_free(chain);
+    lt_options_free(o);
+    lt_tokenizer_free(t);
+}
+
+static void test_control_texts__length_is_exact(void **state)
+{
+    (void)state;
+    static const char *const units[] = { "words", "tokens", "sentences", "characters" };
+    for (int i = 0; i < LT_COUNT(units); i++)
+        for (uint64_t seed = 0; seed < 60; seed++) {
+            write_length(units[i], "1", 1, seed);
+            write_length(units[i], "7", 7, seed);
+        }
+}
+
+static void test_control_texts__length_refused(void **state)
+{
+    (void)state;
+    float x[VOCAB];
+    assert_int_equal(shape("length", "value", "0", x), -1);
+    assert_non_null(strstr(lt_error(), "expected a length"));
+    assert_int_equal(shape("length", "value", "-1", x), -1);
+    assert_ok(shape("length", "min", "2", x));
+    assert_true(x[0] == -INFINITY && x[1] == 0);
+    assert_ok(shape("length", "max", "1", x));
+    assert_true(x[0] == 0 && x[1] == 0 && x[8] == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +254,8 @@ int main(void)
         cmocka_unit_test(test_control_texts__logit_bias_refused),
         cmocka_unit_test(test_control_texts__banned_strings_twin),
         cmocka_unit_test(test_control_texts__banned_strings_options),
+        cmocka_unit_test(test_control_texts__length_is_exact),
+        cmocka_unit_test(test_control_texts__length_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,20 +13,40 @@ struct options { const char *value, *scope, *diacritics, *dictionary; };
 
 /* What forks of a chain share; they belong to one thread. */
 struct shared { struct lt_filter *filter; const struct lt_tokenizer *t; uint64_t *tokens; int holders; };
-struct state { struct shared *shared; int *place; int count, cap; };    /* places so far, the last is now */
+/* Places so far, the last is now, and the tokens that led to them; token[0] is none. */
+struct step { int place; int32_t token; };
+struct state { struct shared *shared; struct step *step; int count, cap; uint32_t age; };
 
-static void push(struct state *s, int place)
+static void push(struct state *s, int place, int32_t token)
 {
     if (s->count == s->cap) {
         s->cap = s->cap ? 2 * s->cap : 64;
-        s->place = lt_realloc(s->place, (size_t)s->cap * sizeof *s->place);
+        s->step = lt_realloc(s->step, (size_t)s->cap * sizeof *s->step);
     }
-    s->place[s->count++] = place;
+    s->step[s->count++] = (struct step){ place, token };
 }
 
 static bool bytes_of(const struct lt_tokenizer *t, int32_t id, struct lt_str *out)
 {
     return !lt_tokenizer_special(t, id) && lt_tokenizer_bytes(t, id, out) && out->n;
+}
+
+static int after(const struct shared *h, int place, int32_t token)
+{
+    struct lt_str bytes;
+    return bytes_of(h->t, token, &bytes) ? lt_filter_steps(h->filter, place, bytes) : place;
+}
+
+/* The place now, found again where the machine has begun anew. */
+static int place_now(struct state *s)
+{
+    uint32_t age = lt_filter_age(s->shared->filter);
+    if (age != s->age) {
+        s->step[0].place = lt_filter_start(s->shared->filter);
+        for (int i = 1; i < s->count; i++) s->step[i].place = after(s->shared, s->step[i - 1].place, s->step[i].token);
+    }
+    s->age = age;
+    return s->step[s->count - 1].place;
 }
 
 /* Scope token: every token is a text of its own. */
@@ -62,7 +82,8 @@ static int filter_open(const void *v, void *st, struct lt_lm *lm)
     if (tokens) h.tokens = alone(&h);
     s->shared = lt_alloc(sizeof h);
     *s->shared = h;
-    push(s, lt_filter_start(h.filter));
+    push(s, lt_filter_start(h.filter), -1);
+    s->age = lt_filter_age(h.filter);
     return 0;
 }
 
@@ -70,7 +91,7 @@ static void filter_apply(const void *v, void *st, struct lt_seq seq, float *logi
 {
     struct state *s = st;
     const struct shared *h = s->shared;
-    int place = s->place[s->count - 1], known = LT_MIN(vocab, lt_tokenizer_vocab(h->t));
+    int place = place_now(s), known = LT_MIN(vocab, lt_tokenizer_vocab(h->t));
     bool ends = h->tokens || lt_filter_ends(h->filter, place);
     const uint64_t *mask = h->tokens ? h->tokens : place < 0 ? NULL : lt_filter_mask(h->filter, place);
     (void)v, (void)seq;
@@ -87,12 +108,9 @@ static void filter_apply(const void *v, void *st, struct lt_seq seq, float *logi
 static void filter_accept(const void *v, void *st, int32_t token)
 {
     struct state *s = st;
-    struct lt_str bytes;
-    int place = s->place[s->count - 1];
+    int place = place_now(s);
     (void)v;
-    if (!s->shared->tokens && bytes_of(s->shared->t, token, &bytes))
-        place = lt_filter_steps(s->shared->filter, place, bytes);
-    push(s, place);
+    push(s, s->shared->tokens ? place : after(s->shared, place, token), token);
 }
 
 static void filter_rewind(const void *v, void *st, int n)
@@ -107,8 +125,8 @@ static int filter_fork(void *dst, const void *src)
     struct state *to = dst;
     const struct state *from = src;
     *to = *from;
-    to->place = lt_alloc((size_t)from->cap * sizeof *to->place);
-    memcpy(to->place, from->place, (size_t)from->count * sizeof *to->place);
+    to->step = lt_alloc((size_t)from->cap * sizeof *to->step);
+    memcpy(to->step, from->step, (size_t)from->count * sizeof *to->step);
     to->shared->holders++;
     return 0;
 }
@@ -116,7 +134,7 @@ static int filter_fork(void *dst, const void *src)
 static void filter_close(void *st)
 {
     struct state *s = st;
-    free(s->place);
+    free(s->step);
     if (!s->shared || --s->shared->holders) return;
     lt_filter_close(s->shared->filter);
     free(s->shared->tokens);

@@ -12,7 +12,7 @@
 #include <assert.h>
 
 #define CMU_DEBIAN "/usr/share/festival/dicts/cmu/cmudict-0.4.out"
-enum { MASKS = 64 };
+enum { MASKS = 64, KNOWN_MAX = 1 << 20 };
 
 struct place {                                  /* compared as bytes: no holes */
     int32_t context, word;                      /* word -1: outside of words */
@@ -32,6 +32,7 @@ struct lt_filter {
     struct lt_number_map context_of, place_of, step_of;
     uint64_t *mask[MASKS]; int32_t mask_of[MASKS];
     int32_t *walk;                              /* [depth]: places of a walk */
+    uint32_t age;
 };
 
 /* ---- opening ---- */
@@ -155,6 +156,7 @@ int lt_filter_open(struct lt_str text, const struct lt_filter_how *how, struct l
         return -1;
     }
     f->whole = f->lines || f->rule.alliteration;
+    lt_filter_start(f);
     *out = f;
     return 0;
 }
@@ -179,7 +181,7 @@ void lt_filter_close(struct lt_filter *f)
 bool lt_filter_has_lines(const struct lt_filter *f) { return f->whole; }
 
 /* ---- places ---- */
-/* The number of a record among those kept, or the next one; *fresh: it is new. */
+/* The number of a record among those kept, or `count` where it is new. */
 static int32_t number_of(struct lt_number_map *map, const void *all, const void *one, size_t size, int32_t count)
 {
     for (uint64_t key = lt_hash(one, size, 0) | 1;; key += 2) {
@@ -374,6 +376,21 @@ static void walk(struct lt_filter *f, int32_t place, uint64_t *mask)
             mask[t->id[k] / 64] |= UINT64_C(1) << t->id[k] % 64;
         i++;
     }
+}
+
+/* A walk leaves a place behind for every token that it lets through. */
+uint32_t lt_filter_age(struct lt_filter *f)
+{
+    if (lt_word_machine_states(f->words) + f->places <= KNOWN_MAX) return f->age;
+    lt_word_machine_forget(f->words);
+    f->places = f->contexts = 0;
+    lt_number_map_clear(&f->context_of);
+    lt_number_map_clear(&f->place_of);
+    lt_number_map_clear(&f->step_of);
+    int start = lt_filter_start(f);             /* the same number as at first, and the same mask */
+    for (int i = 0; i < MASKS; i++)
+        if (f->mask_of[i] != start) f->mask_of[i] = -1;
+    return ++f->age;
 }
 
 const uint64_t *lt_filter_mask(struct lt_filter *f, int place)

@@ -204,6 +204,16 @@ static void beginning_of(const struct lt_word_machine *m, int32_t state, struct 
     }
 }
 
+/* Where the number of a state is kept; below 0 when it is new. */
+static int32_t *slot_of(struct lt_word_machine *m, const int32_t *cell)
+{
+    size_t size = (size_t)m->width * sizeof *cell;
+    for (uint64_t key = lt_hash(cell, size, 0) | 1;; key += 2) {
+        int32_t *at = lt_number_map_at(&m->state_of, key ? key : 1);
+        if (*at < 0 || !memcmp(cell_of(m, *at), cell, size)) return at;
+    }
+}
+
 static int32_t intern(struct lt_word_machine *m, struct beginning *b, int32_t before)
 {
     size_t size = (size_t)m->width * sizeof *b->cell;
@@ -219,13 +229,9 @@ static int32_t intern(struct lt_word_machine *m, struct beginning *b, int32_t be
         memset(b->cell, 0, size);
         b->cell[0] = ANY;
     }
-    for (uint64_t key = lt_hash(b->cell, size, 0) | 1;; key += 2) {
-        int32_t *at = lt_number_map_at(&m->state_of, key ? key : 1);
-        if (*at >= 0 && memcmp(cell_of(m, *at), b->cell, size)) continue;
-        if (*at >= 0) return *at;
-        *at = m->states;
-        break;
-    }
+    int32_t *known = slot_of(m, b->cell);
+    if (*known >= 0) return *known;
+    *known = m->states;
     if (m->states == m->cap) {
         m->cap = m->cap ? 2 * m->cap : 64;
         m->cell = lt_realloc(m->cell, (size_t)m->cap * size);
@@ -388,6 +394,17 @@ void lt_word_machine_free(struct lt_word_machine *m)
     lt_number_map_free(&m->state_of);
     lt_number_map_free(&m->step_of);
     free(m);
+}
+
+int32_t lt_word_machine_states(const struct lt_word_machine *m) { return m->states; }
+
+void lt_word_machine_forget(struct lt_word_machine *m)
+{
+    struct beginning start = { 0 };
+    m->states = 0;
+    lt_number_map_clear(&m->state_of);
+    lt_number_map_clear(&m->step_of);
+    m->start = intern(m, &start, -1);           /* the rule can be satisfied, or the machine would not be there */
 }
 
 int lt_word_machine_start(struct lt_word_machine *m) { return m->start; }

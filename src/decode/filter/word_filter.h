@@ -48,6 +48,8 @@ int lt_word_machine_step(struct lt_word_machine *m, int state, uint32_t letter);
 bool lt_word_machine_accepts(const struct lt_word_machine *m, int state);
 /* Does one whole word satisfy the rule?  Term by term, with no memory. */
 bool lt_word_machine_holds(const struct lt_word_machine *m, const uint32_t *letter, int letters);
+int32_t lt_word_machine_states(const struct lt_word_machine *m);    /* how many are known */
+void lt_word_machine_forget(struct lt_word_machine *m);             /* all of them; no state is valid any more */
 int32_t lt_word_machine_node(const struct lt_word_machine *m, int state);   /* of the first term's trie */
 
 /* ---- texts ---- */
@@ -60,7 +62,10 @@ struct lt_filter_how {
 /* Reads the files that the expression names. */
 int lt_filter_open(struct lt_str text, const struct lt_filter_how *how, struct lt_filter **out);
 void lt_filter_close(struct lt_filter *f);              /* NULL is fine */
-/* Places in a text, as those of a grammar (grammar.h). */
+/* Changes when what the machine knew had become too much and it has begun anew: places are then to be found again, from
+ * the start.  Call it before a mask. */
+uint32_t lt_filter_age(struct lt_filter *f);
+/* Places in a text, as those of a grammar (grammar.h), valid at one age. */
 int lt_filter_start(struct lt_filter *f);
 int lt_filter_step(struct lt_filter *f, int place, uint8_t byte);       /* -1: the byte may not come here */
 int lt_filter_steps(struct lt_filter *f, int place, struct lt_str bytes);
