@@ -18,6 +18,7 @@
     X(help) \
     X(inspect) \
     X(lab) \
+    X(measure) \
     X(ngram_build) \
     X(ngram_classes) \
     X(ngram_compare) \
@@ -70,9 +71,12 @@
     X(linear) \
     X(warmup_stable_decay)
 #define CONTROLS(X) \
+    X(banned_strings) \
+    X(filter) \
     X(frequency_penalty) \
     X(grammar) \
     X(json_schema) \
+    X(length) \
     X(logit_bias) \
     X(min_p) \
     X(presence_penalty) \
@@ -90,6 +94,7 @@
     X(beam) \
     X(best_of_n) \
     X(deal) \
+    X(nearest_length) \
     X(sample)
 #define TOKENIZERS(X) \
     X(bpe) \

@@ -209,6 +209,19 @@ static const char *canonical_key(struct lt_options *s, const struct given *g)
     return lt_arena_fmt(&s->arena, "%s.%s", g->member ? g->member->name : g->row->key, canonical_sub(g));
 }
 
+/* The row that a key reaches: of a method that is not chosen yet, of the first member that has it.  NULL: a member. */
+static const struct lt_opt *row_of(const struct given *g)
+{
+    if (!g->sub) return g->row;
+    if (g->member) return *g->sub ? lt_option_row(g->member, lt_str(g->sub)) : NULL;
+    const struct lt_kind *k = lt_option_kind(g->row);
+    for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++) {
+        const struct lt_opt *r = lt_option_row(*m, lt_str(g->sub));
+        if (r) return r;
+    }
+    return NULL;
+}
+
 static void append(struct lt_options *s, struct lt_list *l, const char *value)
 {
     const char **item = lt_arena_take(&s->arena, ((size_t)l->count + 1) * sizeof(*item));
@@ -223,7 +236,8 @@ static int put(struct lt_options *s, const char *spelling, const char *const *va
     if (!resolve(s->m, canonical(&s->arena, spelling), &g)) return unknown(s, spelling);
     g.key = canonical_key(s, &g);
     struct given *old = find_given(s, g.key);
-    bool list = !g.sub && g.row->type == LT_LIST;
+    const struct lt_opt *row = row_of(&g);
+    bool list = row && row->type == LT_LIST;
     if (old && (!list || !split || !old->split))
         return lt_misuse("option \"%s\" is given twice (as \"%s\" and \"%s\")", g.key, old->spelling, spelling);
     if (!old) {
@@ -271,14 +285,8 @@ bool lt_options_renamed(const struct lt_options *s, int i, const char **spelling
 /* A flag that may stand without a value: a BOOL row, or a chain member without options. */
 static bool is_switch(const struct given *g)
 {
-    if (!g->sub) return g->row->type == LT_BOOL;
-    if (g->member) return !*g->sub || lt_option_row(g->member, lt_str(g->sub))->type == LT_BOOL;
-    const struct lt_kind *k = lt_option_kind(g->row);
-    for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++) {
-        const struct lt_opt *r = lt_option_row(*m, lt_str(g->sub));
-        if (r) return r->type == LT_BOOL;
-    }
-    return false;
+    const struct lt_opt *r = row_of(g);
+    return r ? r->type == LT_BOOL : g->member != NULL;
 }
 
 static bool is_truth(const char *v) { return v && (!strcmp(v, "true") || !strcmp(v, "false")); }

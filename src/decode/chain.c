@@ -70,7 +70,11 @@ int lt_chain_apply(struct lt_chain *c, struct lt_seq seq, float *logits, int voc
     for (int i = 0; i < c->count; i++) c->link[i].control->apply(c->link[i].o, c->link[i].state, seq, logits, vocab);
     for (int i = 0; i < vocab; i++)
         if (logits[i] > -INFINITY) return 0;
-    return lt_fail("the controls ban every token after %d tokens; loosen them", seq.count);
+    struct lt_buf names = { 0 };
+    for (int i = 0; i < c->count; i++) lt_buf_fmt(&names, "%s%s", i ? ", " : "", c->link[i].control->m.name);
+    lt_fail("the controls (%s) ban every token after %d tokens; loosen them", names.p ? names.p : "none", seq.count);
+    lt_buf_free(&names);
+    return -1;
 }
 
 void lt_chain_accept(struct lt_chain *c, int32_t token)

@@ -91,6 +91,8 @@ static void test_chains__members_and_their_order(void **state)
     refused(WORDS("--controls.beta1", "1"), "has no option \"controls.beta1\"");
     refused(WORDS("--top_p", "0.5", "--controls.top_p.value", "0.6"), "given twice");
     refused(WORDS("--top_p", "2"), "to 1, found 2");
+    assert_chain(WORDS("--banned_strings", "a, b", "--top_p", "0.5", "--banned_strings", "c"), false,
+                 "banned_strings top_p");                   /* lists of members may be given again */
 }
 
 static void test_chains__values_reach_their_member(void **state)

@@ -154,7 +154,7 @@ static const struct lt_opt schema_rows[] = {
     { 0 },
 };
 #define GRAMMAR(open_fn) \
-    .order = 100, .state = sizeof(struct state), .open = open_fn, .apply = grammar_apply, .accept = grammar_accept, \
+    .order = 3, .state = sizeof(struct state), .open = open_fn, .apply = grammar_apply, .accept = grammar_accept, \
     .rewind = grammar_rewind, .fork = grammar_fork, .close = grammar_close
 
 const struct lt_control lt_control_regex = {

@@ -1,6 +1,6 @@
 /* DeAL (arXiv:2402.06147): a beam whose texts are judged by a reward of where they lead.  We look ahead greedily and at
  * every step; lookahead 0 judges the text as it stands.
- *     lathe generate MODEL --prompt "Once" --search deal --search.keywords cat,hat --search.lookahead 8 */
+ *     lathe generate MODEL --prompt "Once" --search deal --search.keywords cat --search.keywords hat */
 #include "decode/search/beams.h"
 
 struct options { int64_t width, top, lookahead; double weight; struct lt_reward reward; };
@@ -32,6 +32,6 @@ const struct lt_search lt_search_deal = {
            .size = sizeof(struct options), .opts = rows,
            .doc = "c(y_1..t) = log p(y_1..t) + weight * reward(y_1..t+lookahead)\n"
                   "reward = keyword_weight (share of keywords found) - length_weight |words - length| / length\n"
-                  "example: lathe generate MODEL --prompt \"Once\" --search deal --search.keywords cat,hat" },
+                  "example: lathe generate MODEL --search deal --search.keywords cat --search.keywords hat" },
     .run = run,
 };

@@ -1,0 +1,407 @@
+/* The machine of a text: bytes to characters, characters to words, words to lines.
+ *
+ * Where every word must be one of a set (a list, the dictionary), all its words are tried at the start and those that
+ * satisfy the rule become a trie, which then stands for the whole expression.  Places are interned and steps kept, as
+ * in grammar/grammar_run.c; a mask is a walk over the trie of tokens that leaves out what may not come. */
+#include "base/io.h"
+#include "base/number_map.h"
+#include "decode/filter/word_filter.h"
+#include "decode/filter/filter_lines.h"
+#include "text/letters.h"
+#include "text/tok_char.h"
+#include <assert.h>
+
+#define CMU_DEBIAN "/usr/share/festival/dicts/cmu/cmudict-0.4.out"
+enum { MASKS = 64, KNOWN_MAX = 1 << 20 };
+
+struct place {                                  /* compared as bytes: no holes */
+    int32_t context, word;                      /* word -1: outside of words */
+    uint8_t byte[3], bytes;                     /* of an unfinished character */
+    int32_t apostrophe;                         /* 1: one has come that is the word's if a letter follows */
+};
+struct lt_filter {
+    struct lt_filter_rule rule, words_rule;     /* words_rule: the whole as one set of words */
+    struct lt_lexicon *sounds, *list[LT_FILTER_TERMS_MAX];
+    struct lt_word_machine *words;
+    struct lt_word_trie *set;                   /* of the machine; NULL: words need not be of a set */
+    struct lt_filter_lines *lines;
+    bool marks, whole;                          /* whole: lines or alliteration are asked for */
+    const struct lt_token_trie *trie;
+    struct lt_line_place *context; int32_t contexts, context_cap;
+    struct place *place; int32_t places, place_cap;
+    struct lt_number_map context_of, place_of, step_of;
+    uint64_t *mask[MASKS]; int32_t mask_of[MASKS];
+    int32_t *walk;                              /* [depth]: places of a walk */
+    uint32_t age;
+};
+
+/* ---- opening ---- */
+static int read_file(const char *path, bool marks, bool sounds, struct lt_lexicon **out)
+{
+    struct lt_file file;
+    if (lt_file_open(path, &file)) return -1;
+    struct lt_str text = { (const char *)file.p, file.n };
+    int rc = sounds ? lt_lexicon_read_sounds(path, text, marks, out) : lt_lexicon_read_list(path, text, marks, out);
+    lt_file_close(&file);
+    return rc;
+}
+
+static int read_sounds(struct lt_filter *f, const struct lt_filter_how *how)
+{
+    const char *path = how->dictionary ? how->dictionary : CMU_DEBIAN;
+    if (f->sounds) return 0;
+    if (!how->dictionary && !lt_path_exists(path))
+        return lt_misuse("filter: rhymes and syllables need a pronouncing dictionary: install the Debian package "
+                         "festlex-cmu, or name a file in the CMU's format with filter.dictionary");
+    return read_file(path, f->marks, true, &f->sounds);
+}
+
+static int chosen_words(const struct lt_filter *f, const struct lt_filter_term *t, bool *chosen)
+{
+    const struct lt_lexicon *l = f->sounds;
+    int target = t->kind == LT_FILTER_RHYMES ? lt_lexicon_find(l, t->letter, t->letters) : -1;
+    if (t->kind == LT_FILTER_RHYMES && target < 0)
+        return lt_misuse("filter: rhymes(%.*s): the dictionary does not have the word", (int)t->text.n, t->text.p);
+    for (int i = 0; i < l->words; i++) {
+        if (t->kind == LT_FILTER_RHYMES) chosen[i] = lt_lexicon_rhymes(l, target, i);
+        for (int k = 0; t->kind == LT_FILTER_SYLLABLES && k <= LT_SYLLABLES_MAX; k++)
+            chosen[i] |= k >= t->low && k <= t->high && (l->word[i].syllables >> k & 1);
+    }
+    return 0;
+}
+
+/* The trie of a term that is about a set of words. */
+static int term_set(struct lt_filter *f, const struct lt_filter_how *how, int i, struct lt_word_trie **out)
+{
+    const struct lt_filter_term *t = &f->rule.term[i];
+    if (t->kind == LT_FILTER_IN) {
+        char path[4096];
+        if (t->text.n >= sizeof path) return lt_misuse("filter: in(...): the path is too long");
+        memcpy(path, t->text.p, t->text.n);
+        path[t->text.n] = 0;
+        if (read_file(path, f->marks, false, &f->list[i])) return -1;
+        *out = lt_word_trie_new(f->list[i], NULL);
+    } else if (t->kind == LT_FILTER_RHYMES || t->kind == LT_FILTER_SYLLABLES) {
+        if (read_sounds(f, how)) return -1;
+        bool *chosen = lt_calloc((size_t)f->sounds->words, sizeof *chosen);
+        int rc = chosen_words(f, t, chosen);
+        if (!rc) *out = lt_word_trie_new(f->sounds, chosen);
+        free(chosen);
+        return rc;
+    }
+    return 0;
+}
+
+/* The lexicon that every word must be of; NULL: none. */
+static const struct lt_lexicon *needed(const struct lt_filter *f, struct lt_word_trie *const *set)
+{
+    const struct lt_lexicon *stack[LT_FILTER_CODE_MAX];
+    int n = 0;
+    for (int i = 0; i < f->rule.codes; i++) {
+        int c = f->rule.code[i];
+        if (c >= 0 || c == LT_FILTER_TRUE) stack[n++] = c >= 0 && set[c] ? set[c]->of : NULL;
+        else if (c == LT_FILTER_NOT) stack[n - 1] = NULL;
+        else {
+            const struct lt_lexicon *b = stack[--n], *a = stack[n - 1];
+            stack[n - 1] = c == LT_FILTER_AND ? (a ? a : b) : a == b ? a : NULL;
+        }
+    }
+    return f->rule.lines ? f->sounds : stack[0];
+}
+
+/* The machine of the rule becomes that of the words of `of` that satisfy it. */
+static int narrow(struct lt_filter *f, const struct lt_lexicon *of)
+{
+    bool *chosen = lt_calloc((size_t)of->words, sizeof *chosen), any = false;
+    for (int i = 0; i < of->words; i++)
+        any |= chosen[i] = lt_word_machine_holds(f->words, of->word[i].letter, of->word[i].letters);
+    lt_word_machine_free(f->words);
+    f->words = NULL;
+    if (any) {
+        f->set = lt_word_trie_new(of, chosen);
+        f->words_rule = (struct lt_filter_rule){ .term = { { .kind = LT_FILTER_IN } }, .terms = 1, .codes = 1 };
+        f->words = lt_word_machine_new(&f->words_rule, &f->set);
+        f->lines = lt_filter_lines_new(&f->rule, f->set);
+    }
+    free(chosen);
+    return any ? 0 : lt_misuse("filter: no word of the %d that it may be satisfies it", of->words);
+}
+
+static int open_words(struct lt_filter *f, const struct lt_filter_how *how)
+{
+    struct lt_word_trie *set[LT_FILTER_TERMS_MAX + 1] = { 0 };
+    int rc = f->rule.lines ? read_sounds(f, how) : 0;
+    for (int i = 0; i < f->rule.terms && !rc; i++) rc = term_set(f, how, i, &set[i]);
+    if (rc) {
+        for (int i = 0; i < f->rule.terms; i++) lt_word_trie_free(set[i]);
+        return -1;
+    }
+    const struct lt_lexicon *of = needed(f, set);
+    f->words = lt_word_machine_new(&f->rule, set);
+    if (of && narrow(f, of)) return -1;
+    if (lt_word_machine_start(f->words) < 0) return lt_misuse("filter: no word can satisfy it");
+    int line = f->lines ? lt_filter_lines_impossible(f->lines) : 0;
+    return line ? lt_misuse("filter: no words that satisfy it make up line %d", line) : 0;
+}
+
+int lt_filter_open(struct lt_str text, const struct lt_filter_how *how, struct lt_filter **out)
+{
+    struct lt_filter *f = lt_calloc(1, sizeof *f);
+    f->marks = how->marks;
+    f->trie = how->trie;
+    for (int i = 0; i < MASKS; i++) f->mask_of[i] = -1;
+    if (f->trie) f->walk = lt_alloc(((size_t)f->trie->depth_max + 1) * sizeof *f->walk);
+    if (lt_filter_parse(text, f->marks, &f->rule) || open_words(f, how)) {
+        lt_filter_close(f);
+        return -1;
+    }
+    f->whole = f->lines || f->rule.alliteration;
+    lt_filter_start(f);
+    *out = f;
+    return 0;
+}
+
+void lt_filter_close(struct lt_filter *f)
+{
+    if (!f) return;
+    lt_filter_lines_free(f->lines);
+    lt_word_machine_free(f->words);
+    lt_lexicon_free(f->sounds);
+    for (int i = 0; i < LT_FILTER_TERMS_MAX; i++) lt_lexicon_free(f->list[i]);
+    for (int i = 0; i < MASKS; i++) free(f->mask[i]);
+    free(f->context);
+    free(f->place);
+    free(f->walk);
+    lt_number_map_free(&f->context_of);
+    lt_number_map_free(&f->place_of);
+    lt_number_map_free(&f->step_of);
+    free(f);
+}
+
+bool lt_filter_has_lines(const struct lt_filter *f) { return f->whole; }
+
+/* ---- places ---- */
+/* The number of a record among those kept, or `count` where it is new. */
+static int32_t number_of(struct lt_number_map *map, const void *all, const void *one, size_t size, int32_t count)
+{
+    for (uint64_t key = lt_hash(one, size, 0) | 1;; key += 2) {
+        int32_t *at = lt_number_map_at(map, key ? key : 1);
+        if (*at >= 0 && memcmp((const char *)all + (size_t)*at * size, one, size)) continue;
+        if (*at < 0) *at = count;
+        return *at;
+    }
+}
+
+static int32_t intern_context(struct lt_filter *f, const struct lt_line_place *c)
+{
+    int32_t at = number_of(&f->context_of, f->context, c, sizeof *c, f->contexts);
+    if (at < f->contexts) return at;
+    if (f->contexts == f->context_cap) {
+        f->context_cap = f->context_cap ? 2 * f->context_cap : 16;
+        f->context = lt_realloc(f->context, (size_t)f->context_cap * sizeof *f->context);
+    }
+    f->context[f->contexts++] = *c;
+    return at;
+}
+
+static int32_t intern(struct lt_filter *f, const struct place *p)
+{
+    int32_t at = number_of(&f->place_of, f->place, p, sizeof *p, f->places);
+    if (at < f->places) return at;
+    if (f->places == f->place_cap) {
+        f->place_cap = f->place_cap ? 2 * f->place_cap : 64;
+        f->place = lt_realloc(f->place, (size_t)f->place_cap * sizeof *f->place);
+    }
+    f->place[f->places++] = *p;
+    return at;
+}
+
+int lt_filter_start(struct lt_filter *f)
+{
+    struct lt_line_place c = lt_filter_lines_start();
+    struct place p = { .context = intern_context(f, &c), .word = -1 };
+    return intern(f, &p);
+}
+
+/* ---- characters ---- */
+/* Ends the word that is open; false: it may not end. */
+static bool close_word(struct lt_filter *f, struct place *p)
+{
+    int32_t word = p->word;
+    p->word = -1;
+    p->apostrophe = 0;
+    if (word < 0) return true;
+    if (!lt_word_machine_accepts(f->words, word)) return false;
+    if (!f->lines) return true;
+    struct lt_line_place c = f->context[p->context];
+    if (!lt_filter_lines_word(f->lines, &c, f->set->node[lt_word_machine_node(f->words, word)].word)) return false;
+    p->context = intern_context(f, &c);
+    return true;
+}
+
+/* A character outside of words. */
+static bool other(struct lt_filter *f, struct place *p, uint32_t c)
+{
+    if (!close_word(f, p)) return false;
+    if (c != '\n' || !f->whole) return true;
+    struct lt_line_place line = f->context[p->context];
+    if (f->lines && !lt_filter_lines_break(f->lines, &line)) return false;
+    line.first = 0;
+    p->context = intern_context(f, &line);
+    return true;
+}
+
+static bool begin_word(struct lt_filter *f, struct place *p, uint32_t letter)
+{
+    p->word = lt_word_machine_start(f->words);
+    if (!f->rule.alliteration) return true;
+    struct lt_line_place c = f->context[p->context];
+    if (c.first && c.first != letter) return false;
+    c.first = letter;
+    p->context = intern_context(f, &c);
+    return true;
+}
+
+/* false: the character may not come. */
+static bool character(struct lt_filter *f, struct place *p, uint32_t c)
+{
+    uint32_t letter[LT_LETTERS_MAX];
+    if (lt_is_apostrophe(c) && p->word >= 0 && !p->apostrophe) {
+        p->apostrophe = 1;
+        return true;
+    }
+    int n = lt_letters(c, f->marks, letter);
+    if (n < 0) return other(f, p, c);
+    if (n == 0) return true;
+    if (p->word < 0 && !begin_word(f, p, letter[0])) return false;
+    if (p->apostrophe) p->word = lt_word_machine_step(f->words, p->word, '\'');
+    p->apostrophe = 0;
+    for (int i = 0; i < n && p->word >= 0; i++) p->word = lt_word_machine_step(f->words, p->word, letter[i]);
+    if (p->word < 0) return false;
+    return !f->lines
+        || lt_filter_lines_allow(f->lines, &f->context[p->context], lt_word_machine_node(f->words, p->word));
+}
+
+/* ---- bytes ---- */
+static bool may_come(struct lt_filter *f, struct place p, uint32_t c)
+{
+    p.bytes = 0;
+    memset(p.byte, 0, sizeof p.byte);
+    return character(f, &p, c);
+}
+
+/* Bytes of the character that begins so; 0: none does. */
+static int character_size(uint8_t first)
+{
+    return first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+}
+
+/* May a character begin so that some end of it may come?  Exact for the last byte.  For more, it is enough that signs
+ * may come here, or letters that nothing mentions; under some first bytes there are letters alone. */
+static bool may_continue(struct lt_filter *f, int32_t at)
+{
+    struct place p = f->place[at];
+    int left = character_size(p.byte[0]) - p.bytes;
+    if (left > 1) {
+        bool signs = may_come(f, p, '.'), letters = may_come(f, p, 0x4E00);
+        bool letters_only = (p.byte[0] >= 0xE4 && p.byte[0] <= 0xE9) || p.byte[0] == 0xEB || p.byte[0] == 0xEC;
+        if (!letters && (!signs || letters_only)) return false;
+        if (left > 2) return true;
+    }
+    for (int c = 0x80; c < 0xC0; c++)
+        if (lt_filter_step(f, at, (uint8_t)c) >= 0) return true;
+    return false;
+}
+
+static int32_t make_step(struct lt_filter *f, int32_t at, uint8_t byte)
+{
+    struct place p = f->place[at];
+    char text[4] = { 0 };
+    uint32_t c;
+    int size = character_size(p.bytes ? p.byte[0] : byte);
+    if (!size) return -1;
+    memcpy(text, p.byte, p.bytes);
+    text[p.bytes] = (char)byte;
+    if (p.bytes + 1 == size) {
+        if (lt_utf8_bad(text, (size_t)size) < (size_t)size) return -1;
+        lt_utf8_get(text, &c);
+        p.bytes = 0;
+        memset(p.byte, 0, sizeof p.byte);
+        return character(f, &p, c) ? intern(f, &p) : -1;
+    }
+    if (p.bytes && byte >> 6 != 2) return -1;
+    p.byte[p.bytes++] = byte;
+    int32_t to = intern(f, &p);
+    return may_continue(f, to) ? to : -1;
+}
+
+int lt_filter_step(struct lt_filter *f, int place, uint8_t byte)
+{
+    if (place < 0) return -1;
+    uint64_t key = (uint64_t)(uint32_t)(place + 1) << 8 | byte;
+    int32_t known = *lt_number_map_at(&f->step_of, key);
+    if (known != LT_NUMBER_NEW) return known;
+    int32_t to = make_step(f, place, byte);
+    return *lt_number_map_at(&f->step_of, key) = to;
+}
+
+int lt_filter_steps(struct lt_filter *f, int place, struct lt_str bytes)
+{
+    for (size_t i = 0; i < bytes.n && place >= 0; i++) place = lt_filter_step(f, place, (uint8_t)bytes.p[i]);
+    return place;
+}
+
+bool lt_filter_ends(struct lt_filter *f, int place)
+{
+    if (place < 0) return false;
+    struct place p = f->place[place];
+    if (p.bytes || !close_word(f, &p)) return false;
+    return !f->lines || lt_filter_lines_end(f->lines, &f->context[p.context]);
+}
+
+/* ---- masks ---- */
+static void walk(struct lt_filter *f, int32_t place, uint64_t *mask)
+{
+    const struct lt_token_trie *t = f->trie;
+    f->walk[0] = place;
+    for (uint32_t i = 0; i < t->nodes;) {
+        const struct lt_token_node *n = &t->node[i];
+        int32_t to = lt_filter_step(f, f->walk[n->depth - 1], n->byte);
+        if (to < 0) {
+            i = n->end;
+            continue;
+        }
+        f->walk[n->depth] = to;
+        for (uint32_t k = n->first; k < n->first + n->count; k++)
+            mask[t->id[k] / 64] |= UINT64_C(1) << t->id[k] % 64;
+        i++;
+    }
+}
+
+/* A walk leaves a place behind for every token that it lets through. */
+uint32_t lt_filter_age(struct lt_filter *f)
+{
+    if (lt_word_machine_states(f->words) + f->places <= KNOWN_MAX) return f->age;
+    lt_word_machine_forget(f->words);
+    f->places = f->contexts = 0;
+    lt_number_map_clear(&f->context_of);
+    lt_number_map_clear(&f->place_of);
+    lt_number_map_clear(&f->step_of);
+    int start = lt_filter_start(f);             /* the same number as at first, and the same mask */
+    for (int i = 0; i < MASKS; i++)
+        if (f->mask_of[i] != start) f->mask_of[i] = -1;
+    return ++f->age;
+}
+
+const uint64_t *lt_filter_mask(struct lt_filter *f, int place)
+{
+    assert(f->trie && place >= 0);
+    size_t words = ((size_t)f->trie->vocab + 63) / 64;
+    int slot = place % MASKS;
+    if (f->mask_of[slot] == place) return f->mask[slot];
+    if (!f->mask[slot]) f->mask[slot] = lt_alloc(words * sizeof(uint64_t));
+    memset(f->mask[slot], 0, words * sizeof(uint64_t));
+    walk(f, place, f->mask[slot]);
+    f->mask_of[slot] = place;
+    return f->mask[slot];
+}
