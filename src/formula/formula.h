@@ -35,7 +35,7 @@ struct lt_formula {
     struct lt_formula_atom atom[LT_FORMULA_ATOMS]; int atom_count;
     struct lt_formula_sum sum[LT_FORMULA_SUMS]; int sum_count;
     int top;                            /* the formula */
-    int guess, guess_tokens;            /* the formula without the terms that may come late, or -1; every so many tokens */
+    int guess, guess_tokens;            /* the formula without what may come late, or -1; every so many tokens */
     struct lt_arena arena;
 };
 /* Messages name the column, from 1.  Nothing is opened. */

@@ -171,7 +171,7 @@ const struct lt_lm_type lt_lm_formula = {
                   "classifier-free guidance (arXiv:2306.17806):  1.5*M|\"A sad story. \" - 0.5*M\n"
                   "GenARM (arXiv:2410.08193):         B + 1/2*reward(R)\n"
                   "self-debiasing (arXiv:2103.00453): debias(M, M|\"This is rude: \", 50)\n"
-                  "example: lathe generate 'formula:M = \"out/model\"; M + 0.6*(M|\"Sad. \" - M)' --prompt \"It was\"" },
+                  "example: lathe generate 'formula:M = \"out/m\"; M + 0.6*(M|\"Sad. \" - M)' --prompt \"It was\"" },
     .open = formula_open, .session = formula_session, .tokenizer = formula_tokenizer, .close = formula_close,
     .guesser = formula_guesser,
 };

@@ -363,7 +363,8 @@ static int call(struct parser *p, const struct lt_term *term, struct value *out)
     int rc = advance(p);
     if (!rc && (term->most || sees(p, '('))) rc = sees(p, '(') ? arguments(p, &a) : unexpected(p, "\"(\"");
     if (!rc && a.arg_count < term->least) {
-        lt_buf_fmt(&b, "%s: expected at least %d model%s, found %d", term->m.name, term->least,
+        lt_buf_fmt(&b, "%s: expected %s%d model%s, found %d", term->m.name,
+                   term->least < term->most ? "at least " : "", term->least,
                    term->least == 1 ? "" : "s", a.arg_count);
         rc = fault(p, at, b.p);
     }

@@ -1,5 +1,5 @@
-/* Sessions of a formula: a session of every view, kept in step.  Views of one model are fed in one pass, and so are those
- * of other sessions beside it. */
+/* Sessions of a formula: a session of every view, kept in step.  Views of one model are fed in one pass, and so are
+ * those of other sessions beside it. */
 #include "formula/formula.h"
 #include "lm/feed.h"
 #include "math/row_kernel.h"

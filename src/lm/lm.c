@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DEPTH_MAX = 16 };
+
 static const struct lt_kind *backends(void)
 {
     const struct lt_kind *k = lt_kinds();
@@ -91,7 +93,7 @@ const struct lt_lm_type *lt_lm_type_of(const char *path)
     return type;
 }
 
-int lt_lm_open_with(const char *path, const struct lt_list *more, struct lt_ctx *c, struct lt_lm *out)
+static int open_path(const char *path, const struct lt_list *more, struct lt_ctx *c, struct lt_lm *out)
 {
     const struct lt_lm_type *type = lt_lm_type_of(path);
     if (!type) return -1;
@@ -100,6 +102,17 @@ int lt_lm_open_with(const char *path, const struct lt_list *more, struct lt_ctx 
     int rc = lt_options_set(s, "path", path);
     if (!rc) rc = open_more(type, s, more, c, out);
     lt_options_free(s);
+    return rc;
+}
+
+int lt_lm_open_with(const char *path, const struct lt_list *more, struct lt_ctx *c, struct lt_lm *out)
+{
+    static _Thread_local int depth;         /* of models that open others while they are opened */
+    if (depth == DEPTH_MAX)
+        return lt_fail("%s: models within models go %d deep at most; does one hold itself?", path, DEPTH_MAX);
+    depth++;
+    int rc = open_path(path, more, c, out);
+    depth--;
     return rc;
 }
 

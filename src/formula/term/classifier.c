@@ -22,8 +22,8 @@ static void classifier_value(const void *o, const struct lt_term_place *p, float
 const struct lt_term lt_term_classifier = {
     .m = { .name = "classifier", .brief = "how likely the text is of the first of several classes",
            .paper = "arXiv:2009.06367",
-           .doc = "classifier(A, B, ...) = log [A(x, v) / (A(x, v) + B(x, v) + ...)], x the text so far; the arguments\n"
-                  "are models of texts of the classes; weight 0\n"
+           .doc = "classifier(A, B, ...) = log [A(x, v) / (A(x, v) + B(x, v) + ...)], x the text so far; the\n"
+                  "arguments are models of texts of the classes; weight 0\n"
                   "example: lathe generate 'formula:M + 2*classifier(A, B)' --prompt \"It was a\"" },
     .least = 2, .most = LT_TERM_ARGS, .weight = 0, .flags = LT_TERM_PAST, .value = classifier_value,
 };
