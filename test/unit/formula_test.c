@@ -88,7 +88,8 @@ static void test_formula__gathers_what_is_the_same(void **state)
 {
     (void)state;
     struct lt_formula *f;
-    assert_ok(lt_formula_parse(lt_str("M = \"x y\"; -(M - 3*N)/2 + 0*union(M, Q) + .25*(\"x y\"|\"a\\n\" - N) + M"), &f));
+    assert_ok(lt_formula_parse(lt_str("M = \"x y\"; -(M - 3*N)/2 + 0*union(M, Q) + .25*(\"x y\"|\"a\\n\" - N) + M"),
+                               &f));
     const struct lt_formula_sum *s = &f->sum[f->top];
     assert_int_equal(f->model_count, 3);
     assert_string_equal(f->model[0], "x y");
@@ -104,7 +105,8 @@ static void test_formula__gathers_what_is_the_same(void **state)
 
 enum { V = 9, N = 14, FAKES = 4, CASES = 8 };
 static const int32_t token[N] = { 3, 5, 3, 5, 7, 3, 1, 1, 3, 5, 2, 3, 0, 8 };
-#define FOUR "formula:A=\"fake:vocab=9,seed=1\"; B=\"fake:vocab=9,seed=2\"; C=\"fake:vocab=9,seed=3\"; D=\"fake:vocab=9,seed=4\"; "
+#define FAKE "\"fake:vocab=9,seed="
+#define FOUR "formula:A=" FAKE "1\"; B=" FAKE "2\"; C=" FAKE "3\"; D=" FAKE "4\"; "
 
 static void to_logs_of(double *x, int n)
 {
@@ -180,7 +182,8 @@ static void test_formula__equals_sums_written_out(void **state)
             for (int v = 0; v < V; v++) {
                 double have = (double)row_of(&s)[v];
                 if (have != want[v] && !(fabs(have - want[v]) < 2e-5))
-                    fail_msg("%s, after %d tokens: token %d has %g, expected %g", formula[which], i + 1, v, have, want[v]);
+                    fail_msg("%s, after %d tokens: token %d has %g, expected %g", formula[which], i + 1, v, have,
+                             want[v]);
             }
         }
         lt_session_close(&s);
