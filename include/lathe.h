@@ -44,7 +44,8 @@ enum {              /* lt_opt.flags */
     LT_FREE = 32,   /* does not change the result (progress, threads): left out of run records */
     LT_DOTTED = 64, /* LIST: also takes every flag with a dot that no row answers to, --a.b VALUE as "a.b=VALUE"; commas
                      * in its texts stand for themselves */
-    LT_TEXTS = 128, /* LIST: of texts, whose commas stand for themselves */
+    LT_TEXTS = 128, /* LIST: of texts, whose commas stand for themselves.  STR of a back end: with LT_ARG, takes all
+                     * that stands behind NAME: as it is */
 };
 struct lt_list { const char **item; int count; };
 struct lt_choice { const struct lt_method *method; void *o; };              /* o: filled option struct, or NULL */
@@ -250,6 +251,9 @@ struct lt_lm_type {
     int (*session)(void *self, struct lt_session *out); /* NULL: cannot */
     const struct lt_tokenizer *(*tokenizer)(void *self);/* NULL: cannot */
     void (*close)(void *self);
+    /* A cheaper model that guesses so many tokens for this one to judge (decode/draft.h), closed before it.  1: given;
+     * 0: none; -1.  NULL: never. */
+    int (*guesser)(void *self, struct lt_lm *out, int *tokens);
 };
 /* One session's part of a pass over several. */
 struct lt_feed {

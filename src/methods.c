@@ -1,6 +1,7 @@
 /* The registry: one list a kind, one line a method, sorted.  This file alone sees every folder.
  * tools/tidy fails when a method file is missing from its list. */
 #include "base/base.h"
+#include "formula/term.h"
 #include "mixture/mixture.h"
 #include "ngram/smoothing/smoothing.h"
 #include "surgery/quant/quantizer.h"
@@ -105,6 +106,7 @@
     X(cache) \
     X(class) \
     X(fake) \
+    X(formula) \
     X(glm) \
     X(mix) \
     X(ngram) \
@@ -120,6 +122,14 @@
     X(linear) \
     X(log_linear) \
     X(mean)
+#define TERMS(X) \
+    X(classifier) \
+    X(debias) \
+    X(intersection) \
+    X(plausible) \
+    X(reward) \
+    X(uniform) \
+    X(union)
 #define SMOOTHINGS(X) \
     X(absolute_discounting) \
     X(add_k) \
@@ -143,6 +153,7 @@
 #define DECLARE_TOKENIZER(n) extern const struct lt_tokenizer_trainer lt_tokenizer_##n;
 #define DECLARE_LM(n) extern const struct lt_lm_type lt_lm_##n;
 #define DECLARE_MIXTURE(n) extern const struct lt_mixture lt_mixture_##n;
+#define DECLARE_TERM(n) extern const struct lt_term lt_term_##n;
 #define DECLARE_SMOOTHING(n) extern const struct lt_smoothing lt_smoothing_##n;
 #define DECLARE_QUANTIZER(n) extern const struct lt_quantizer lt_quantizer_##n;
 VERBS(DECLARE_VERB)
@@ -156,6 +167,7 @@ DATAOPS(DECLARE_DATAOP)
 TOKENIZERS(DECLARE_TOKENIZER)
 LMS(DECLARE_LM)
 MIXTURES(DECLARE_MIXTURE)
+TERMS(DECLARE_TERM)
 SMOOTHINGS(DECLARE_SMOOTHING)
 QUANTIZERS(DECLARE_QUANTIZER)
 
@@ -170,6 +182,7 @@ QUANTIZERS(DECLARE_QUANTIZER)
 #define HEAD_TOKENIZER(n) &lt_tokenizer_##n.m,
 #define HEAD_LM(n) &lt_lm_##n.m,
 #define HEAD_MIXTURE(n) &lt_mixture_##n.m,
+#define HEAD_TERM(n) &lt_term_##n.m,
 #define HEAD_SMOOTHING(n) &lt_smoothing_##n.m,
 #define HEAD_QUANTIZER(n) &lt_quantizer_##n.m,
 static const struct lt_method *const verbs[] = { VERBS(HEAD_VERB) NULL };
@@ -183,6 +196,7 @@ static const struct lt_method *const dataops[] = { DATAOPS(HEAD_DATAOP) NULL };
 static const struct lt_method *const tokenizers[] = { TOKENIZERS(HEAD_TOKENIZER) NULL };
 static const struct lt_method *const lms[] = { LMS(HEAD_LM) NULL };
 static const struct lt_method *const mixtures[] = { MIXTURES(HEAD_MIXTURE) NULL };
+static const struct lt_method *const terms[] = { TERMS(HEAD_TERM) NULL };
 static const struct lt_method *const smoothings[] = { SMOOTHINGS(HEAD_SMOOTHING) NULL };
 static const struct lt_method *const quantizers[] = { QUANTIZERS(HEAD_QUANTIZER) NULL };
 
@@ -198,6 +212,7 @@ static const struct lt_kind kinds[] = {
     { .name = "tokenizer", .brief = "ways to train a tokenizer", .member = tokenizers },
     { .name = "lm", .brief = "back ends of language models", .member = lms },
     { .name = "mixture", .brief = "how several models' distributions become one", .member = mixtures },
+    { .name = "term", .brief = "functions of models in a formula (`lathe help formula`)", .member = terms },
     { .name = "smoothing", .brief = "how n-gram counts become probabilities", .member = smoothings },
     { .name = "quantizer", .brief = "how matrices of floats become blocks of few bits", .member = quantizers },
     { .name = NULL },

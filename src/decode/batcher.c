@@ -28,6 +28,7 @@ struct lt_batcher {
     struct lt_lm *lm;
     struct lt_ctx *c;
     struct lt_batcher_how how;
+    struct lt_lm guesser;           /* the model's own; of a zero type: none */
     const struct lt_tokenizer *t;
     struct seat *seat;
     int vocab, limit;
@@ -413,9 +414,19 @@ void lt_batcher_close(struct lt_batcher *b)
         next = r->next;
         free_reply(r);
     }
+    lt_lm_close(&b->guesser);
     free(b->how.draft.id);
     free(b->seat);
     free(b);
+}
+
+/* Where nobody else is to guess, the model may bring somebody. */
+static int take_guesser(struct lt_batcher *b)
+{
+    if (drafts(b) || !b->lm->type->guesser) return 0;
+    int given = b->lm->type->guesser(b->lm->self, &b->guesser, &b->how.draft.tokens);
+    if (given > 0) b->how.draft.lm = &b->guesser;
+    return given < 0 ? -1 : 0;
 }
 
 int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_how *how, struct lt_batcher **out)
@@ -430,7 +441,7 @@ int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_
     b->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
     b->seat = lt_calloc((size_t)b->how.batch, sizeof *b->seat);
     struct lt_session first;
-    int rc = lm->type->session(lm->self, &first);
+    int rc = take_guesser(b) || lm->type->session(lm->self, &first) ? -1 : 0;
     if (!rc) {
         b->vocab = lt_session_vocab(&first);
         b->limit = first.type->limit(first.self);
@@ -438,7 +449,7 @@ int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_
         if (b->vocab < 0) rc = -1;
     }
     if (!rc && drafts(b)) rc = open_seat(b, &b->seat[0]);
-    if (!rc && how->draft.lm) rc = lt_draft_match(&b->how.draft, &b->seat[0].draft.s, b->t, b->vocab);
+    if (!rc && b->how.draft.lm) rc = lt_draft_match(&b->how.draft, &b->seat[0].draft.s, b->t, b->vocab);
     if (rc) lt_batcher_close(b);
     else *out = b;
     return rc;

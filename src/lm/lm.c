@@ -1,6 +1,8 @@
-#include "base/base.h"
+#include "lm/how.h"
 #include <stdlib.h>
 #include <string.h>
+
+enum { DEPTH_MAX = 16 };
 
 static const struct lt_kind *backends(void)
 {
@@ -40,14 +42,23 @@ static int open_more(const struct lt_lm_type *type, struct lt_options *s, const 
     return open_with(type, s, c, out);
 }
 
-/* NAME:key=value,key=value */
+/* The row that takes all that stands behind NAME: as it is; NULL: options stand there. */
+static const struct lt_opt *whole_row(const struct lt_method *m)
+{
+    for (const struct lt_opt *r = m->opts; r && r->key; r++)
+        if (r->type == LT_STR && (r->flags & LT_ARG) && (r->flags & LT_TEXTS)) return r;
+    return NULL;
+}
+
+/* NAME:key=value,key=value, or NAME:text */
 static int open_named(const struct lt_lm_type *type, const char *spec, const char *whole, const struct lt_list *more,
                       struct lt_ctx *c, struct lt_lm *out)
 {
     struct lt_options *s = lt_options_new(&type->m);
     struct lt_str rest = lt_str(spec), part;
-    int rc = 0;
-    while (!rc && rest.n && lt_str_split(&rest, ',', &part)) rc = set_pair(s, whole, part);
+    const struct lt_opt *whole_text = whole_row(&type->m);
+    int rc = whole_text ? lt_options_set(s, whole_text->key, spec) : 0;
+    while (!rc && !whole_text && rest.n && lt_str_split(&rest, ',', &part)) rc = set_pair(s, whole, part);
     if (!rc) rc = open_more(type, s, more, c, out);
     lt_options_free(s);
     return rc;
@@ -58,26 +69,51 @@ int lt_lm_open(const char *path, struct lt_ctx *c, struct lt_lm *out)
     return lt_lm_open_with(path, NULL, c, out);
 }
 
+/* NAME of NAME:...; NULL: it has none that is known. */
+static const struct lt_lm_type *named_type(const char *path)
+{
+    const char *colon = strchr(path, ':');
+    for (const struct lt_method *const *m = backends()->member; colon && *m; m++) {
+        size_t n = strlen((*m)->name);
+        if ((size_t)(colon - path) == n && !strncmp(path, (*m)->name, n)) return (const struct lt_lm_type *)*m;
+    }
+    return NULL;
+}
+
+const struct lt_lm_type *lt_lm_type_of(const char *path)
+{
+    const struct lt_lm_type *type = named_type(path);
+    for (const struct lt_method *const *m = backends()->member; !type && *m; m++) {
+        const struct lt_lm_type *t = (const struct lt_lm_type *)*m;
+        if (t->claims && t->claims(path)) type = t;
+    }
+    if (!type)
+        lt_fail("%s: not a language model: expected a folder with config.json and safetensors or another file that "
+                "`lathe help lm` lists", path);
+    return type;
+}
+
+static int open_path(const char *path, const struct lt_list *more, struct lt_ctx *c, struct lt_lm *out)
+{
+    const struct lt_lm_type *type = lt_lm_type_of(path);
+    if (!type) return -1;
+    if (type == named_type(path)) return open_named(type, strchr(path, ':') + 1, path, more, c, out);
+    struct lt_options *s = lt_options_new(&type->m);
+    int rc = lt_options_set(s, "path", path);
+    if (!rc) rc = open_more(type, s, more, c, out);
+    lt_options_free(s);
+    return rc;
+}
+
 int lt_lm_open_with(const char *path, const struct lt_list *more, struct lt_ctx *c, struct lt_lm *out)
 {
-    const struct lt_kind *k = backends();
-    const char *colon = strchr(path, ':');
-    for (const struct lt_method *const *m = k->member; *m; m++) {
-        size_t n = strlen((*m)->name);
-        if (colon && (size_t)(colon - path) == n && !strncmp(path, (*m)->name, n))
-            return open_named((const struct lt_lm_type *)*m, colon + 1, path, more, c, out);
-    }
-    for (const struct lt_method *const *m = k->member; *m; m++) {
-        const struct lt_lm_type *type = (const struct lt_lm_type *)*m;
-        if (!type->claims || !type->claims(path)) continue;
-        struct lt_options *s = lt_options_new(*m);
-        int rc = lt_options_set(s, "path", path);
-        if (!rc) rc = open_more(type, s, more, c, out);
-        lt_options_free(s);
-        return rc;
-    }
-    return lt_fail("%s: not a language model: expected a folder with config.json and safetensors or another file that "
-                   "`lathe help lm` lists", path);
+    static _Thread_local int depth;         /* of models that open others while they are opened */
+    if (depth == DEPTH_MAX)
+        return lt_fail("%s: models within models go %d deep at most; does one hold itself?", path, DEPTH_MAX);
+    depth++;
+    int rc = open_path(path, more, c, out);
+    depth--;
+    return rc;
 }
 
 void lt_lm_close(struct lt_lm *lm)

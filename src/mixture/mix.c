@@ -1,5 +1,6 @@
 #include "mixture/mix.h"
 #include "base/ctx.h"
+#include "lm/vocabulary.h"
 #include "mixture/track.h"
 #include <math.h>
 #include <stdlib.h>
@@ -10,39 +11,11 @@ enum { DEPTH_MAX = 8 };         /* mixtures of mixtures: more is a mixture that 
 static int open_at(const char *path, int depth, struct lt_ctx *c, struct lt_lm *out);
 
 /* ---- members ---- */
-static const struct lt_tokenizer *tokenizer_of(const struct lt_lm *lm)
-{
-    return lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
-}
-
-static void put_piece(struct lt_buf *b, const struct lt_tokenizer *t, int32_t id)
-{
-    struct lt_str s = lt_tokenizer_piece(t, id);
-    if (s.p) lt_buf_fmt(b, "\"%.*s\"", (int)LT_MIN(s.n, 60), s.p);
-    else lt_buf_str(b, "nothing");
-}
-
 static int same_vocabulary(const struct lt_mix *x, int m)
 {
-    const struct lt_tokenizer *a = tokenizer_of(&x->lm[0]), *b = tokenizer_of(&x->lm[m]);
-    if (!a && !b) return 0;
-    if (!a || !b)
-        return lt_fail("%s has a tokenizer and %s has none: their tokens cannot be compared", x->path[a ? 0 : m],
-                       x->path[a ? m : 0]);
-    int n = LT_MAX(lt_tokenizer_vocab(a), lt_tokenizer_vocab(b));
-    for (int32_t id = 0; id < n; id++) {
-        struct lt_str p = lt_tokenizer_piece(a, id), q = lt_tokenizer_piece(b, id);
-        if (!p.p == !q.p && (!p.p || lt_str_eq(p, q))) continue;
-        struct lt_buf said[2] = { 0 };
-        put_piece(&said[0], a, id);
-        put_piece(&said[1], b, id);
-        lt_fail("the vocabularies differ: token %d is %s in %s and %s in %s; \"align\": \"word\" (--align word) mixes "
-                "such models word by word", id, said[0].p, x->path[0], said[1].p, x->path[m]);
-        lt_buf_free(&said[0]);
-        lt_buf_free(&said[1]);
-        return -1;
-    }
-    return 0;
+    if (!lt_lm_same_vocabulary(&x->lm[0], x->path[0], &x->lm[m], x->path[m])) return 0;
+    if (!lt_lm_tokenizer(&x->lm[0]) != !lt_lm_tokenizer(&x->lm[m])) return -1;
+    return lt_fail("%s; \"align\": \"word\" (--align word) mixes such models word by word", lt_error());
 }
 
 int lt_mix_open(struct lt_mix *x, const char *const *path, int members, bool words, int depth, struct lt_ctx *c)
@@ -58,11 +31,11 @@ int lt_mix_open(struct lt_mix *x, const char *const *path, int members, bool wor
         if (open_at(path[m], depth + 1, c, &x->lm[m])) return -1;
         x->members++;
         if (!x->lm[m].type->session) return lt_misuse("%s models give no log-probabilities", x->lm[m].type->m.name);
-        if (words && !tokenizer_of(&x->lm[m]))
+        if (words && !lt_lm_tokenizer(&x->lm[m]))
             return lt_misuse("%s has no tokenizer, which words need", path[m]);
         if (!words && same_vocabulary(x, m)) return -1;
     }
-    x->tokenizer = words ? NULL : tokenizer_of(&x->lm[0]);
+    x->tokenizer = words ? NULL : lt_lm_tokenizer(&x->lm[0]);
     return 0;
 }
 

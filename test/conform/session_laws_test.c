@@ -125,13 +125,16 @@ static void test_session_laws__hold(void **state)
         { "class:path=%s/c.arpa,classes=%s/x.classes", true },
         { "cache:path=%s/x.arpa,weight=0.2,pair_weight=0.1,size=6,decay=0.9", true },
         { "cache:path=%s/x.glm", true },
+        { "formula:\"%s/x.arpa\"", true },
+        { "formula:M = \"%s/x.arpa\"; M + 0.6*(M|\"the cat\" - M) + classifier(M|\"a dog\", M)", true },
+        { "formula:union(\"%s/x.glm\", debias(\"%s/x.glm\", \"%s/x.glm\"|[3,4], 5), uniform)", true },
     };
     for (int i = 0; i < LT_COUNT(model); i++) {
         struct lt_lm lm;
         struct lt_session s;
         int32_t token[TOKENS];
         struct lt_rng r = lt_rng_make(4, "tokens");
-        snprintf(spec, sizeof spec, model[i].spec, folder, folder);
+        snprintf(spec, sizeof spec, model[i].spec, folder, folder, folder);
         assert_ok(lt_lm_open(spec, NULL, &lm));
         assert_ok(lm.type->session(lm.self, &s));
         for (int k = 0; k < TOKENS; k++) token[k] = k ? 2 + (int32_t)lt_rng_below(&r, 7) : 1;
