@@ -16,4 +16,9 @@ struct lt_grammar {
     int rules, root;
 };
 
+/* An expression from a ready automaton: edges over bytes, state 0 first.  Everything is copied. */
+struct lt_gx_edge { int32_t from, to; uint8_t low, high; };
+struct lt_gx *lt_gx_automaton(struct lt_grammar_builder *b, const struct lt_gx_edge *edge, int32_t edges,
+                              const bool *final, int32_t states);
+
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum { DEPTH_MAX = 2000 };
-enum kind { EMPTY, TEXT, CLASS, SEQ, ALT, REPEAT, CALL };
+enum kind { EMPTY, TEXT, CLASS, SEQ, ALT, REPEAT, CALL, AUTOMATON };
 struct lt_gx {
     enum kind kind;
     struct lt_str text;
@@ -14,6 +14,8 @@ struct lt_gx {
     struct lt_gx *a, *b;
     int64_t min, max;
     int rule;
+    const struct lt_gx_edge *edge; int32_t edges, states;       /* AUTOMATON: begins in state 0 */
+    const bool *final;
 };
 
 /* ---- expressions ---- */
@@ -105,6 +107,21 @@ struct lt_gx *lt_gx_call(struct lt_grammar_builder *b, int rule)
     return g;
 }
 
+struct lt_gx *lt_gx_automaton(struct lt_grammar_builder *b, const struct lt_gx_edge *edge, int32_t edges,
+                              const bool *final, int32_t states)
+{
+    struct lt_gx *g = make(b, AUTOMATON, NULL, NULL);
+    struct lt_gx_edge *e = lt_arena_take(&b->arena, (size_t)(edges + 1) * sizeof *e);
+    bool *f = lt_arena_take(&b->arena, (size_t)states);
+    if (edges) memcpy(e, edge, (size_t)edges * sizeof *e);
+    memcpy(f, final, (size_t)states);
+    g->edge = e;
+    g->edges = edges;
+    g->final = f;
+    g->states = states;
+    return g;
+}
+
 /* A class in a JSON text: what needs no escape as it is, the rest as \n, \" or \u001f. */
 static struct lt_gx *quoted_class(struct lt_grammar_builder *b, const struct lt_gx *x)
 {
@@ -132,7 +149,7 @@ static struct lt_gx *quoted_class(struct lt_grammar_builder *b, const struct lt_
 static struct lt_gx *quoted(struct lt_grammar_builder *b, const struct lt_gx *x, int depth)
 {
     struct lt_gx *y = make(b, x->kind, NULL, NULL);
-    if (depth > DEPTH_MAX || x->kind == CALL || x->kind == TEXT) {
+    if (depth > DEPTH_MAX || x->kind == CALL || x->kind == TEXT || x->kind == AUTOMATON) {
         lt_fail("the pattern is nested too deep");
         return NULL;
     }
@@ -333,12 +350,26 @@ static void compile_chain(struct making *m, const struct lt_gx *x, int32_t from,
     free(part);
 }
 
+static void compile_automaton(struct making *m, const struct lt_gx *x, int32_t from, int32_t to)
+{
+    int32_t first = m->g->states;
+    for (int32_t i = 0; i < x->states && !m->full; i++) {
+        int32_t s = state(m);
+        if (x->final[i] && !m->full) skip(m, s, to);
+    }
+    if (m->full) return;
+    skip(m, from, first);
+    for (int32_t i = 0; i < x->edges; i++)
+        bytes(m, first + x->edge[i].from, x->edge[i].low, x->edge[i].high, first + x->edge[i].to);
+}
+
 static void compile(struct making *m, const struct lt_gx *x, int32_t from, int32_t to, int depth)
 {
     m->full |= depth > DEPTH_MAX;
     if (m->full) return;
     switch (x->kind) {
     case EMPTY: skip(m, from, to); return;
+    case AUTOMATON: compile_automaton(m, x, from, to); return;
     case CLASS: class(m, x, from, to); return;
     case REPEAT: repeat(m, x, from, to, depth + 1); return;
     case CALL: edge(m, from, (struct lt_gedge){ .kind = LT_GEDGE_CALL, .rule = x->rule, .to = to }); return;
@@ -491,7 +522,7 @@ int lt_grammar_build(struct lt_grammar_builder *b, int root, struct lt_grammar *
                          LT_GRAMMAR_STATES_MAX);
     }
     if (!rc) rc = check(g, b);
-    if (!rc && !trim(g)) rc = lt_fail("the grammar allows no text at all");
+    if (!rc && !trim(g) && !b->may_be_empty) rc = lt_fail("the grammar allows no text at all");
     if (rc) lt_grammar_free(g);
     else *out = g;
     return rc;
