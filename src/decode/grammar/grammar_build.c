@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 2000 };
+enum { DEPTH_MAX = 2000, COUNT_FROM = 6 };     /* repetitions from so many on are counted, not written out */
 enum kind { EMPTY, TEXT, CLASS, SEQ, ALT, REPEAT, CALL, AUTOMATON };
 struct lt_gx {
     enum kind kind;
@@ -177,7 +177,7 @@ int lt_grammar_rule(struct lt_grammar_builder *b, const char *name)
 }
 
 /* ---- automata ---- */
-struct making { struct lt_grammar *g; bool full; };
+struct making { struct lt_grammar *g; int32_t rule_cap; bool full; };
 
 static int32_t state(struct making *m)
 {
@@ -284,8 +284,35 @@ static void class(struct making *m, const struct lt_gx *x, int32_t from, int32_t
 
 static void compile(struct making *m, const struct lt_gx *x, int32_t from, int32_t to, int depth);
 
+static int32_t new_rule(struct making *m)
+{
+    struct lt_grammar *g = m->g;
+    if (g->rules == m->rule_cap) {
+        m->rule_cap = 2 * m->rule_cap + 16;
+        g->start = lt_realloc(g->start, (size_t)m->rule_cap * sizeof *g->start);
+    }
+    g->start[g->rules] = state(m);
+    return g->rules++;
+}
+
+/* What is repeated becomes a rule of its own, and the machine counts. */
+static void count(struct making *m, const struct lt_gx *x, int32_t from, int32_t to, int depth)
+{
+    int32_t rule = new_rule(m), start = m->g->start[rule], end = state(m);
+    if (m->full) return;
+    m->g->final[end] = true;
+    m->g->repeats = true;
+    compile(m, x->a, start, end, depth);
+    edge(m, from, (struct lt_gedge){ .kind = LT_GEDGE_REPEAT, .to = to, .rule = rule, .min = (int32_t)x->min,
+                                     .max = (int32_t)x->max });
+}
+
 static void repeat(struct making *m, const struct lt_gx *x, int32_t from, int32_t to, int depth)
 {
+    if (x->max >= COUNT_FROM || x->min >= COUNT_FROM) {
+        count(m, x, from, to, depth);
+        return;
+    }
     int64_t fixed = x->max < 0 && x->min > 0 ? x->min - 1 : x->min;     /* an endless loop is itself passed once */
     for (int64_t i = 0; i < fixed && !m->full; i++) {
         int32_t next = state(m);
@@ -387,7 +414,8 @@ static void compile(struct making *m, const struct lt_gx *x, int32_t from, int32
 /* ---- what leads nowhere ---- */
 static bool leads_on(const struct lt_grammar *g, const bool *alive, const struct lt_gedge *e)
 {
-    return alive[e->to] && (e->kind != LT_GEDGE_CALL || alive[g->start[e->rule]]);
+    bool must = e->kind == LT_GEDGE_CALL || (e->kind == LT_GEDGE_REPEAT && e->min > 0);
+    return alive[e->to] && (!must || alive[g->start[e->rule]]);
 }
 
 /* Takes edges away after which no rule could end, so that whatever may come can be finished.  False: there is no text
@@ -430,8 +458,10 @@ static bool reach(struct reach *r, int rule, int32_t mark)
         ends |= g->final[s];
         for (int32_t e = g->first[s]; e >= 0; e = g->edge[e].next) {
             const struct lt_gedge *x = &g->edge[e];
-            if (x->kind == LT_GEDGE_CALL) r->called[r->count++] = x->rule;
-            bool free_of_bytes = x->kind == LT_GEDGE_EMPTY || (x->kind == LT_GEDGE_CALL && g->nullable[x->rule]);
+            bool calls = x->kind == LT_GEDGE_CALL || x->kind == LT_GEDGE_REPEAT;
+            if (calls) r->called[r->count++] = x->rule;
+            bool free_of_bytes = x->kind == LT_GEDGE_EMPTY || (calls && g->nullable[x->rule]) ||
+                                 (x->kind == LT_GEDGE_REPEAT && !x->min);
             if (!free_of_bytes || r->seen[x->to] == mark) continue;
             r->seen[x->to] = mark;
             r->stack[n++] = x->to;
@@ -464,7 +494,7 @@ static int find_loop(struct reach *r, const struct lt_grammar_builder *b, int32_
                 if (colour[to] == 1)
                     rc =
                         lt_fail("the rule \"%s\" begins with itself, which never ends; let it begin with something "
-                                 "else", b->rule[to].name ? b->rule[to].name : "of a part");
+                                 "else", to < b->rules && b->rule[to].name ? b->rule[to].name : "of a part");
                 else if (!colour[to]) next = to;
             } else {
                 colour[way[--n].rule] = 2;
@@ -491,6 +521,8 @@ static int check(struct lt_grammar *g, const struct lt_grammar_builder *b)
             g->nullable[i] = more = true;
         }
     }
+    for (int32_t e = 0; e < g->edges; e++)      /* what may be empty may also come less often */
+        if (g->edge[e].kind == LT_GEDGE_REPEAT && g->nullable[g->edge[e].rule]) g->edge[e].min = 0;
     int rc = find_loop(&r, b, &mark);
     free(r.seen);
     free(r.stack);
@@ -501,12 +533,11 @@ static int check(struct lt_grammar *g, const struct lt_grammar_builder *b)
 int lt_grammar_build(struct lt_grammar_builder *b, int root, struct lt_grammar **out)
 {
     struct lt_grammar *g = lt_calloc(1, sizeof *g);
-    struct making m = { .g = g };
+    struct making m = { .g = g, .rule_cap = b->rules + 1 };
     int rc = b->rules > LT_GRAMMAR_RULES_MAX ? lt_fail("a grammar of more than %d rules", LT_GRAMMAR_RULES_MAX) : 0;
     g->rules = b->rules;
     g->root = root;
     g->start = lt_calloc((size_t)b->rules + 1, sizeof *g->start);
-    g->nullable = lt_calloc((size_t)b->rules + 1, 1);
     for (int i = 0; i < b->rules && !rc; i++) {
         if (!b->rule[i].x) {
             rc = lt_fail("the rule \"%s\" is called and not defined", b->rule[i].name ? b->rule[i].name : "of a part");
@@ -521,6 +552,7 @@ int lt_grammar_build(struct lt_grammar_builder *b, int root, struct lt_grammar *
             rc = lt_fail("the grammar is too large: more than %d states, or too deep; repeat less",
                          LT_GRAMMAR_STATES_MAX);
     }
+    g->nullable = lt_calloc((size_t)g->rules + 1, 1);
     if (!rc) rc = check(g, b);
     if (!rc && !trim(g) && !b->may_be_empty) rc = lt_fail("the grammar allows no text at all");
     if (rc) lt_grammar_free(g);
