@@ -1,5 +1,5 @@
 /* Regular languages put together: the product of two automata, made state by state as they are reached. */
-#include "decode/grammar/automaton.h"
+#include "decode/grammar/machine.h"
 #include <stdlib.h>
 
 enum { PRODUCT_MAX = 1 << 15 };
@@ -43,18 +43,27 @@ static int32_t state_of(struct product *p, int x, int y)
     return p->pairs++;
 }
 
-static void add_edge(struct product *p, int32_t from, int32_t to, int byte)
+static void add_edge(struct product *p, int32_t from, int32_t to, int low, int high)
 {
     struct lt_gx_edge *last = p->edges ? &p->edge[p->edges - 1] : NULL;
-    if (last && last->from == from && last->to == to && last->high + 1 == byte) {
-        last->high++;
+    if (last && last->from == from && last->to == to && last->high + 1 == low) {
+        last->high = (uint8_t)high;
         return;
     }
     if (p->edges == p->edge_cap) {
         p->edge_cap = p->edge_cap ? 2 * p->edge_cap : 256;
         p->edge = lt_realloc(p->edge, (size_t)p->edge_cap * sizeof *p->edge);
     }
-    p->edge[p->edges++] = (struct lt_gx_edge){ from, to, (uint8_t)byte, (uint8_t)byte };
+    p->edge[p->edges++] = (struct lt_gx_edge){ from, to, (uint8_t)low, (uint8_t)high };
+}
+
+/* The last byte from c on that neither automaton tells from it. */
+static int last_alike(const struct product *p, int c)
+{
+    int last = c;
+    while (last < 255 && p->x->class_of[last + 1] == p->x->class_of[c] &&
+           (!p->y || p->y->class_of[last + 1] == p->y->class_of[c])) last++;
+    return last;
 }
 
 static int explore(struct product *p)
@@ -63,10 +72,11 @@ static int explore(struct product *p)
     for (int32_t i = 0; i < p->pairs; i++) {
         if (p->pairs > PRODUCT_MAX)
             return lt_fail("patterns, formats and lengths together need more than %d states; say less", PRODUCT_MAX);
-        for (int c = 0; c < 256; c++) {
+        for (int c = 0, last; c < 256; c = last + 1) {
+            last = last_alike(p, c);
             int x = lt_gmachine_step(p->x, p->pair[i].x, (uint8_t)c);
             int32_t to = x < 0 ? -1 : state_of(p, x, p->y ? lt_gmachine_step(p->y, p->pair[i].y, (uint8_t)c) : -1);
-            if (to >= 0) add_edge(p, i, to, c);
+            if (to >= 0) add_edge(p, i, to, c, last);
         }
     }
     return 0;
