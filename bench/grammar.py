@@ -21,8 +21,8 @@ PERSON = {"type": "object", "properties": {
     "required": ["name"], "additionalProperties": False}
 REAL = [
     (CALL, ['{"name":"get_weather","arguments":{"city":"Santiago de Compostela","days":3}}']),
-    (PERSON, ['{"name":"Ada Lovelace","email":"ada@example.com","born":"1815-12-10","summary":"An English mathematician '
-              'and writer, chiefly known for her work on the Analytical Engine, a proposed mechanical general-purpose '
+    (PERSON, ['{"name":"Ada Lovelace","email":"ada@example.com","born":"1815-12-10","summary":"An English '
+              'mathematician and writer, chiefly known for her work on the Analytical Engine, a proposed mechanical general-purpose '
               'computer.","tags":["mathematics","computing"],"address":{"street":"12 St James\'s Square",'
               '"zip":"10115"}}']),
     ({}, ['{"a": [1, 2, {"b": null}], "text": "The quick brown fox jumps over the lazy dog."}']),
@@ -82,7 +82,8 @@ def race(model, folder, rows):
     name = f"llguidance {llguidance.__version__}" if hasattr(llguidance, "__version__") else "llguidance"
     print(f"grammar/{model}, trie of {vocab} tokens\tus\t{a[0]:.0f}\t-\t-\t-\t-\t-")
     for i, what in enumerate(("first mask, median", "first mask, worst", "mask, median", "mask, mean", "mask, 99 %")):
-        print(f"grammar/{model}, {what}\tus\t{a[i + 1]:.2f}\t{b[i]:.2f}\t{name}\t{a[i + 1] / b[i]:.3f}\t-\t-", flush=True)
+        print(f"grammar/{model}, {what}\tus\t{a[i + 1]:.2f}\t{b[i]:.2f}\t{name}\t{a[i + 1] / b[i]:.3f}\t-\t-",
+              flush=True)
 
 
 def pieces(tokenizer, text):

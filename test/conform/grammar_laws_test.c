@@ -227,7 +227,8 @@ static void test_grammar_laws__refusals(void **state)
         { lt_grammar_regex, "a[]", "allows no text at all" },
         { lt_grammar_gbnf, "root ::= \"a\" root", "allows no text at all" },
         { lt_grammar_regex, "a)", "a ) without its (" },
-        { lt_grammar_regex, "((((((((a{5}){5}){5}){5}){5}){5}){5}){5})|((((((((a{5}){5}){5}){5}){5}){5}){5}){5}){5}", "too large" },
+        { lt_grammar_regex, "((((((((a{5}){5}){5}){5}){5}){5}){5}){5})|((((((((a{5}){5}){5}){5}){5}){5}){5}){5}){5}",
+          "too large" },
     };
     for (int i = 0; i < LT_COUNT(cases); i++) {
         if (!cases[i].read("test", lt_str(cases[i].source), &g)) fail_msg("%s: accepted", cases[i].source);

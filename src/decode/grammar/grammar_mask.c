@@ -1,8 +1,8 @@
 /* The machine over a grammar: masks.
  *
  * A mask is a walk over the trie of the tokens that leaves out whatever begins with a byte that may not come.  In a
- * repetition every place is another one, though most have the same mask: so tokens go by layers of their length, and for
- * each layer the place is replaced by one that is alike for as many bytes (lt_gmachine_like), whose mask is likely
+ * repetition every place is another one, though most have the same mask: so tokens go by layers of their length, and
+ * for each layer the place is replaced by one that is alike for as many bytes (lt_gmachine_like), whose mask is likely
  * there.  The masks of the latest places are kept. */
 #include "decode/grammar/machine.h"
 #include <assert.h>

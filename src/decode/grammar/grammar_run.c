@@ -313,7 +313,8 @@ void lt_gmachine_forced(struct lt_gmachine *m, int place, size_t most, struct lt
 }
 
 /* ---- places that are alike for a while ---- */
-/* The rounds of a repetition, when no more than `bytes` can still be done: what matters is only whether an end is near. */
+/* The rounds of a repetition, when no more than `bytes` can still be done: what matters is only whether an end is
+ * near. */
 static int32_t like_count(const struct lt_gedge *e, int32_t count, int32_t bytes)
 {
     int32_t enough = LT_MAX(e->min - 1, 0);

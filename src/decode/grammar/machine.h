@@ -34,8 +34,8 @@ struct lt_gmachine {
 /* The place after a byte of the class that a row of lt_gset leaves open. */
 int32_t lt_gmachine_make(struct lt_gmachine *m, int32_t place, int class);
 int32_t *lt_gmachine_row(struct lt_gmachine *m, int32_t place);
-/* A place from which the same texts of up to `bytes` bytes may come: counts that are far from their ends are made equal.
- * layer: which of the memories to use. */
+/* A place from which the same texts of up to `bytes` bytes may come: counts that are far from their ends are made
+ * equal.  layer: which of the memories to use. */
 int32_t lt_gmachine_like(struct lt_gmachine *m, int32_t place, int layer, int32_t bytes);
 
 #endif
