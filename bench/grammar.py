@@ -21,10 +21,10 @@ PERSON = {"type": "object", "properties": {
     "required": ["name"], "additionalProperties": False}
 REAL = [
     (CALL, ['{"name":"get_weather","arguments":{"city":"Santiago de Compostela","days":3}}']),
-    (PERSON, ['{"name":"Ada Lovelace","email":"ada@example.com","born":"1815-12-10","summary":"An English '
-              'mathematician and writer, chiefly known for her work on the Analytical Engine, a proposed mechanical general-purpose '
-              'computer.","tags":["mathematics","computing"],"address":{"street":"12 St James\'s Square",'
-              '"zip":"10115"}}']),
+    (PERSON, [json.dumps({"name": "Ada Lovelace", "email": "ada@example.com", "born": "1815-12-10", "summary":
+        "An English mathematician and writer, chiefly known for her work on the Analytical Engine, a proposed "
+        "mechanical general-purpose computer.", "tags": ["mathematics", "computing"],
+        "address": {"street": "12 St James's Square", "zip": "10115"}}, separators=(",", ":"))]),
     ({}, ['{"a": [1, 2, {"b": null}], "text": "The quick brown fox jumps over the lazy dog."}']),
 ]
 
