@@ -32,6 +32,8 @@ static const struct lt_opt rows[] = {
       .flags = LT_IN },
     { .key = "tokenizer_form", .help = "both = llama.cpp's keys and tokenizer.json, json = that alone, none = no "
       "tokenizer", .type = LT_STR, .at = AT(tokenizer_form), .text = "both|json|none", .flags = LT_ENUM },
+    { .key = "figures", .help = "file of the figures, as JSON, besides what is printed", .type = LT_STR,
+      .at = AT(figures), .flags = LT_OUT },
     { .key = "json", .help = "print the figures as one JSON object", .type = LT_BOOL, .at = AT(json) },
     { 0 },
 };

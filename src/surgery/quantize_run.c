@@ -142,24 +142,27 @@ static int figures_of(const struct run *r, struct figure out[16])
 static int report(const struct run *r)
 {
     struct figure f[16];
-    struct lt_buf b = { 0 };
-    int count = figures_of(r, f);
-    if (r->o->json) {
+    struct lt_buf b = { 0 }, json = { 0 };
+    int count = figures_of(r, f), rc = 0;
+    if (r->o->json || r->o->figures) {
         json_t *root = json_pack("{s:s, s:s, s:s}", "path", r->o->output, "type", r->o->type, "method",
                                  r->quantizer->m.name);
         for (int i = 0; i < count; i++)
             json_object_set_new(root, f[i].name,
                                 f[i].whole ? json_integer((json_int_t)f[i].value) : json_real(f[i].value));
-        lt_json_put(&b, root);
-        lt_buf_char(&b, '\n');
+        lt_json_put(&json, root);
+        lt_buf_char(&json, '\n');
         json_decref(root);
-    } else {
+    }
+    if (!r->o->json) {
         lt_export_put_table(&r->e, &b);
         lt_buf_char(&b, '\n');
         for (int i = 0; i < count; i++) lt_buf_fmt(&b, f[i].whole ? "%s\t%.0f\n" : "%s\t%.6g\n", f[i].name, f[i].value);
     }
-    int rc = lt_file_save("-", b.p, b.n);
+    if (r->o->figures) rc = lt_file_save(r->o->figures, json.p, json.n);
+    if (!rc) rc = r->o->json ? lt_file_save("-", json.p, json.n) : lt_file_save("-", b.p, b.n);
     lt_buf_free(&b);
+    lt_buf_free(&json);
     return rc;
 }
 

@@ -11,7 +11,7 @@ struct lt_convert_options {
 int lt_convert_run(const struct lt_convert_options *o, struct lt_ctx *c);
 
 struct lt_quantize_options {
-    const char *input, *output, *type, *fallback, *tokenizer, *tokenizer_form;
+    const char *input, *output, *type, *fallback, *tokenizer, *tokenizer_form, *figures;
     struct lt_choice method;
     struct lt_list rules, calibration, text;
     int64_t context, calibration_tokens, text_tokens, memory;

@@ -5,7 +5,7 @@
 
 enum { TOKEN_BYTES_MAX = 1 << 15 };     /* longer tokens are left out */
 
-struct spelt { struct lt_str s; int32_t id; };
+struct spelt { uint64_t head; struct lt_str s; int32_t id; };    /* head: the first eight bytes, the first on top */
 
 static int by_bytes(const void *a, const void *b, void *unused)
 {
@@ -13,6 +13,54 @@ static int by_bytes(const void *a, const void *b, void *unused)
     (void)unused;
     int order = lt_str_cmp(x->s, y->s);
     return order ? order : (x->id > y->id) - (x->id < y->id);
+}
+
+static uint64_t head_of(struct lt_str s)
+{
+    uint64_t head = 0;
+    for (size_t i = 0; i < 8; i++) head = head << 8 | (i < s.n ? (uint8_t)s.p[i] : 0);
+    return head;
+}
+
+/* By heads, eleven bits a turn, then by all bytes where heads are alike; `s` is what is returned or is freed. */
+static struct spelt *sorted(struct spelt *s, uint32_t n)
+{
+    enum { BITS = 11, SIZE = 1 << BITS };
+    struct spelt *other = lt_alloc(((size_t)n + 1) * sizeof *other);
+    uint32_t *at = lt_alloc(SIZE * sizeof *at);
+    for (int shift = 0; shift < 64; shift += BITS) {
+        memset(at, 0, SIZE * sizeof *at);
+        for (uint32_t i = 0; i < n; i++) at[s[i].head >> shift & (SIZE - 1)]++;
+        for (uint32_t k = 0, sum = 0; k < SIZE; k++) {
+            uint32_t count = at[k];
+            at[k] = sum;
+            sum += count;
+        }
+        for (uint32_t i = 0; i < n; i++) other[at[s[i].head >> shift & (SIZE - 1)]++] = s[i];
+        struct spelt *swap = s;
+        s = other;
+        other = swap;
+    }
+    for (uint32_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && s[end].head == s[i].head;) end++;
+        if (end > i + 1) lt_sort(s + i, end - i, sizeof *s, by_bytes, NULL);
+    }
+    free(at);
+    free(other);
+    return s;
+}
+
+/* From the last node back, whose parents come before it. */
+static void mark_layers(struct lt_token_trie *t)
+{
+    uint8_t *below = lt_calloc((size_t)t->depth_max + 2, 1);    /* [depth]: of nodes that come later with one parent */
+    for (uint32_t i = t->nodes; i-- > 0;) {
+        struct lt_token_node *n = &t->node[i];
+        n->layers = (uint8_t)(below[n->depth + 1] | (n->count ? 1 << lt_token_layer(n->depth) : 0));
+        below[n->depth + 1] = 0;
+        below[n->depth] |= n->layers;
+    }
+    free(below);
 }
 
 static size_t shared(struct lt_str a, struct lt_str b)
@@ -32,7 +80,7 @@ static void add_nodes(struct lt_token_trie *t, const struct spelt *s, uint32_t n
         for (size_t d = before.n; d > same; d--) t->node[open[d]].end = t->nodes;
         for (size_t d = same + 1; d <= s[i].s.n; d++) {
             if (t->nodes == cap) {
-                cap = cap ? 2 * cap : 4096;
+                cap = cap ? 2 * cap : 2 * n + 64;
                 t->node = lt_realloc(t->node, cap * sizeof *t->node);
             }
             open[d] = t->nodes;
@@ -57,13 +105,14 @@ struct lt_token_trie *lt_token_trie_new(const struct lt_tokenizer *t)
     for (int32_t i = 0; i < vocab; i++) {
         struct lt_str bytes;
         if (lt_tokenizer_special(t, i) || !lt_tokenizer_bytes(t, i, &bytes)) continue;
-        if (bytes.n && bytes.n <= TOKEN_BYTES_MAX) s[n++] = (struct spelt){ bytes, i };
+        if (bytes.n && bytes.n <= TOKEN_BYTES_MAX) s[n++] = (struct spelt){ head_of(bytes), bytes, i };
     }
-    lt_sort(s, n, sizeof *s, by_bytes, NULL);
+    s = sorted(s, n);
     out->vocab = vocab;
     out->ids = n;
     out->id = lt_alloc(((size_t)n + 1) * sizeof *out->id);
     add_nodes(out, s, n);
+    mark_layers(out);
     free(s);
     return out;
 }

@@ -10,7 +10,11 @@ struct lt_token_node {
     uint32_t first, count;          /* tokens that end here: id[first .. first + count - 1] */
     uint16_t depth;                 /* bytes from the root, from 1 */
     uint8_t byte;
+    uint8_t layers;                 /* bit l: a token of layer l ends here or below */
 };
+/* Tokens by their length in bytes: up to 4, 8, 16, and more. */
+enum { LT_TOKEN_LAYERS = 4 };
+static inline int lt_token_layer(int depth) { return depth <= 4 ? 0 : depth <= 8 ? 1 : depth <= 16 ? 2 : 3; }
 struct lt_token_trie {
     struct lt_token_node *node; uint32_t nodes;
     int32_t *id; uint32_t ids;

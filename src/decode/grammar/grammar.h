@@ -13,7 +13,10 @@
 enum { LT_GRAMMAR_STATES_MAX = 1 << 20, LT_GRAMMAR_RULES_MAX = 1 << 16 };
 struct lt_gx;                       /* an expression; in the arena of its builder */
 struct lt_gspan { uint32_t low, high; };        /* characters, both ends included */
-struct lt_grammar_builder { struct lt_arena arena; struct lt_map names; struct lt_grammar_rule *rule; int rules, cap; };
+struct lt_grammar_builder {
+    struct lt_arena arena; struct lt_map names; struct lt_grammar_rule *rule; int rules, cap;
+    bool may_be_empty;              /* a grammar of no text at all is no error */
+};
 struct lt_grammar_rule { const char *name; struct lt_gx *x; };
 
 void lt_grammar_builder_init(struct lt_grammar_builder *b);
@@ -29,6 +32,12 @@ struct lt_gx *lt_gx_call(struct lt_grammar_builder *b, int rule);
 /* x, made of classes, as it stands between the quotes of a JSON text: characters that JSON escapes are escaped.  NULL:
  * x calls rules or is nested too deep (lt_error). */
 struct lt_gx *lt_gx_quoted(struct lt_grammar_builder *b, const struct lt_gx *x);
+/* What both x and y describe, or x but not y; neither calls rules.  NULL is no text at all, in and out.  -1: too
+ * large. */
+int lt_gx_both(struct lt_grammar_builder *b, const struct lt_gx *x, const struct lt_gx *y, struct lt_gx **out);
+int lt_gx_but(struct lt_grammar_builder *b, const struct lt_gx *x, const struct lt_gx *y, struct lt_gx **out);
+/* Does x, which calls no rules, describe the text?  1 yes, 0 no, -1 failed. */
+int lt_gx_matches(const struct lt_gx *x, struct lt_str text);
 /* A rule by its name, made when it is not there; name NULL: a new one without a name. */
 int lt_grammar_rule(struct lt_grammar_builder *b, const char *name);
 
@@ -44,9 +53,11 @@ int lt_grammar_regex(const char *label, struct lt_str text, struct lt_grammar **
 struct lt_gx *lt_gx_regex(struct lt_grammar_builder *b, const char *label, struct lt_str text, bool searched);
 /* GBNF, llama.cpp's notation: rules NAME ::= ..., of which "root" is the text. */
 int lt_grammar_gbnf(const char *label, struct lt_str text, struct lt_grammar **out);
-/* JSON Schema (2020-12, and 07 where they agree).  What is accepted is valid; not all that is valid is accepted:
+/* JSON Schema (2020-12, and 04 to 07 where they agree).  What is accepted is valid; not all that is valid is accepted:
  * properties come in the schema's order and then others, and white space between tokens is one space, or a line end and
- * at most `indent` blanks.  A keyword that is not supported is refused with its JSON pointer.  text {} : any JSON. */
+ * at most `indent` blanks; bounded numbers have no exponent and few digits after the point; texts with a pattern or
+ * format are written without superfluous escapes.  A keyword that is not supported, or not in such a combination, is
+ * refused with its JSON pointer.  text {} : any JSON. */
 int lt_grammar_schema(const char *label, struct lt_str text, int indent, struct lt_grammar **out);
 
 /* ---- running ---- */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 2000 };
-enum kind { EMPTY, TEXT, CLASS, SEQ, ALT, REPEAT, CALL };
+enum { DEPTH_MAX = 2000, COUNT_FROM = 6 };     /* repetitions from so many on are counted, not written out */
+enum kind { EMPTY, TEXT, CLASS, SEQ, ALT, REPEAT, CALL, AUTOMATON };
 struct lt_gx {
     enum kind kind;
     struct lt_str text;
@@ -14,6 +14,8 @@ struct lt_gx {
     struct lt_gx *a, *b;
     int64_t min, max;
     int rule;
+    const struct lt_gx_edge *edge; int32_t edges, states;       /* AUTOMATON: begins in state 0 */
+    const bool *final;
 };
 
 /* ---- expressions ---- */
@@ -105,6 +107,21 @@ struct lt_gx *lt_gx_call(struct lt_grammar_builder *b, int rule)
     return g;
 }
 
+struct lt_gx *lt_gx_automaton(struct lt_grammar_builder *b, const struct lt_gx_edge *edge, int32_t edges,
+                              const bool *final, int32_t states)
+{
+    struct lt_gx *g = make(b, AUTOMATON, NULL, NULL);
+    struct lt_gx_edge *e = lt_arena_take(&b->arena, (size_t)(edges + 1) * sizeof *e);
+    bool *f = lt_arena_take(&b->arena, (size_t)states);
+    if (edges) memcpy(e, edge, (size_t)edges * sizeof *e);
+    memcpy(f, final, (size_t)states);
+    g->edge = e;
+    g->edges = edges;
+    g->final = f;
+    g->states = states;
+    return g;
+}
+
 /* A class in a JSON text: what needs no escape as it is, the rest as \n, \" or \u001f. */
 static struct lt_gx *quoted_class(struct lt_grammar_builder *b, const struct lt_gx *x)
 {
@@ -132,7 +149,7 @@ static struct lt_gx *quoted_class(struct lt_grammar_builder *b, const struct lt_
 static struct lt_gx *quoted(struct lt_grammar_builder *b, const struct lt_gx *x, int depth)
 {
     struct lt_gx *y = make(b, x->kind, NULL, NULL);
-    if (depth > DEPTH_MAX || x->kind == CALL || x->kind == TEXT) {
+    if (depth > DEPTH_MAX || x->kind == CALL || x->kind == TEXT || x->kind == AUTOMATON) {
         lt_fail("the pattern is nested too deep");
         return NULL;
     }
@@ -160,7 +177,7 @@ int lt_grammar_rule(struct lt_grammar_builder *b, const char *name)
 }
 
 /* ---- automata ---- */
-struct making { struct lt_grammar *g; bool full; };
+struct making { struct lt_grammar *g; int32_t rule_cap; bool full; };
 
 static int32_t state(struct making *m)
 {
@@ -267,8 +284,35 @@ static void class(struct making *m, const struct lt_gx *x, int32_t from, int32_t
 
 static void compile(struct making *m, const struct lt_gx *x, int32_t from, int32_t to, int depth);
 
+static int32_t new_rule(struct making *m)
+{
+    struct lt_grammar *g = m->g;
+    if (g->rules == m->rule_cap) {
+        m->rule_cap = 2 * m->rule_cap + 16;
+        g->start = lt_realloc(g->start, (size_t)m->rule_cap * sizeof *g->start);
+    }
+    g->start[g->rules] = state(m);
+    return g->rules++;
+}
+
+/* What is repeated becomes a rule of its own, and the machine counts. */
+static void count(struct making *m, const struct lt_gx *x, int32_t from, int32_t to, int depth)
+{
+    int32_t rule = new_rule(m), start = m->g->start[rule], end = state(m);
+    if (m->full) return;
+    m->g->final[end] = true;
+    m->g->repeats = true;
+    compile(m, x->a, start, end, depth);
+    edge(m, from, (struct lt_gedge){ .kind = LT_GEDGE_REPEAT, .to = to, .rule = rule, .min = (int32_t)x->min,
+                                     .max = (int32_t)x->max });
+}
+
 static void repeat(struct making *m, const struct lt_gx *x, int32_t from, int32_t to, int depth)
 {
+    if (x->max >= COUNT_FROM || x->min >= COUNT_FROM) {
+        count(m, x, from, to, depth);
+        return;
+    }
     int64_t fixed = x->max < 0 && x->min > 0 ? x->min - 1 : x->min;     /* an endless loop is itself passed once */
     for (int64_t i = 0; i < fixed && !m->full; i++) {
         int32_t next = state(m);
@@ -333,12 +377,26 @@ static void compile_chain(struct making *m, const struct lt_gx *x, int32_t from,
     free(part);
 }
 
+static void compile_automaton(struct making *m, const struct lt_gx *x, int32_t from, int32_t to)
+{
+    int32_t first = m->g->states;
+    for (int32_t i = 0; i < x->states && !m->full; i++) {
+        int32_t s = state(m);
+        if (x->final[i] && !m->full) skip(m, s, to);
+    }
+    if (m->full) return;
+    skip(m, from, first);
+    for (int32_t i = 0; i < x->edges; i++)
+        bytes(m, first + x->edge[i].from, x->edge[i].low, x->edge[i].high, first + x->edge[i].to);
+}
+
 static void compile(struct making *m, const struct lt_gx *x, int32_t from, int32_t to, int depth)
 {
     m->full |= depth > DEPTH_MAX;
     if (m->full) return;
     switch (x->kind) {
     case EMPTY: skip(m, from, to); return;
+    case AUTOMATON: compile_automaton(m, x, from, to); return;
     case CLASS: class(m, x, from, to); return;
     case REPEAT: repeat(m, x, from, to, depth + 1); return;
     case CALL: edge(m, from, (struct lt_gedge){ .kind = LT_GEDGE_CALL, .rule = x->rule, .to = to }); return;
@@ -356,7 +414,8 @@ static void compile(struct making *m, const struct lt_gx *x, int32_t from, int32
 /* ---- what leads nowhere ---- */
 static bool leads_on(const struct lt_grammar *g, const bool *alive, const struct lt_gedge *e)
 {
-    return alive[e->to] && (e->kind != LT_GEDGE_CALL || alive[g->start[e->rule]]);
+    bool must = e->kind == LT_GEDGE_CALL || (e->kind == LT_GEDGE_REPEAT && e->min > 0);
+    return alive[e->to] && (!must || alive[g->start[e->rule]]);
 }
 
 /* Takes edges away after which no rule could end, so that whatever may come can be finished.  False: there is no text
@@ -399,8 +458,10 @@ static bool reach(struct reach *r, int rule, int32_t mark)
         ends |= g->final[s];
         for (int32_t e = g->first[s]; e >= 0; e = g->edge[e].next) {
             const struct lt_gedge *x = &g->edge[e];
-            if (x->kind == LT_GEDGE_CALL) r->called[r->count++] = x->rule;
-            bool free_of_bytes = x->kind == LT_GEDGE_EMPTY || (x->kind == LT_GEDGE_CALL && g->nullable[x->rule]);
+            bool calls = x->kind == LT_GEDGE_CALL || x->kind == LT_GEDGE_REPEAT;
+            if (calls) r->called[r->count++] = x->rule;
+            bool free_of_bytes = x->kind == LT_GEDGE_EMPTY || (calls && g->nullable[x->rule]) ||
+                                 (x->kind == LT_GEDGE_REPEAT && !x->min);
             if (!free_of_bytes || r->seen[x->to] == mark) continue;
             r->seen[x->to] = mark;
             r->stack[n++] = x->to;
@@ -433,7 +494,7 @@ static int find_loop(struct reach *r, const struct lt_grammar_builder *b, int32_
                 if (colour[to] == 1)
                     rc =
                         lt_fail("the rule \"%s\" begins with itself, which never ends; let it begin with something "
-                                 "else", b->rule[to].name ? b->rule[to].name : "of a part");
+                                 "else", to < b->rules && b->rule[to].name ? b->rule[to].name : "of a part");
                 else if (!colour[to]) next = to;
             } else {
                 colour[way[--n].rule] = 2;
@@ -460,6 +521,8 @@ static int check(struct lt_grammar *g, const struct lt_grammar_builder *b)
             g->nullable[i] = more = true;
         }
     }
+    for (int32_t e = 0; e < g->edges; e++)      /* what may be empty may also come less often */
+        if (g->edge[e].kind == LT_GEDGE_REPEAT && g->nullable[g->edge[e].rule]) g->edge[e].min = 0;
     int rc = find_loop(&r, b, &mark);
     free(r.seen);
     free(r.stack);
@@ -470,12 +533,11 @@ static int check(struct lt_grammar *g, const struct lt_grammar_builder *b)
 int lt_grammar_build(struct lt_grammar_builder *b, int root, struct lt_grammar **out)
 {
     struct lt_grammar *g = lt_calloc(1, sizeof *g);
-    struct making m = { .g = g };
+    struct making m = { .g = g, .rule_cap = b->rules + 1 };
     int rc = b->rules > LT_GRAMMAR_RULES_MAX ? lt_fail("a grammar of more than %d rules", LT_GRAMMAR_RULES_MAX) : 0;
     g->rules = b->rules;
     g->root = root;
     g->start = lt_calloc((size_t)b->rules + 1, sizeof *g->start);
-    g->nullable = lt_calloc((size_t)b->rules + 1, 1);
     for (int i = 0; i < b->rules && !rc; i++) {
         if (!b->rule[i].x) {
             rc = lt_fail("the rule \"%s\" is called and not defined", b->rule[i].name ? b->rule[i].name : "of a part");
@@ -490,8 +552,9 @@ int lt_grammar_build(struct lt_grammar_builder *b, int root, struct lt_grammar *
             rc = lt_fail("the grammar is too large: more than %d states, or too deep; repeat less",
                          LT_GRAMMAR_STATES_MAX);
     }
+    g->nullable = lt_calloc((size_t)g->rules + 1, 1);
     if (!rc) rc = check(g, b);
-    if (!rc && !trim(g)) rc = lt_fail("the grammar allows no text at all");
+    if (!rc && !trim(g) && !b->may_be_empty) rc = lt_fail("the grammar allows no text at all");
     if (rc) lt_grammar_free(g);
     else *out = g;
     return rc;

@@ -1,35 +1,12 @@
-/* The machine over a grammar.
+/* The machine over a grammar: places.
  *
  * A place in a text is a set of configurations (state, stack): the states that could take the next byte, each with the
- * states to go back to when its rule ends.  Stacks are interned, so that equal ones are one number, and so are sets:
- * what a byte does to a set is worked out once and kept.  A mask is a walk over the trie of the tokens that leaves out
- * whatever begins with a byte that may not come; the masks of the latest places are kept. */
-#include "decode/grammar/automaton.h"
+ * states to go back to when its rule ends.  A repetition is a frame of the stack that counts.  Stacks are interned, so
+ * that equal ones are one number, and so are sets: what a byte does to a set is worked out once and kept in its row. */
+#include "decode/grammar/machine.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MASKS = 64, EMPTY_STACK = -1, DEAD = -1, UNKNOWN = -2 };
-
-struct config { int32_t state, stack; };
-struct frame { int32_t back, under; };          /* the state to go back to; the stack below */
-struct set { uint32_t first, count; bool ends; };
-struct table { uint64_t *key; int32_t *value; uint32_t size, used; };   /* open addressing; key 0: free */
-
-struct lt_gmachine {
-    const struct lt_grammar *g;
-    const struct lt_token_trie *trie;
-    struct frame *frame; int32_t frames, frame_cap;
-    struct config *config; uint32_t configs, config_cap;        /* of all sets, one after the other */
-    struct set *set; int32_t sets, set_cap;
-    struct table frame_of, set_of, step_of;
-    struct config *work; uint32_t works, work_cap;              /* the set being made */
-    struct table seen;
-    bool work_ends;
-    uint64_t *mask[MASKS]; int32_t mask_of[MASKS];
-    int32_t *place;                             /* [depth]: of a walk */
-    int32_t begin;
-};
 
 /* ---- tables ---- */
 static uint64_t mix(uint64_t x)
@@ -38,9 +15,9 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 29;
 }
 
-static void grow(struct table *t)
+static void grow(struct lt_gtable *t)
 {
-    struct table old = *t;
+    struct lt_gtable old = *t;
     t->size = old.size ? 2 * old.size : 64;
     t->key = lt_calloc(t->size, sizeof *t->key);
     t->value = lt_alloc(t->size * sizeof *t->value);
@@ -55,27 +32,27 @@ static void grow(struct table *t)
     free(old.value);
 }
 
-/* Where the value of a key lies; UNKNOWN when it is new.  The key is not 0. */
-static int32_t *find(struct table *t, uint64_t key)
+/* Where the value of a key lies; LT_PLACE_UNKNOWN when it is new.  The key is not 0. */
+static int32_t *find(struct lt_gtable *t, uint64_t key)
 {
     if (2 * t->used >= t->size) grow(t);
     uint32_t at = (uint32_t)mix(key) & (t->size - 1);
     while (t->key[at] && t->key[at] != key) at = (at + 1) & (t->size - 1);
     if (!t->key[at]) {
         t->key[at] = key;
-        t->value[at] = UNKNOWN;
+        t->value[at] = LT_PLACE_UNKNOWN;
         t->used++;
     }
     return &t->value[at];
 }
 
-static void clear(struct table *t)
+static void clear(struct lt_gtable *t)
 {
     if (t->used) memset(t->key, 0, t->size * sizeof *t->key);
     t->used = 0;
 }
 
-static void release(struct table *t)
+static void release(struct lt_gtable *t)
 {
     free(t->key);
     free(t->value);
@@ -83,32 +60,40 @@ static void release(struct table *t)
 
 static uint64_t pair(int32_t a, int32_t b)
 {
-    return (uint64_t)(uint32_t)(a + 2) << 32 | (uint32_t)(b + 2);
+    return (uint64_t)((uint32_t)a + 2) << 32 | ((uint32_t)b + 2);
 }
 
 /* ---- stacks and sets ---- */
-static int32_t push(struct lt_gmachine *m, int32_t back, int32_t under)
+static int32_t push(struct lt_gmachine *m, int32_t back, int32_t below, int32_t count)
 {
-    int32_t *at = find(&m->frame_of, pair(back, under));
-    if (*at != UNKNOWN) return *at;
+    uint64_t key = mix(pair(back, below)) + (uint64_t)(uint32_t)count * 0xD1B54A32D192ED03u;
+    for (key |= 1;; key += 2) {                 /* another frame of the same hash: the next key */
+        int32_t *at = find(&m->frame_of, key ? key : 1);
+        if (*at == LT_PLACE_UNKNOWN) {
+            *at = m->frames;
+            break;
+        }
+        const struct lt_gframe *f = &m->frame[*at];
+        if (f->back == back && f->below == below && f->count == count) return *at;
+    }
     if (m->frames == m->frame_cap) {
         m->frame_cap = m->frame_cap ? 2 * m->frame_cap : 64;
         m->frame = lt_realloc(m->frame, (size_t)m->frame_cap * sizeof *m->frame);
     }
-    m->frame[m->frames] = (struct frame){ back, under };
-    return *at = m->frames++;
+    m->frame[m->frames] = (struct lt_gframe){ back, below, count };
+    return m->frames++;
 }
 
 static void add(struct lt_gmachine *m, int32_t state, int32_t stack)
 {
     int32_t *at = find(&m->seen, pair(state, stack));
-    if (*at != UNKNOWN) return;
+    if (*at != LT_PLACE_UNKNOWN) return;
     *at = 0;
     if (m->works == m->work_cap) {
         m->work_cap = m->work_cap ? 2 * m->work_cap : 64;
         m->work = lt_realloc(m->work, m->work_cap * sizeof *m->work);
     }
-    m->work[m->works++] = (struct config){ state, stack };
+    m->work[m->works++] = (struct lt_gconfig){ state, stack };
 }
 
 /* Can a state do nothing but end its rule?  Then a call need not come back to it: tails of lists do not pile up. */
@@ -132,10 +117,20 @@ static bool takes_bytes(const struct lt_grammar *g, int32_t state)
 
 static int by_config(const void *a, const void *b, void *unused)
 {
-    const struct config *x = a, *y = b;
+    const struct lt_gconfig *x = a, *y = b;
     (void)unused;
     if (x->state != y->state) return x->state < y->state ? -1 : 1;
     return (x->stack > y->stack) - (x->stack < y->stack);
+}
+
+/* After `count` rounds of a repetition: out of it, or once more. */
+static void go_round(struct lt_gmachine *m, int32_t edge, int32_t stack, int32_t count)
+{
+    const struct lt_gedge *e = &m->g->edge[edge];
+    if (count >= e->min) add(m, e->to, stack);
+    if (e->max >= 0 && count >= e->max) return;
+    if (e->max < 0) count = LT_MIN(count, e->min);
+    add(m, m->g->start[e->rule], push(m, ~edge, stack, count));
 }
 
 /* Whatever is reached from the set being made without a byte. */
@@ -143,16 +138,19 @@ static void close_over(struct lt_gmachine *m)
 {
     const struct lt_grammar *g = m->g;
     for (uint32_t i = 0; i < m->works; i++) {
-        struct config c = m->work[i];
+        struct lt_gconfig c = m->work[i];
         if (g->final[c.state]) {
-            if (c.stack == EMPTY_STACK) m->work_ends = true;
-            else add(m, m->frame[c.stack].back, m->frame[c.stack].under);
+            struct lt_gframe f = c.stack == LT_STACK_EMPTY ? (struct lt_gframe){ 0 } : m->frame[c.stack];
+            if (c.stack == LT_STACK_EMPTY) m->work_ends = true;
+            else if (f.back < 0) go_round(m, ~f.back, f.below, f.count + 1);
+            else add(m, f.back, f.below);
         }
         for (int32_t e = g->first[c.state]; e >= 0; e = g->edge[e].next) {
             const struct lt_gedge *x = &g->edge[e];
             if (x->kind == LT_GEDGE_EMPTY) add(m, x->to, c.stack);
+            else if (x->kind == LT_GEDGE_REPEAT) go_round(m, e, c.stack, 0);
             else if (x->kind == LT_GEDGE_CALL)
-                add(m, g->start[x->rule], only_ends(g, x->to) ? c.stack : push(m, x->to, c.stack));
+                add(m, g->start[x->rule], only_ends(g, x->to) ? c.stack : push(m, x->to, c.stack, 0));
         }
     }
 }
@@ -161,19 +159,18 @@ static void close_over(struct lt_gmachine *m)
 static int32_t intern(struct lt_gmachine *m)
 {
     uint32_t n = 0;
-    close_over(m);
     for (uint32_t i = 0; i < m->works; i++)
         if (takes_bytes(m->g, m->work[i].state)) m->work[n++] = m->work[i];
-    if (!n && !m->work_ends) return DEAD;
+    if (!n && !m->work_ends) return LT_PLACE_DEAD;
     lt_sort(m->work, n, sizeof *m->work, by_config, NULL);
     uint64_t key = lt_hash(m->work, n * sizeof *m->work, m->work_ends ? 1 : 2) | 1;
     for (;; key += 2) {                         /* another set of the same hash: the next key */
         int32_t *at = find(&m->set_of, key ? key : 1);
-        if (*at == UNKNOWN) {
+        if (*at == LT_PLACE_UNKNOWN) {
             *at = m->sets;
             break;
         }
-        const struct set *s = &m->set[*at];
+        const struct lt_gset *s = &m->set[*at];
         if (s->count == n && s->ends == m->work_ends && !memcmp(m->config + s->first, m->work, n * sizeof *m->work))
             return *at;
     }
@@ -186,7 +183,7 @@ static int32_t intern(struct lt_gmachine *m)
         m->set = lt_realloc(m->set, (size_t)m->set_cap * sizeof *m->set);
     }
     if (n) memcpy(m->config + m->configs, m->work, n * sizeof *m->work);
-    m->set[m->sets] = (struct set){ m->configs, n, m->work_ends };
+    m->set[m->sets] = (struct lt_gset){ m->configs, n, m->work_ends, NULL, { -2, -2, -2, -2 } };
     m->configs += n;
     return m->sets++;
 }
@@ -198,15 +195,36 @@ static void begin_set(struct lt_gmachine *m)
     clear(&m->seen);
 }
 
+/* Bytes that no edge tells apart are one class: rows are as long as there are classes. */
+static void classify(struct lt_gmachine *m)
+{
+    bool cut[257] = { true };
+    for (int32_t s = 0; s < m->g->states; s++)
+        for (int32_t e = m->g->first[s]; e >= 0; e = m->g->edge[e].next) {
+            const struct lt_gedge *x = &m->g->edge[e];
+            if (x->kind == LT_GEDGE_BYTE) cut[x->low] = cut[x->high + 1] = true;
+        }
+    for (int c = 0; c < 256; c++) {
+        if (cut[c]) m->byte_of[m->classes++] = (uint8_t)c;
+        m->class_of[c] = (uint8_t)(m->classes - 1);
+    }
+}
+
 struct lt_gmachine *lt_gmachine_new(const struct lt_grammar *g, const struct lt_token_trie *trie)
 {
     struct lt_gmachine *m = lt_calloc(1, sizeof *m);
     m->g = g;
     m->trie = trie;
-    for (int i = 0; i < MASKS; i++) m->mask_of[i] = DEAD;
-    if (trie) m->place = lt_alloc(((size_t)trie->depth_max + 1) * sizeof *m->place);
+    for (int l = 0; l < LT_COUNT(m->mask); l++)
+        for (int i = 0; i < LT_GMASKS; i++) m->mask[l][i].place = LT_PLACE_DEAD;
+    if (trie) {
+        m->row_at = lt_alloc(((size_t)trie->depth_max + 1) * sizeof *m->row_at);
+        m->place_at = lt_alloc(((size_t)trie->depth_max + 1) * sizeof *m->place_at);
+    }
+    classify(m);
     begin_set(m);
-    add(m, g->start[g->root], EMPTY_STACK);
+    add(m, g->start[g->root], LT_STACK_EMPTY);
+    close_over(m);
     m->begin = intern(m);
     return m;
 }
@@ -218,39 +236,55 @@ void lt_gmachine_free(struct lt_gmachine *m)
     free(m->config);
     free(m->set);
     free(m->work);
-    free(m->place);
+    free(m->row_at);
+    free(m->place_at);
     release(&m->frame_of);
     release(&m->set_of);
-    release(&m->step_of);
+    release(&m->like_of);
     release(&m->seen);
-    for (int i = 0; i < MASKS; i++) free(m->mask[i]);
+    for (int l = 0; l < LT_COUNT(m->mask); l++)
+        for (int i = 0; i < LT_GMASKS; i++) free(m->mask[l][i].bits);
+    lt_arena_free(&m->arena);
     free(m);
 }
 
 int lt_gmachine_start(struct lt_gmachine *m) { return m->begin; }
 
-static int32_t make_step(struct lt_gmachine *m, int32_t place, uint8_t byte)
+int32_t *lt_gmachine_row(struct lt_gmachine *m, int32_t place)
+{
+    struct lt_gset *s = &m->set[place];
+    if (s->row) return s->row;
+    s->row = lt_arena_take(&m->arena, (size_t)m->classes * sizeof *s->row);
+    for (int i = 0; i < m->classes; i++) s->row[i] = LT_PLACE_UNKNOWN;
+    return s->row;
+}
+
+int32_t lt_gmachine_make(struct lt_gmachine *m, int32_t place, int class)
 {
     const struct lt_grammar *g = m->g;
+    uint8_t byte = m->byte_of[class];
     begin_set(m);
     for (uint32_t i = 0; i < m->set[place].count; i++) {
-        struct config c = m->config[m->set[place].first + i];
+        struct lt_gconfig c = m->config[m->set[place].first + i];
         for (int32_t e = g->first[c.state]; e >= 0; e = g->edge[e].next) {
             const struct lt_gedge *x = &g->edge[e];
             if (x->kind == LT_GEDGE_BYTE && x->low <= byte && byte <= x->high) add(m, x->to, c.stack);
         }
     }
-    return m->works ? intern(m) : DEAD;
+    int32_t to = LT_PLACE_DEAD;
+    if (m->works) {
+        close_over(m);
+        to = intern(m);
+    }
+    return lt_gmachine_row(m, place)[class] = to;
 }
 
 int lt_gmachine_step(struct lt_gmachine *m, int place, uint8_t byte)
 {
-    if (place < 0) return DEAD;
-    uint64_t key = (uint64_t)(uint32_t)(place + 1) << 8 | byte;
-    int32_t *at = find(&m->step_of, key);
-    if (*at != UNKNOWN) return *at;
-    int32_t to = make_step(m, place, byte);
-    return *find(&m->step_of, key) = to;
+    if (place < 0) return LT_PLACE_DEAD;
+    int class = m->class_of[byte];
+    int32_t to = lt_gmachine_row(m, place)[class];
+    return to == LT_PLACE_UNKNOWN ? lt_gmachine_make(m, place, class) : to;
 }
 
 int lt_gmachine_steps(struct lt_gmachine *m, int place, struct lt_str bytes)
@@ -262,42 +296,10 @@ int lt_gmachine_steps(struct lt_gmachine *m, int place, struct lt_str bytes)
 bool lt_gmachine_ends(const struct lt_gmachine *m, int place) { return place >= 0 && m->set[place].ends; }
 bool lt_gmachine_goes_on(const struct lt_gmachine *m, int place) { return place >= 0 && m->set[place].count > 0; }
 
-/* ---- masks ---- */
-static void walk(struct lt_gmachine *m, int32_t place, uint64_t *mask)
-{
-    const struct lt_token_trie *t = m->trie;
-    m->place[0] = place;
-    for (uint32_t i = 0; i < t->nodes;) {
-        const struct lt_token_node *n = &t->node[i];
-        int32_t to = lt_gmachine_step(m, m->place[n->depth - 1], n->byte);
-        if (to < 0) {
-            i = n->end;
-            continue;
-        }
-        m->place[n->depth] = to;
-        for (uint32_t k = n->first; k < n->first + n->count; k++)
-            mask[t->id[k] / 64] |= UINT64_C(1) << t->id[k] % 64;
-        i++;
-    }
-}
-
-const uint64_t *lt_gmachine_mask(struct lt_gmachine *m, int place)
-{
-    assert(m->trie && place >= 0);
-    size_t words = ((size_t)m->trie->vocab + 63) / 64;
-    int slot = place % MASKS;
-    if (m->mask_of[slot] == place) return m->mask[slot];
-    if (!m->mask[slot]) m->mask[slot] = lt_alloc(words * sizeof(uint64_t));
-    memset(m->mask[slot], 0, words * sizeof(uint64_t));
-    walk(m, place, m->mask[slot]);
-    m->mask_of[slot] = place;
-    return m->mask[slot];
-}
-
 void lt_gmachine_forced(struct lt_gmachine *m, int place, size_t most, struct lt_buf *out)
 {
     for (size_t n = 0; n < most && place >= 0 && !m->set[place].ends; n++) {
-        int only = -1, to = DEAD;
+        int only = -1, to = LT_PLACE_DEAD;
         for (int c = 0; c < 256 && only != -2; c++) {
             int next = lt_gmachine_step(m, place, (uint8_t)c);
             if (next < 0) continue;
@@ -308,4 +310,53 @@ void lt_gmachine_forced(struct lt_gmachine *m, int place, size_t most, struct lt
         lt_buf_char(out, (char)only);
         place = to;
     }
+}
+
+/* ---- places that are alike for a while ---- */
+/* The rounds of a repetition, when no more than `bytes` can still be done: what matters is only whether an end is
+ * near. */
+static int32_t like_count(const struct lt_gedge *e, int32_t count, int32_t bytes)
+{
+    int32_t enough = LT_MAX(e->min - 1, 0);
+    if (e->min > bytes && count < e->min - bytes) return 0;
+    return count >= enough && (e->max < 0 || count < e->max - bytes) ? enough : count;
+}
+
+static int32_t like_stack(struct lt_gmachine *m, int32_t stack, int layer, int32_t bytes)
+{
+    int32_t *way = NULL, to = LT_STACK_EMPTY, n = 0, cap = 0;
+    for (; stack != LT_STACK_EMPTY; stack = m->frame[stack].below) {
+        int32_t *at = find(&m->like_of, (uint64_t)(uint32_t)(stack + 1) << 8 | (uint64_t)layer);
+        if (*at != LT_PLACE_UNKNOWN) {
+            to = *at;
+            break;
+        }
+        if (n == cap) {
+            cap = cap ? 2 * cap : 16;
+            way = lt_realloc(way, (size_t)cap * sizeof *way);
+        }
+        way[n++] = stack;
+    }
+    while (n) {
+        struct lt_gframe f = m->frame[way[--n]];
+        if (f.back < 0) f.count = like_count(&m->g->edge[~f.back], f.count, bytes);
+        to = push(m, f.back, to, f.count);
+        *find(&m->like_of, (uint64_t)(uint32_t)(way[n] + 1) << 8 | (uint64_t)layer) = to;
+    }
+    free(way);
+    return to;
+}
+
+int32_t lt_gmachine_like(struct lt_gmachine *m, int32_t place, int layer, int32_t bytes)
+{
+    if (!m->g->repeats) return place;
+    if (m->set[place].like[layer] != LT_PLACE_UNKNOWN) return m->set[place].like[layer];
+    begin_set(m);
+    m->work_ends = m->set[place].ends;
+    for (uint32_t i = 0; i < m->set[place].count; i++) {
+        struct lt_gconfig c = m->config[m->set[place].first + i];
+        add(m, c.state, like_stack(m, c.stack, layer, bytes));
+    }
+    int32_t like = intern(m);
+    return m->set[place].like[layer] = like;
 }

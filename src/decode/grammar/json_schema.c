@@ -1,160 +1,62 @@
-/* JSON Schema as a grammar: the frame, and how schemas are put together. */
+/* JSON Schema as a grammar: the frame, and the rules every schema has. */
 #include "decode/grammar/schema.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { NESTING_MAX = 200 };
 /* A character of a text: no lone half of a surrogate pair, which is no character. */
 #define CHAR "[^\"\\\\\\x00-\\x1f]|\\\\([\"\\\\/bfnrt]|u([0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))"
 
-int lt_schema_fail(const struct lt_schema *s, const struct lt_schema_at *at, const char *key, const char *what)
+/* ---- places ---- */
+static void put_place(struct lt_buf *b, const struct lt_schema_at *at, const char *key)
 {
-    const struct lt_schema_at *way[NESTING_MAX + 8];
-    struct lt_buf b = { 0 };
+    const struct lt_schema_at *way[LT_SCHEMA_NESTING * 4];
     int n = 0;
     for (; at && n < LT_COUNT(way); at = at->outer) way[n++] = at;
-    lt_buf_char(&b, '#');
+    lt_buf_char(b, '#');
     while (n--) {
-        if (!way[n]->key) lt_buf_fmt(&b, "/%zu", way[n]->index);
+        if (!way[n]->key) lt_buf_fmt(b, "/%zu", way[n]->index);
         else {
-            lt_buf_char(&b, '/');
+            lt_buf_char(b, '/');
             for (const char *c = way[n]->key; *c; c++)
-                if (*c == '~' || *c == '/') lt_buf_str(&b, *c == '~' ? "~0" : "~1");
-                else lt_buf_char(&b, *c);
+                if (*c == '~' || *c == '/') lt_buf_str(b, *c == '~' ? "~0" : "~1");
+                else lt_buf_char(b, *c);
         }
     }
-    if (key) lt_buf_fmt(&b, "/%s", key);
+    if (key) lt_buf_fmt(b, "/%s", key);
+}
+
+int lt_schema_fail(const struct lt_schema *s, const struct lt_schema_at *at, const char *key, const char *what)
+{
+    struct lt_buf b = { 0 };
+    put_place(&b, at, key);
     int rc = lt_fail("%s: %s: %s", s->label, b.p, what);
     lt_buf_free(&b);
     return rc;
 }
 
-static struct lt_gx *refuse(const struct lt_schema *s, const struct lt_schema_at *at, const char *key, const char *what)
+struct lt_gx *lt_schema_none(struct lt_schema *s, const struct lt_schema_at *at, const char *key, const char *what)
 {
-    lt_schema_fail(s, at, key, what);
-    return NULL;
+    struct lt_buf b = { 0 };
+    if (!s->nothing) {
+        put_place(&b, at, key);
+        lt_buf_fmt(&b, ": %s", what);
+        s->nothing = b.p;
+    }
+    return lt_gx_class(&s->b, NULL, 0, false);
 }
 
 int lt_schema_bound(const struct lt_schema *s, const json_t *schema, const struct lt_schema_at *at, const char *key,
                     int64_t *out)
 {
     const json_t *v = json_object_get(schema, key);
+    (void)s, (void)at;
     if (!v) return 0;
-    double x = json_number_value(v);
-    if (!json_is_number(v) || !(x >= 0 && x <= 100000) || x != (double)(int64_t)x)
-        return lt_schema_fail(s, at, key, "expected a whole number from 0 to 100000");
-    *out = (int64_t)x;
+    *out = (int64_t)json_number_value(v);       /* lt_schema_keywords() has looked at it */
     return 1;
 }
 
-/* ---- keywords ---- */
-static bool among(const char *word, const char *const *list)
-{
-    for (; *list; list++)
-        if (!strcmp(word, *list)) return true;
-    return false;
-}
-
-static const char *const notes[] = { "title", "description", "$schema", "$id", "id", "$comment", "default", "examples",
-                                     "deprecated", "readOnly", "writeOnly", "$defs", "definitions", "$anchor", NULL };
-static const char *const known[] = {
-    "type", "properties", "required", "items", "prefixItems", "additionalItems", "additionalProperties", "enum",
-    "const", "$ref", "anyOf", "oneOf", "allOf", "minLength", "maxLength", "pattern", "format", "minimum", "maximum",
-    "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "maxProperties", "patternProperties", NULL };
-
-static int check_keywords(const struct lt_schema *s, const json_t *schema, const struct lt_schema_at *at)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)schema, key, value) {
-        bool idle = (!strcmp(key, "uniqueItems") && json_is_false(value)) ||
-                    (!strcmp(key, "minProperties") && json_integer_value(value) == 0 && json_is_integer(value)) ||
-                    (!strcmp(key, "nullable") && json_is_false(value));
-        if (!idle && !among(key, notes) && !among(key, known))
-            return lt_schema_fail(s, at, key, "this keyword is not supported");
-    }
-    return 0;
-}
-
-/* ---- values as they are ---- */
-/* The one way a constant is written, but for white space between tokens. */
-static struct lt_gx *constant(struct lt_schema *s, const json_t *v)
-{
-    struct lt_gx *x;
-    const char *key;
-    json_t *item;
-    size_t i;
-    bool first = true;
-    if (json_is_object(v) || json_is_array(v)) {
-        bool object = json_is_object(v);
-        struct lt_gx *comma = lt_gx_seq(&s->b, lt_schema_z(s, ","), lt_schema_call(s, LT_SCHEMA_SPACE));
-        x = lt_gx_seq(&s->b, lt_schema_z(s, object ? "{" : "["), lt_schema_call(s, LT_SCHEMA_SPACE));
-        json_object_foreach((json_t *)v, key, item) {
-            json_t *name = json_string(key);
-            if (!first) x = lt_gx_seq(&s->b, x, comma);
-            x = lt_gx_seq(&s->b, lt_gx_seq(&s->b, x, constant(s, name)), lt_schema_z(s, ":"));
-            x = lt_gx_seq(&s->b, lt_gx_seq(&s->b, x, lt_schema_call(s, LT_SCHEMA_SPACE)), constant(s, item));
-            json_decref(name);
-            first = false;
-        }
-        json_array_foreach((json_t *)v, i, item) {
-            if (i) x = lt_gx_seq(&s->b, x, comma);
-            x = lt_gx_seq(&s->b, x, constant(s, item));
-        }
-        return lt_gx_seq(&s->b, lt_gx_seq(&s->b, x, lt_schema_call(s, LT_SCHEMA_SPACE)), lt_schema_z(s, object ? "}" :
-                "]"));
-    }
-    char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-    x = lt_schema_z(s, text);
-    free(text);
-    return x;
-}
-
-static bool has_type(const json_t *v, const char *type)
-{
-    if (!strcmp(type, "integer")) return json_is_integer(v);
-    if (!strcmp(type, "number")) return json_is_number(v);
-    if (!strcmp(type, "string")) return json_is_string(v);
-    if (!strcmp(type, "boolean")) return json_is_boolean(v);
-    if (!strcmp(type, "null")) return json_is_null(v);
-    return !strcmp(type, "object") ? json_is_object(v) : json_is_array(v);
-}
-
-static bool type_allows(const json_t *type, const json_t *v)
-{
-    size_t i;
-    json_t *t;
-    if (!type) return true;
-    if (json_is_string(type)) return has_type(v, json_string_value(type));
-    json_array_foreach((json_t *)type, i, t)
-        if (json_is_string(t) && has_type(v, json_string_value(t))) return true;
-    return false;
-}
-
-/* "enum" and "const" beside nothing but "type": other constraints would have to be checked on each value. */
-static struct lt_gx *choices(struct lt_schema *s, const json_t *schema, const struct lt_schema_at *at)
-{
-    const json_t *list = json_object_get(schema, "enum"), *one = json_object_get(schema, "const");
-    const json_t *type = json_object_get(schema, "type");
-    struct lt_gx *x = NULL;
-    const char *key;
-    json_t *v;
-    size_t i;
-    json_object_foreach((json_t *)schema, key, v)
-        if (!among(key, notes) && strcmp(key, "enum") && strcmp(key, "const") && strcmp(key, "type"))
-            return refuse(s, at, key, "this keyword beside enum or const is not supported");
-    if (list && !json_is_array(list)) return refuse(s, at, "enum", "expected a list");
-    if (one && type_allows(type, one)) x = constant(s, one);
-    json_array_foreach((json_t *)list, i, v) {
-        if (!type_allows(type, v) || (one && !json_equal(one, v))) continue;
-        if (!one) x = lt_gx_alt(&s->b, constant(s, v), x);
-    }
-    return x ? x : refuse(s, at, list ? "enum" : "const", "no value is allowed");
-}
-
-/* ---- references and combinations ---- */
-static const json_t *resolve(const struct lt_schema *s, const char *ref)
+const json_t *lt_schema_resolve(const struct lt_schema *s, const char *ref)
 {
     const json_t *v = s->root;
     struct lt_str rest = lt_str(ref), part;
@@ -173,218 +75,136 @@ static const json_t *resolve(const struct lt_schema *s, const char *ref)
     return v;
 }
 
-/* A rule for every reference, made once: that is how schemas are recursive. */
-static struct lt_gx *reference(struct lt_schema *s, const json_t *schema, const struct lt_schema_at *at)
+/* ---- values as they are ---- */
+struct lt_gx *lt_schema_between(struct lt_schema *s, const char *open, struct lt_gx *inside, const char *close)
 {
-    const char *ref = json_string_value(json_object_get(schema, "$ref")), *key;
-    json_t *value;
-    json_object_foreach((json_t *)schema, key, value)
-        if (strcmp(key, "$ref") && !among(key, notes))
-            return refuse(s, at, key, "this keyword beside $ref is not supported");
-    if (!ref || *ref != '#' || (ref[1] && ref[1] != '/'))
-        return refuse(s, at, "$ref", "only references into this schema (#/...) are supported");
-    int before = s->b.rules, rule = lt_grammar_rule(&s->b, ref);
-    if (rule < before) return lt_gx_call(&s->b, rule);
-    const json_t *target = resolve(s, ref);
-    if (!target) return refuse(s, at, "$ref", "there is no such place in the schema");
-    struct lt_gx *x = lt_schema_value(s, target, at);
-    s->b.rule[rule].x = x;
-    return x ? lt_gx_call(&s->b, rule) : NULL;
+    struct lt_gx *space = lt_schema_call(s, LT_SCHEMA_SPACE), *end = lt_schema_z(s, close);
+    struct lt_gx *begin = lt_gx_seq(&s->b, lt_schema_z(s, open), space);
+    return inside ? lt_schema_seq(s, begin, inside, lt_gx_seq(&s->b, space, end)) : lt_gx_seq(&s->b, begin, end);
 }
 
-/* into += from, both objects; 0, or -1 with *key when the two disagree in a way that cannot be put together. */
-static int merge(json_t *into, const json_t *from, const char **key)
+struct lt_gx *lt_schema_constant(struct lt_schema *s, const json_t *v)
 {
-    json_t *value;
-    json_object_foreach((json_t *)from, *key, value) {
-        json_t *old = json_object_get(into, *key);
-        const char *inner;
-        json_t *v;
-        size_t i;
-        if (!old || among(*key, notes) || json_equal(old, value)) json_object_set(into, *key, value);
-        else if (!strcmp(*key, "required")) {
-            json_t *both = json_copy(old);
-            json_array_foreach(value, i, v) json_array_append(both, v);
-            json_object_set_new(into, *key, both);
-        } else if (!strcmp(*key, "properties")) {
-            json_t *both = json_copy(old);
-            json_object_foreach(value, inner, v) {
-                json_t *had = json_object_get(both, inner);
-                json_t *all = had && !json_equal(had, v) ? json_pack("{s:[O, O]}", "allOf", had, v) : json_incref(v);
-                json_object_set_new(both, inner, all);
-            }
-            json_object_set_new(into, *key, both);
-        } else return -1;
-    }
-    return 0;
-}
-
-static const json_t *follow(const struct lt_schema *s, const json_t *schema)
-{
-    for (int hops = 0; hops < 16 && json_is_object(schema) && json_object_get(schema, "$ref"); hops++) {
-        const char *ref = json_string_value(json_object_get(schema, "$ref"));
-        if (!ref || *ref != '#' || json_object_size(schema) > 1) return schema;
-        schema = resolve(s, ref);
-    }
-    return schema;
-}
-
-/* The schema without `key`, put together with one of its members. */
-static json_t *with(struct lt_schema *s, const json_t *schema, const char *drop, const json_t *part,
-                    const struct lt_schema_at *at)
-{
-    json_t *base = json_copy((json_t *)schema);
-    const char *key = NULL;
-    json_object_del(base, drop);
-    part = follow(s, part);
-    if (json_is_true(part)) return base;
-    if (json_is_object(part) && !merge(base, part, &key)) return base;
-    lt_schema_fail(s, at, key, json_is_object(part) ? "this keyword cannot be put together with the one beside it"
-                                                     : "expected a schema");
-    json_decref(base);
-    return NULL;
-}
-
-static struct lt_gx *all_of(struct lt_schema *s, const json_t *schema, const struct lt_schema_at *at)
-{
-    json_t *list = json_object_get(schema, "allOf"), *whole = json_copy((json_t *)schema), *part;
+    struct lt_gx *x = NULL;
+    const char *key;
+    json_t *item;
     size_t i;
-    if (!json_is_array(list)) return json_decref(whole), refuse(s, at, "allOf", "expected a list");
-    json_incref(list);
-    json_object_del(whole, "allOf");
-    json_array_foreach(list, i, part) {
-        struct lt_schema_at here = { at, "allOf", 0 }, one = { &here, NULL, i };
-        json_t *more = with(s, whole, "", part, &one);
-        json_decref(whole);
-        whole = more;
-        if (!whole) break;
+    json_object_foreach((json_t *)v, key, item) {
+        json_t *name = json_string(key);
+        struct lt_gx *colon = lt_gx_seq(&s->b, lt_schema_z(s, ":"), lt_schema_call(s, LT_SCHEMA_SPACE));
+        struct lt_gx *member = lt_schema_seq(s, lt_schema_constant(s, name), colon, lt_schema_constant(s, item));
+        x = x ? lt_schema_seq(s, x, lt_schema_comma(s), member) : member;
+        json_decref(name);
     }
-    json_decref(list);
-    struct lt_gx *x = whole ? lt_schema_value(s, whole, at) : NULL;
-    json_decref(whole);
+    json_array_foreach((json_t *)v, i, item)
+        x = i ? lt_schema_seq(s, x, lt_schema_comma(s), lt_schema_constant(s, item)) : lt_schema_constant(s, item);
+    if (json_is_object(v)) return lt_schema_between(s, "{", x, "}");
+    if (json_is_array(v)) return lt_schema_between(s, "[", x, "]");
+    if (json_is_string(v)) {                    /* with \n rather than \u000a, as most write it */
+        char *text = json_dumps(v, JSON_ENCODE_ANY);
+        x = lt_schema_z(s, text);
+        free(text);
+        return x;
+    }
+    struct lt_buf text = { 0 };
+    lt_json_put(&text, v);
+    x = lt_gx_text(&s->b, lt_buf_view(&text));
+    lt_buf_free(&text);
     return x;
 }
 
-/* Can no value be of both?  By their types, or by a member that both require and whose constants differ. */
-static bool disjoint_values(const json_t *a, const json_t *b)
+/* ---- schemas ---- */
+static bool only_key(const json_t *schema, const char *key)
 {
-    const json_t *va = json_object_get(a, "const"), *vb = json_object_get(b, "const");
-    const json_t *la = json_object_get(a, "enum"), *lb = json_object_get(b, "enum");
-    size_t na = va ? 1 : json_array_size(la), nb = vb ? 1 : json_array_size(lb);
-    for (size_t i = 0; i < na; i++)
-        for (size_t k = 0; k < nb; k++)
-            if (json_equal(va ? va : json_array_get(la, i), vb ? vb : json_array_get(lb, k))) return false;
-    return na && nb;
+    const char *k;
+    json_t *v;
+    json_object_foreach((json_t *)schema, k, v)
+        if (strcmp(k, key) && !lt_schema_note(k)) return false;
+    return json_object_get(schema, key) || !key[0];
 }
 
-static bool requires(const json_t *schema, const char *name)
+static struct lt_gx *of_case(struct lt_schema *s, const json_t *one, const struct lt_schema_at *at)
 {
+    const char *type = json_string_value(json_object_get(one, "type"));
+    const json_t *only = json_object_get(one, "only"), *except = json_object_get(one, LT_SCHEMA_EXCEPT);
+    struct lt_gx *x = NULL;
+    json_t *v;
     size_t i;
-    json_t *v;
-    json_array_foreach(json_object_get(schema, "required"), i, v)
-        if (json_is_string(v) && !strcmp(json_string_value(v), name)) return true;
-    return false;
-}
-
-static bool disjoint(const struct lt_schema *s, const json_t *a, const json_t *b)
-{
-    a = follow(s, a);
-    b = follow(s, b);
-    const char *ta = json_string_value(json_object_get(a, "type")), *tb = json_string_value(json_object_get(b, "type"));
-    const char *name;
-    json_t *v;
-    bool numbers = ta && tb && (!strcmp(ta, "number") || !strcmp(ta, "integer")) &&
-                   (!strcmp(tb, "number") || !strcmp(tb, "integer"));
-    if (ta && tb && strcmp(ta, tb) && !numbers) return true;
-    if (disjoint_values(a, b)) return true;
-    json_object_foreach(json_object_get(a, "properties"), name, v) {
-        const json_t *other = json_object_get(json_object_get(b, "properties"), name);
-        if (other && requires(a, name) && requires(b, name) && disjoint_values(follow(s, v), follow(s, other)))
-            return true;
+    json_array_foreach((json_t *)only, i, v) {
+        int fits = lt_schema_fits_case(s, one, v, at);
+        if (fits < 0) return NULL;
+        if (fits) x = lt_gx_alt(&s->b, lt_schema_constant(s, v), x);
     }
-    return false;
+    if (only) return x ? x : lt_schema_none(s, at, "enum", "no value is allowed");
+    if (!strcmp(type, "object")) return lt_schema_object(s, one, at);
+    if (!strcmp(type, "array")) return lt_schema_array(s, one, at);
+    if (!strcmp(type, "string")) return lt_schema_string(s, one, at);
+    if (!strcmp(type, "null"))
+        return json_array_size(except) && lt_schema_among(except, json_null()) ? lt_gx_class(&s->b, NULL, 0, false)
+                                                                               : lt_schema_z(s, "null");
+    if (strcmp(type, "boolean")) return lt_schema_number(s, one, at);
+    if (!except || !lt_schema_among(except, json_true())) x = lt_schema_z(s, "true");
+    if (!except || !lt_schema_among(except, json_false())) x = lt_gx_alt(&s->b, lt_schema_z(s, "false"), x);
+    return x ? x : lt_gx_class(&s->b, NULL, 0, false);
 }
 
-static struct lt_gx *any_of(struct lt_schema *s, const json_t *schema, const struct lt_schema_at *at, const char *key)
+static struct lt_gx *of_cases(struct lt_schema *s, const json_t *schema, const struct lt_schema_at *at)
 {
-    json_t *list = json_object_get(schema, key), *part;
+    json_t *cases = lt_schema_cases(s, schema, at), *one;
     struct lt_gx *x = NULL;
     size_t i;
-    if (!json_array_size(list)) return refuse(s, at, key, "expected a list of schemas");
-    json_array_foreach(list, i, part) {
-        struct lt_schema_at here = { at, key, 0 }, one = { &here, NULL, i };
-        for (size_t k = 0; k < i && !strcmp(key, "oneOf"); k++)
-            if (!disjoint(s, json_array_get(list, k), part))
-                return refuse(s, &one, NULL, "a value could be of this schema and of one before it, which oneOf "
-                                             "forbids; tell them apart by a required property with const, or use "
-                                             "anyOf");
-        json_t *whole = with(s, schema, key, part, &one);
-        struct lt_gx *y = whole ? lt_schema_value(s, whole, &one) : NULL;
-        json_decref(whole);
+    if (!cases) return NULL;
+    json_array_foreach(cases, i, one) {
+        struct lt_gx *y = of_case(s, one, at);
+        if (!y) return json_decref(cases), NULL;
+        x = lt_gx_alt(&s->b, y, x);
+    }
+    json_decref(cases);
+    return x ? x : lt_schema_none(s, at, NULL, "no value is allowed");
+}
+
+/* Nothing but anyOf: the alternatives as they stand, so that references stay rules. */
+static struct lt_gx *any_of(struct lt_schema *s, const json_t *list, const struct lt_schema_at *at)
+{
+    struct lt_schema_at here = { at, "anyOf", 0 };
+    struct lt_gx *x = NULL;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct lt_schema_at one = { &here, NULL, i };
+        struct lt_gx *y = lt_schema_value(s, json_array_get(list, i), &one);
         if (!y) return NULL;
         x = lt_gx_alt(&s->b, y, x);
     }
     return x;
 }
 
-/* ---- by type ---- */
-static struct lt_gx *of_type(struct lt_schema *s, const json_t *schema, const struct lt_schema_at *at, const char *type)
-{
-    if (!strcmp(type, "object")) return lt_schema_object(s, schema, at);
-    if (!strcmp(type, "array")) return lt_schema_array(s, schema, at);
-    if (!strcmp(type, "string")) return lt_schema_string(s, schema, at);
-    if (!strcmp(type, "number") || !strcmp(type, "integer"))
-        return lt_schema_number(s, schema, at, !strcmp(type, "integer"));
-    if (!strcmp(type, "boolean")) return lt_gx_alt(&s->b, lt_schema_z(s, "true"), lt_schema_z(s, "false"));
-    if (!strcmp(type, "null")) return lt_schema_z(s, "null");
-    return refuse(s, at, "type", "expected object, array, string, number, integer, boolean or null");
-}
-
-static struct lt_gx *by_type(struct lt_schema *s, const json_t *schema, const struct lt_schema_at *at)
-{
-    static const char *const every[] = { "object", "array", "string", "number", "boolean", "null" };
-    const json_t *type = json_object_get(schema, "type");
-    struct lt_gx *x = NULL, *y;
-    size_t n = type ? json_array_size(type) : LT_COUNT(every);
-    if (json_is_string(type)) return of_type(s, schema, at, json_string_value(type));
-    if (type && !json_is_array(type)) return refuse(s, at, "type", "expected a name or a list of names");
-    for (size_t i = 0; i < n; i++) {
-        const char *name = type ? json_string_value(json_array_get(type, i)) : every[i];
-        if (!name) return refuse(s, at, "type", "expected names");
-        y = of_type(s, schema, at, name);
-        if (!y) return NULL;
-        x = lt_gx_alt(&s->b, y, x);
-    }
-    return x ? x : refuse(s, at, "type", "the list is empty");
-}
-
-static bool says_nothing(const json_t *schema)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)schema, key, value)
-        if (!among(key, notes)) return false;
-    return true;
-}
-
+/* A rule for every schema, made once: that is how schemas are recursive, and why equal parts are built once. */
 struct lt_gx *lt_schema_value(struct lt_schema *s, const json_t *schema, const struct lt_schema_at *at)
 {
-    struct lt_gx *x;
-    if (json_is_true(schema) || (json_is_object(schema) && says_nothing(schema)))
+    struct lt_buf key = { 0 };
+    struct lt_schema_at in = { at, "$ref", 0 };
+    const json_t *target = schema;
+    if (json_is_true(schema) || (json_is_object(schema) && only_key(schema, "")))
         return lt_schema_call(s, LT_SCHEMA_VALUE);
-    if (json_is_false(schema)) return refuse(s, at, NULL, "false allows no value");
-    if (!json_is_object(schema)) return refuse(s, at, NULL, "expected a schema: an object, true or false");
-    if (s->depth == NESTING_MAX) return refuse(s, at, NULL, "schemas are nested too deep");
-    if (check_keywords(s, schema, at)) return NULL;
+    if (json_is_false(schema)) return lt_schema_none(s, at, NULL, "false allows no value");
+    if (lt_schema_keywords(s, schema, at)) return NULL;
+    if (s->depth == LT_SCHEMA_NESTING) return lt_schema_fail(s, at, NULL, "schemas are nested too deep"), NULL;
+    bool ref = only_key(schema, "$ref");
+    if (ref) {
+        lt_buf_str(&key, json_string_value(json_object_get(schema, "$ref")));
+        target = lt_schema_resolve(s, key.p);
+        if (!target) return lt_buf_free(&key), lt_schema_fail(s, at, "$ref", "there is no such place in the schema"),
+                            NULL;
+    } else lt_json_put(&key, schema);
+    int before = s->b.rules, rule = lt_grammar_rule(&s->b, key.p);
+    lt_buf_free(&key);
+    if (rule < before) return lt_gx_call(&s->b, rule);
     s->depth++;
-    if (json_object_get(schema, "$ref")) x = reference(s, schema, at);
-    else if (json_object_get(schema, "allOf")) x = all_of(s, schema, at);
-    else if (json_object_get(schema, "anyOf")) x = any_of(s, schema, at, "anyOf");
-    else if (json_object_get(schema, "oneOf")) x = any_of(s, schema, at, "oneOf");
-    else if (json_object_get(schema, "enum") || json_object_get(schema, "const")) x = choices(s, schema, at);
-    else x = by_type(s, schema, at);
+    struct lt_gx *x = ref ? lt_schema_value(s, target, &in)
+                    : only_key(schema, "anyOf") ? any_of(s, json_object_get(schema, "anyOf"), at)
+                                                : of_cases(s, schema, at);
     s->depth--;
-    return x;
+    s->b.rule[rule].x = x;
+    return x ? lt_gx_call(&s->b, rule) : NULL;
 }
 
 /* ---- the rules every schema has ---- */
@@ -401,27 +221,26 @@ static struct lt_gx *regex(struct lt_schema *s, const char *text)
 static void basics(struct lt_schema *s, int indent)
 {
     struct lt_grammar_builder *b = &s->b;
-    const json_t *any = json_object();
+    json_t *any = json_object();
     static const struct lt_gspan blank[] = { { ' ', ' ' }, { '\t', '\t' } };
+    static const char *const words[] = { "true", "false", "null" };
+    static const enum lt_schema_basic kinds[] = { LT_SCHEMA_STRING, LT_SCHEMA_NUMBER, LT_SCHEMA_OBJECT,
+                                                  LT_SCHEMA_ARRAY };
     for (int i = 0; i < LT_SCHEMA_BASICS; i++) s->basic[i] = lt_grammar_rule(b, NULL);
-    struct lt_gx *line = lt_gx_seq(b, lt_schema_z(s, "\n"), lt_gx_repeat(b, lt_gx_class(b, blank, 2, false), 0,
-                                                                         indent));
+    struct lt_gx *blanks = lt_gx_repeat(b, lt_gx_class(b, blank, 2, false), 0, indent), *x = NULL;
+    struct lt_gx *line = lt_gx_seq(b, lt_schema_z(s, "\n"), blanks);
     rule(s, LT_SCHEMA_SPACE, lt_gx_alt(b, lt_gx_empty(b), lt_gx_alt(b, lt_schema_z(s, " "), line)));
     rule(s, LT_SCHEMA_CHAR, regex(s, CHAR));
     struct lt_gx *chars = lt_gx_repeat(b, lt_schema_call(s, LT_SCHEMA_CHAR), 0, -1), *quote = lt_schema_z(s, "\"");
-    rule(s, LT_SCHEMA_STRING, lt_gx_seq(b, lt_gx_seq(b, quote, chars), quote));
+    rule(s, LT_SCHEMA_STRING, lt_schema_seq(s, quote, chars, quote));
     rule(s, LT_SCHEMA_INTEGER, regex(s, "-?(0|[1-9][0-9]{0,17})"));
     rule(s, LT_SCHEMA_NUMBER, regex(s, "-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,17})?([eE][+-]?[0-9]{1,2})?"));
-    static const char *const words[] = { "true", "false", "null" };
-    struct lt_gx *x = NULL;
-    for (int i = LT_SCHEMA_STRING; i <= LT_SCHEMA_ARRAY; i++)
-        if (i != LT_SCHEMA_INTEGER && i != LT_SCHEMA_VALUE) x = lt_gx_alt(b, lt_schema_call(s, (enum
-                lt_schema_basic)i), x);
+    for (int i = 0; i < LT_COUNT(kinds); i++) x = lt_gx_alt(b, lt_schema_call(s, kinds[i]), x);
     for (int i = 0; i < LT_COUNT(words); i++) x = lt_gx_alt(b, lt_schema_z(s, words[i]), x);
     rule(s, LT_SCHEMA_VALUE, x);
     rule(s, LT_SCHEMA_OBJECT, lt_schema_object(s, any, NULL));
     rule(s, LT_SCHEMA_ARRAY, lt_schema_array(s, any, NULL));
-    json_decref((json_t *)any);
+    json_decref(any);
 }
 
 int lt_grammar_schema(const char *label, struct lt_str text, int indent, struct lt_grammar **out)
@@ -433,8 +252,12 @@ int lt_grammar_schema(const char *label, struct lt_str text, int indent, struct 
     lt_grammar_builder_init(&s.b);
     basics(&s, indent);
     int top = lt_grammar_rule(&s.b, "#"), rc = -1;      /* "$ref": "#" is the whole */
-    s.b.rule[top].x = lt_schema_value(&s, root, NULL);
-    if (s.b.rule[top].x) rc = lt_grammar_build(&s.b, top, out);
+    struct lt_gx *x = lt_schema_value(&s, root, NULL);
+    s.b.rule[top].x = x;
+    if (x) rc = lt_grammar_build(&s.b, top, out);
+    if (rc && x && s.nothing && strstr(lt_error(), "no text at all"))
+        rc = lt_fail("%s: %s", label, s.nothing);
+    free(s.nothing);
     lt_grammar_builder_release(&s.b);
     json_decref(root);
     return rc;

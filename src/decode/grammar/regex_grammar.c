@@ -219,7 +219,8 @@ static struct lt_gx *repeated(struct reader *r)
 
 static bool at_end(const struct reader *r)
 {
-    return peek(r) < 0 || peek(r) == '|' || peek(r) == ')' || (peek(r) == '$' && r->at + 1 == r->s.n);
+    bool last = peek(r) == '$' && (r->at + 1 == r->s.n || (!r->depth && r->s.p[r->at + 1] == '|'));
+    return last || peek(r) < 0 || peek(r) == '|' || peek(r) == ')';
 }
 
 static struct lt_gx *sequence(struct reader *r)
@@ -254,13 +255,17 @@ struct lt_gx *lt_gx_regex(struct lt_grammar_builder *b, const char *label, struc
         r.at = bad;
         return fail(&r, "not UTF-8"), NULL;
     }
-    bool begins = take(&r, "^");
-    struct lt_gx *any = lt_gx_repeat(b, lt_gx_class(b, NULL, 0, true), 0, -1), *x = alternatives(&r);
-    if (!x) return NULL;
-    bool ends = take(&r, "$");
+    struct lt_gx *any = lt_gx_repeat(b, lt_gx_class(b, NULL, 0, true), 0, -1), *x = NULL;
+    do {                                        /* ^ and $ bind closer than | */
+        bool begins = take(&r, "^");
+        struct lt_gx *y = sequence(&r);
+        if (!y) return NULL;
+        bool ends = take(&r, "$");
+        if (searched && !begins) y = lt_gx_seq(b, any, y);
+        if (searched && !ends) y = lt_gx_seq(b, y, any);
+        x = lt_gx_alt(b, x, y);
+    } while (take(&r, "|"));
     if (r.at < text.n) return fail(&r, "a ) without its ("), NULL;
-    if (searched && !begins) x = lt_gx_seq(b, any, x);
-    if (searched && !ends) x = lt_gx_seq(b, x, any);
     return x;
 }
 
