@@ -1,14 +1,32 @@
-/* Replies as the JSON that clients of OpenAI's interface expect, whole or as server-sent events. */
+/* Replies as clients expect them, whole or as they are written.  Each dialect writes its own; what a reply consists of,
+ * its text and its calls of tools, is found here, once. */
 #ifndef LT_ANSWER_H
 #define LT_ANSWER_H
 
 #include "serve/engine.h"
 
-/* The whole body of a finished exchange without a fault. */
-void lt_answer_body(const struct lt_engine *e, const struct lt_exchange *x, struct lt_buf *out);
-/* Events: a piece of text; and what comes last: how each reply ended (with its log-probabilities), usage, [DONE]. */
-void lt_answer_piece(const struct lt_engine *e, const struct lt_exchange *x, struct lt_slot *s, struct lt_str piece,
-                     struct lt_buf *out);
-void lt_answer_end(const struct lt_engine *e, const struct lt_exchange *x, struct lt_buf *out);
+struct lt_dialect {
+    const char *stream_type;                    /* Content-Type of a stream */
+    /* The whole of a finished exchange without a fault. */
+    void (*body)(const struct lt_exchange *x, struct lt_buf *out);
+    /* What a stream gets: a part of a reply (never an empty TEXT), its end, and the end of all, or of a fault. */
+    void (*part)(struct lt_slot *s, enum lt_tool_event what, struct lt_str text, struct lt_buf *out);
+    void (*done)(struct lt_slot *s, struct lt_buf *out);
+    void (*end)(const struct lt_exchange *x, struct lt_buf *out);
+};
+extern const struct lt_dialect lt_dialect_openai, lt_dialect_ollama_generate, lt_dialect_ollama_chat;
+
+void lt_answer_body(const struct lt_exchange *x, struct lt_buf *out);
+/* A piece of the bytes of a reply's text, cut anywhere; and what comes last. */
+void lt_answer_piece(struct lt_slot *s, struct lt_str piece, struct lt_buf *out);
+void lt_answer_end(struct lt_exchange *x, struct lt_buf *out);
+
+/* ---- for dialects ---- */
+/* Text and calls of a finished reply; lt_heard_release. */
+void lt_answer_hear(const struct lt_slot *s, struct lt_heard *out);
+/* Tokens of the prompts, and those written. */
+void lt_answer_counts(const struct lt_exchange *x, int64_t *prompt, int64_t *written);
+/* "logprobs":... of a reply (NULL: null). */
+void lt_answer_logprobs(struct lt_buf *b, const struct lt_exchange *x, const struct lt_slot *s);
 
 #endif

@@ -58,7 +58,7 @@ static void finish(struct lt_engine *e, struct lt_exchange *x)
     if (*at) *at = x->next;
     for (int i = 0; i < x->slots / (int)x->req.n; i++) lt_prompt_score_rest(&x->prompt[i].score);
     pthread_mutex_lock(&e->mutex);
-    if (x->req.stream && !x->gone) lt_answer_end(e, x, &x->out);
+    if (x->req.stream && !x->gone) lt_answer_end(x, &x->out);
     if (!x->fault.status)
         for (int i = 0; i < x->slots; i++) {
             if (i % x->req.n == 0) e->sums.prompt_tokens += x->prompt[x->slot[i].prompt].count;
@@ -115,7 +115,7 @@ static int put_piece(void *self, struct lt_str piece)
     struct lt_engine *e = x->engine;
     pthread_mutex_lock(&e->mutex);
     bool gone = x->gone;
-    if (!gone) lt_answer_piece(e, x, s, piece, &x->out);
+    if (!gone) lt_answer_piece(s, piece, &x->out);
     pthread_cond_signal(&x->changed);
     pthread_mutex_unlock(&e->mutex);
     return gone;

@@ -6,6 +6,7 @@
 #include "decode/prompt_score.h"
 #include "serve/plain_text.h"
 #include "serve/request.h"
+#include "serve/tool_calls.h"
 #include "serve/turns.h"
 #include <pthread.h>
 
@@ -22,6 +23,8 @@ struct lt_slot {                            /* one reply */
     struct lt_reply reply;
     bool begun, done;                       /* begun: a piece was streamed */
     struct lt_text_flow flow;               /* of what is streamed */
+    struct lt_tool_reader *reader;          /* of what is streamed; NULL: no calls are looked for */
+    struct lt_heard heard; int calls;       /* calls: that were streamed */
 };
 /* A request on its way.  The asker fills in the first part and hands it over with lt_engine_ask; until `finished` only
  * the engine touches the second; the last is under the engine's mutex. */

@@ -59,7 +59,8 @@ static void fill_slot(struct lt_engine *e, struct lt_exchange *x, int i)
 {
     const struct lt_request *r = &x->req;
     struct lt_slot *s = &x->slot[i];
-    *s = (struct lt_slot){ .x = x, .prompt = i / (int)r->n };
+    *s = (struct lt_slot){ .x = x, .prompt = i / (int)r->n,
+                           .reader = r->stream ? lt_request_tool_reader(r) : NULL };
     struct lt_asked *p = &x->prompt[s->prompt];
     int64_t most = r->max_tokens >= 0 ? r->max_tokens : !r->chat ? 16 : e->limit ? e->limit : UNLIMITED_REPLY;
     s->ask = (struct lt_ask){
@@ -80,6 +81,7 @@ int lt_exchange_new(struct lt_engine *e, struct lt_request *r, struct lt_given *
     *r = (struct lt_request){ 0 };
     pthread_cond_init(&x->changed, &e->clock);
     name_exchange(x);
+    rc = lt_request_finish(&x->req, f);
     x->slots = prompts * (int)x->req.n;
     x->prompt = lt_calloc((size_t)prompts, sizeof *x->prompt);
     x->slot = lt_calloc((size_t)x->slots, sizeof *x->slot);
@@ -101,7 +103,11 @@ void lt_exchange_free(struct lt_exchange *x)
 {
     if (!x) return;
     int prompts = x->slots / (int)x->req.n;
-    for (int i = 0; i < x->slots; i++) lt_reply_release(&x->slot[i].reply);
+    for (int i = 0; i < x->slots; i++) {
+        lt_reply_release(&x->slot[i].reply);
+        lt_tool_reader_free(x->slot[i].reader);
+        lt_heard_release(&x->slot[i].heard);
+    }
     for (int i = 0; i < prompts; i++) {
         lt_prompt_score_release(&x->prompt[i].score);
         free(x->prompt[i].id);

@@ -52,11 +52,24 @@ static int take_rest(struct lt_grammar_ask *a, struct lt_fault *f)
     return 0;
 }
 
+static const struct lt_field fields[] = {
+    { "model", "name of a served model; without it the first answers", LT_FIELD_OTHER,
+      .schema = "{\"type\":\"string\"}" },
+    { "grammar", "a grammar in GBNF", LT_FIELD_OTHER, .schema = "{\"type\":\"string\"}" },
+    { "json_schema", "a JSON Schema", LT_FIELD_OTHER, .schema = "{}" },
+    { "regex", "a regular expression", LT_FIELD_OTHER, .schema = "{\"type\":\"string\"}" },
+    { "text", "the text so far", LT_FIELD_OTHER, .schema = "{\"type\":\"string\"}" },
+    { "n", "pieces listed at most", LT_FIELD_OTHER, .schema = "{\"type\":\"integer\",\"minimum\":0,\"maximum\":1000}" },
+    { "check", "token numbers or texts: may they come next?", LT_FIELD_OTHER,
+      .schema = "{\"type\":\"array\",\"maxItems\":1000}" },
+    { 0 },
+};
+const struct lt_body lt_body_grammar_next = { .name = "GrammarNextRequest", .field = fields };
+
 int lt_grammar_ask_parse(struct lt_grammar_ask *a, struct lt_str body, struct lt_fault *f)
 {
-    static const char *const keys[] = { "model", "grammar", "json_schema", "regex", "text", "n", "check", NULL };
     *a = (struct lt_grammar_ask){ .text = { "", 0 } };
-    if (lt_request_object(body, keys, &a->body, f)) return -1;
+    if (lt_body_parse(body, &a->body, f) || lt_body_take(&lt_body_grammar_next, a, "", a->body, f)) return -1;
     return take_notation(a, f) || take_rest(a, f) ? -1 : 0;
 }
 

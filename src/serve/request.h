@@ -2,40 +2,53 @@
 #ifndef LT_REQUEST_H
 #define LT_REQUEST_H
 
-#include "base/json.h"
+#include "serve/field.h"
 
-/* Why a request is refused, as the error object of a reply.  release with lt_fault_release. */
-struct lt_fault { int status; const char *type, *code; char *param, *message; };    /* param NULL: no one field */
-/* Always -1.  The first fault stands. */
-int lt_fault_set(struct lt_fault *f, int status, const char *param, const char *code, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-void lt_fault_release(struct lt_fault *f);
-/* {"error":{"message","type","param","code"}} */
-void lt_fault_put(struct lt_buf *b, const struct lt_fault *f);
-
-enum { LT_REQUEST_SLOTS = 1024, LT_REQUEST_TOPS = 100 };    /* replies of one request; tokens reported at a place */
+enum { LT_REQUEST_SLOTS = 1024, LT_REQUEST_TOPS = 100, /* replies of one request; tokens reported at a place */
+       LT_REQUEST_MOST = 100 * 1000 * 1000 };          /* tokens of a reply that can be asked for */
 
 struct lt_given { struct lt_str text; int32_t *id; int count; };        /* a prompt: id NULL: the text */
+enum lt_tool_choice { LT_TOOLS_AUTO, LT_TOOLS_NONE, LT_TOOLS_REQUIRED, LT_TOOLS_NAMED };
+struct lt_tool_form;
+struct lt_dialect;
 struct lt_request {
     json_t *body;                           /* texts below are borrowed from it */
+    const struct lt_dialect *dialect;       /* how the reply is written (answer.h) */
     bool chat, stream, usage, echo, logprobs;
+    bool template_optional;                 /* without a chat template the prompt itself is gone on with */
     const char *model;                      /* NULL: not said */
     struct lt_given *prompt; int prompts;
-    const json_t *messages;                 /* chat: checked */
+    json_t *messages;                       /* chat: checked, and as templates expect them (messages.h) */
+    const json_t *template_extra;           /* further variables of the chat template; NULL: none */
+    const json_t *tools;                    /* checked; NULL: none */
+    enum lt_tool_choice tool_choice; const char *tool_name;
+    bool parallel_tool_calls;
+    const struct lt_tool_form *tool_form;   /* how the model writes calls; NULL: no call is looked for */
     int64_t max_tokens, n, seed, tops;      /* max_tokens, seed: -1: not said */
     struct lt_list stop;
     const char *form;                       /* the field that says what form the text has, or NULL */
+    /* embeddings */
+    bool embed, base64, truncate;
+    int64_t dimensions;                     /* 0: all */
     struct lt_options *set;
-    const struct lt_choices *controls;
+    const struct lt_choices *controls;      /* by lt_request_finish */
 };
+extern const struct lt_body lt_body_completion, lt_body_chat;
 /* A completion, or with chat a chat completion.  0 or -1 and *f; release either way. */
 int lt_request_parse(struct lt_request *r, bool chat, struct lt_str body, struct lt_fault *f);
+/* The controls become final. */
+int lt_request_finish(struct lt_request *r, struct lt_fault *f);
 void lt_request_release(struct lt_request *r);
 
-/* Bodies of one purpose: an object that holds no other keys than these (NULL ends the list), or -1 and *f.
- * json_decref(*out). */
-int lt_request_object(struct lt_str body, const char *const *key, json_t **out, struct lt_fault *f);
-/* A list of token numbers as ids; free(*id). */
-int lt_request_ids(const json_t *list, const char *param, int32_t **id, int *count, struct lt_fault *f);
+/* ---- for bodies of other dialects ---- */
+void lt_request_init(struct lt_request *r);
+/* The controls of verbs, by their names; field: what the client wrote. */
+int lt_request_control(struct lt_request *r, const char *field, const char *control, const char *value,
+                       struct lt_fault *f);
+lt_control_fn lt_request_number;
+bool lt_request_has(const struct lt_request *r, const char *control);
+/* The reply is JSON that the schema allows. */
+int lt_request_schema(struct lt_request *r, const char *field, const json_t *schema, struct lt_fault *f);
+lt_field_fn lt_request_stop, lt_request_messages, lt_request_tools, lt_request_prompts;
 
 #endif

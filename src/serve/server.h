@@ -27,6 +27,7 @@ struct lt_server {
 struct lt_call {
     struct lt_server *s;
     struct lt_served *model;                    /* set by lt_call_model */
+    const char *id;                             /* of the path; NULL: there is none */
     struct lt_str body;
     struct lt_buf out;
     struct lt_exchange *stream;
@@ -37,8 +38,16 @@ struct lt_call {
     struct lt_request_log *log;
 };
 typedef int lt_endpoint_fn(struct lt_call *c, struct lt_fault *f);
-struct lt_endpoint { const char *method, *path; bool open; lt_endpoint_fn *answer; };    /* open: needs no key */
-extern const struct lt_endpoint lt_endpoints[];                                          /* ends with path NULL */
+struct lt_endpoint {
+    const char *method, *path;                  /* a path may end with {id}, which is any text */
+    bool open;                                  /* needs no key */
+    lt_endpoint_fn *answer;
+    const struct lt_body *body;                 /* of requests; NULL: none */
+    const char *query;                          /* name of its ?NAME=, which may be left out; NULL: none */
+    const char *brief, *reply;                  /* reply: JSON Schema of it; NULL: it is no JSON */
+    const char *type;                           /* of a reply that is no JSON */
+    const char *streams;                        /* the type of a stream; NULL: it never is one */
+};
 
 /* The model a request names (NULL: the first) becomes c->model; 404 names those there are. */
 int lt_call_model(struct lt_call *c, const char *name, struct lt_fault *f);

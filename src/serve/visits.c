@@ -2,6 +2,8 @@
 #include "serve/server.h"
 
 #include "base/ctx.h"
+#include "serve/answer.h"
+#include "serve/call.h"
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -21,6 +23,7 @@ struct visit {
     const struct lt_endpoint *to;
     struct lt_guest *guest;
     struct lt_buf body;
+    const char *id;                             /* of the path; NULL: there is none */
     bool too_long, streams;
     struct lt_request_log log;
 };
@@ -146,7 +149,7 @@ static enum MHD_Result send_stream(struct visit *v, const struct lt_call *c)
     v->streams = true;
     struct MHD_Response *r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, CHUNK, flow_read, w, flow_free);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-    return queue(v, 200, r, "text/event-stream");
+    return queue(v, 200, r, c->stream->req.dialect->stream_type);
 }
 
 /* What browsers are told of a page. */
@@ -159,11 +162,14 @@ static void add_page_headers(struct MHD_Response *r, char *policy)
     free(policy);
 }
 
+/* Faults as Ollama's clients expect them of their endpoints. */
+static bool speaks_plainly(const char *path) { return !strncmp(path, "/api/", 5); }
+
 static enum MHD_Result send_answer(struct visit *v)
 {
-    struct lt_call c = { .s = v->s, .body = { v->body.p ? v->body.p : "", v->body.n }, .guest = v->guest,
-                         .log = &v->log, .connection = v->connection };
-    struct lt_fault f = { 0 };
+    struct lt_call c = { .s = v->s, .body = { v->body.p ? v->body.p : "", v->body.n }, .id = v->id,
+                         .guest = v->guest, .log = &v->log, .connection = v->connection };
+    struct lt_fault f = { .plain = speaks_plainly(v->to->path) };
     lt_guest_turn(&v->s->guests, v->guest, false);
     set_patience(v->connection, 0);
     int rc = v->to->answer(&c, &f);
@@ -190,11 +196,10 @@ static const char *header(struct MHD_Connection *c, const char *name)
 
 static int find(struct visit *v, const char *path, const char *method, const char **allow, struct lt_fault *f)
 {
-    const struct lt_endpoint *e = lt_endpoints;
-    while (e->path && strcmp(e->path, path)) e++;
-    if ((!e->path || !e->open) && !lt_keys_fit(&v->s->keys, header(v->connection, MHD_HTTP_HEADER_AUTHORIZATION)))
+    const struct lt_endpoint *e = lt_endpoint_find(path, &v->id);
+    if ((!e || !e->open) && !lt_keys_fit(&v->s->keys, header(v->connection, MHD_HTTP_HEADER_AUTHORIZATION)))
         return lt_fault_set(f, 401, NULL, "invalid_api_key", "this server needs a key: Authorization: Bearer KEY");
-    if (!e->path) return lt_fault_set(f, 404, NULL, "not_found", "there is nothing at %.200s", path);
+    if (!e) return lt_fault_set(f, 404, NULL, "not_found", "there is nothing at %.200s", path);
     v->to = e;
     if (!strcmp(e->method, method) || (!strcmp(e->method, "GET") && !strcmp(method, "HEAD"))) return 0;
     *allow = e->method;
@@ -216,7 +221,7 @@ static int announces_too_much(const struct visit *v, struct lt_fault *f)
 
 static enum MHD_Result begin(struct visit *v, const char *path, const char *method)
 {
-    struct lt_fault f = { 0 };
+    struct lt_fault f = { .plain = speaks_plainly(path) };
     const char *allow = NULL;
     v->guest = guest_of(v->connection);
     lt_request_log_begin(&v->log, method, path);
@@ -245,6 +250,7 @@ static enum MHD_Result handle(void *self, struct MHD_Connection *c, const char *
         return MHD_YES;
     }
     if (!v->too_long) return send_answer(v);
+    f.plain = speaks_plainly(path);
     too_long(s, &f);
     return send_fault(v, &f, NULL);
 }

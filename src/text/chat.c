@@ -178,6 +178,11 @@ static const struct lt_jinja *chosen(const struct lt_chat *c, const struct lt_ch
     return c->with_tools && json_array_size(a->tools) ? c->with_tools : c->plain;
 }
 
+struct lt_str lt_chat_source(const struct lt_chat *c, bool tools)
+{
+    return lt_jinja_source(tools && c->with_tools ? c->with_tools : c->plain);
+}
+
 static int render(const struct lt_chat *c, const struct lt_chat_ask *a, const json_t *messages, bool prompt,
                   struct lt_buf *out, struct lt_jinja_spans *spans)
 {

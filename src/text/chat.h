@@ -24,6 +24,8 @@ struct lt_chat_ask {
     bool generation_prompt;                     /* end with what begins the model's next turn */
     int64_t now;                                /* seconds since 1970, for templates that show the date */
 };
+/* The template's own text; tools: of the one that is taken when there are tools.  Lives as long as c. */
+struct lt_str lt_chat_source(const struct lt_chat *c, bool tools);
 /* Appends the text.  spans: see lt_jinja_render. */
 int lt_chat_render(const struct lt_chat *c, const struct lt_chat_ask *a, struct lt_buf *out,
                    struct lt_jinja_spans *spans);

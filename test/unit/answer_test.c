@@ -97,6 +97,7 @@ static struct lt_exchange *asked(struct served *s, bool chat, const char *body)
     struct lt_exchange *x;
     struct lt_given turn = { .id = (int32_t[]){ 1, 2, 3 }, .count = 3 };
     if (lt_request_parse(&r, chat, lt_str(body), &f)) fail_msg("%s: %s", body, f.message);
+    r.dialect = &lt_dialect_openai;
     if (lt_exchange_new(s->engine, &r, chat ? &turn : r.prompt, chat ? 1 : r.prompts, &x, &f))
         fail_msg("%s", f.message);
     return x;
@@ -119,7 +120,7 @@ static void test_answer__broken_bytes_make_valid_json(void **state)
                                                      : "{\"prompt\":[1,2]}");
         struct lt_buf out = { 0 };
         x->slot[0].reply = (struct lt_reply){ .text = lt_strdup("ab\xF0\x9F!"), .text_size = 5, .finish = "stop" };
-        lt_answer_body(s.engine, x, &out);
+        lt_answer_body(x, &out);
         json_t *v = parsed(lt_buf_view(&out)), *choice = json_array_get(json_object_get(v, "choices"), 0);
         json_t *text = chat ? json_object_get(json_object_get(choice, "message"), "content")
                             : json_object_get(choice, "text");
@@ -156,8 +157,8 @@ static void test_answer__a_stream_keeps_characters_whole(void **state)
     serve(&s);
     struct lt_exchange *x = asked(&s, true, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stream\":true}");
     x->slot[0].reply.finish = "stop";
-    for (int i = 0; i < LT_COUNT(piece); i++) lt_answer_piece(s.engine, x, &x->slot[0], lt_str(piece[i]), &out);
-    lt_answer_end(s.engine, x, &out);
+    for (int i = 0; i < LT_COUNT(piece); i++) lt_answer_piece(&x->slot[0], lt_str(piece[i]), &out);
+    lt_answer_end(x, &out);
     read_events(out.p, &text);
     assert_string_equal(text.p, "a\xE2\x82\xAC\xEF\xBF\xBD\xEF\xBF\xBD");
     lt_buf_free(&out);

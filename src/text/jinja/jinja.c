@@ -596,8 +596,8 @@ int lt_jinja_compile(const char *label, struct lt_str source, struct lt_jinja **
     struct lt_jinja *t = lt_calloc(1, sizeof *t);
     int count = 0;
     t->label = lt_arena_str(&t->arena, lt_str(label));
-    struct lt_str copy = own_source(&t->arena, source);
-    struct lt_jinja_token *token = lt_jinja_lex(t->label, copy, &t->arena, &count);
+    t->source = own_source(&t->arena, source);
+    struct lt_jinja_token *token = lt_jinja_lex(t->label, t->source, &t->arena, &count);
     if (token) t->body = lt_jinja_parse(t, token, count);
     if (!t->body) {
         lt_jinja_free(t);
@@ -615,6 +615,7 @@ void lt_jinja_free(struct lt_jinja *t)
     free(t);
 }
 
+struct lt_str lt_jinja_source(const struct lt_jinja *t) { return t->source; }
 bool lt_jinja_has_generation(const struct lt_jinja *t) { return t->generation; }
 
 int lt_jinja_render(const struct lt_jinja *t, const json_t *vars, int64_t now, struct lt_buf *out,

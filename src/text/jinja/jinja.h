@@ -16,6 +16,7 @@ struct lt_jinja;
 /* label names the template in messages.  The source is copied. */
 int lt_jinja_compile(const char *label, struct lt_str source, struct lt_jinja **out);
 void lt_jinja_free(struct lt_jinja *t);         /* NULL is fine */
+struct lt_str lt_jinja_source(const struct lt_jinja *t);        /* with '\n' at the ends of lines */
 /* Does the template hold a {% generation %} block, which says what the model writes? */
 bool lt_jinja_has_generation(const struct lt_jinja *t);
 

@@ -58,6 +58,7 @@ struct lt_jnode {
 struct lt_jinja {
     struct lt_arena arena;
     const char *label;
+    struct lt_str source;
     struct lt_jnode *body;
     bool generation;
 };
