@@ -71,8 +71,8 @@ int lt_messages_take(const json_t *messages, json_t **out, struct lt_fault *f)
 {
     struct at at = { 0, f };
     if (!json_is_array(messages) || !json_array_size(messages))
-        return lt_fault_set(f, 400, "messages", "invalid_value", "messages: expected a list of {\"role\", \"content\"}, "
-                            "found %s", json_is_array(messages) ? "an empty one" : "something else");
+        return lt_fault_set(f, 400, "messages", "invalid_value", "messages: expected a list of {\"role\", "
+                            "\"content\"}, found %s", json_is_array(messages) ? "an empty one" : "something else");
     *out = json_deep_copy(messages);
     for (; at.message < json_array_size(*out); at.message++)
         if (read_message(&at, json_array_get(*out, at.message))) return -1;
