@@ -258,6 +258,8 @@ struct lt_feed {
     /* Of tokens from .. n-1 as score gives them, n - from values; logp NULL: they are only fed. */
     float *logp; uint8_t *hit; int from;
     float *row; int rows;                               /* logits after each of the last `rows` tokens, (rows, vocab) */
+    /* Hidden states of the last `states` tokens, after the model's last norm: (states, width); types with a width. */
+    float *state; int states;
 };
 enum { LT_FULL = 1 };                                   /* there is no memory now for what would have to be kept */
 struct lt_session_type {
@@ -276,6 +278,7 @@ struct lt_session_type {
      * bits as when it is fed alone.  0; LT_FULL: other sessions hold the memory; -1.  Unless 0, all are as before. */
     int (*feed_many)(const struct lt_feed *f, int count);
     int (*vocab)(void *s);                              /* logits in a row */
+    int (*width)(void *s);                              /* numbers in a hidden state; NULL: there are none */
     int (*save)(void *s, const char *path);             /* the session in a file, and back into an empty session */
     int (*load)(void *s, const char *path);
 };

@@ -13,6 +13,8 @@ static const struct lt_opt rows[] = {
       .type = LT_STR, .at = AT(served_model_name), .alias = "alias" },
     { .key = "chat_template", .help = "Jinja file instead of the models' own", .type = LT_STR, .at = AT(chat_template),
       .flags = LT_IN },
+    { .key = "pooling", .help = "embeddings: the mean of the hidden states, or the last of them", .type = LT_STR,
+      .at = AT(pooling), .text = "mean|last", .flags = LT_ENUM },
     { .key = "api_key", .help = "keys of which clients must send one; none: no key", .type = LT_LIST,
       .at = AT(api_key), .flags = LT_FREE },
     { .key = "api_key_file", .help = "file of further keys, a line each; what is on a command line others can read",

@@ -1,19 +1,25 @@
 #include "decode/prompt_score.h"
 #include "decode/writing.h"
 #include "lm/feed.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PART = 64 };                 /* tokens a part; logits of all of them are held */
+enum { PART = 64,                   /* tokens a part; logits of all of them are held */
+       EMBED_PART = 256 };          /* and of an embedding's hidden states, which are smaller */
+
+static int open_session(struct lt_prompt_score *p, struct lt_lm *lm)
+{
+    if (!lm->type->session) return lt_misuse("%s models give no logits", lm->type->m.name);
+    if (!lm->type->session(lm->self, &p->s)) return 0;
+    p->s = (struct lt_session){ 0 };
+    return -1;
+}
 
 int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count, int tops)
 {
     *p = (struct lt_prompt_score){ .token = token, .count = count, .tops = tops };
-    if (!lm->type->session) return lt_misuse("%s models give no logits", lm->type->m.name);
-    if (lm->type->session(lm->self, &p->s)) {
-        p->s = (struct lt_session){ 0 };
-        return -1;
-    }
+    if (open_session(p, lm)) return -1;
     p->vocab = lt_session_vocab(&p->s);
     if (p->vocab < 0) return -1;
     size_t vocab = (size_t)p->vocab, all = (size_t)count * (size_t)tops;
@@ -26,12 +32,58 @@ int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int
     return 0;
 }
 
+static int full_or_failed(int rc) { return rc == LT_FULL ? LT_SCORE_FULL : -1; }
+
+/* ---- embeddings ---- */
+
+int lt_prompt_embed_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count,
+                          enum lt_pooling pooling)
+{
+    *p = (struct lt_prompt_score){ .token = token, .count = count, .pooling = pooling };
+    if (open_session(p, lm)) return -1;
+    if (!p->s.type->width)
+        return lt_misuse("%s models have no hidden states to make an embedding of", lm->type->m.name);
+    p->width = p->s.type->width(p->s.self);
+    p->state = lt_alloc((size_t)LT_MIN(count, EMBED_PART) * (size_t)p->width * sizeof *p->state);
+    p->sum = lt_calloc((size_t)p->width, sizeof *p->sum);
+    p->vector = lt_calloc((size_t)p->width, sizeof *p->vector);
+    return 0;
+}
+
+void lt_unit_length(float *v, int n)
+{
+    double squares = 0;
+    for (int i = 0; i < n; i++) squares += (double)v[i] * (double)v[i];
+    for (int i = 0; i < n && squares > 0; i++) v[i] = (float)((double)v[i] / sqrt(squares));
+}
+
+/* Sums go token by token, so that the parts change no bit of them. */
+static int embed_step(struct lt_prompt_score *p)
+{
+    int n = LT_MIN(EMBED_PART, p->count - p->fed);
+    bool last = p->fed + n == p->count, all = p->pooling == LT_POOL_MEAN;
+    struct lt_feed f = { .s = p->s.self, .token = p->token + p->fed, .n = n, .state = p->state,
+                         .states = all ? n : last };
+    int rc = lt_feed_many(p->s.type, &f, 1);
+    if (rc) return full_or_failed(rc);
+    for (int i = 0; i < f.states; i++)
+        for (int k = 0; k < p->width; k++) p->sum[k] += (double)p->state[(size_t)i * (size_t)p->width + (size_t)k];
+    p->fed += n;
+    if (!last) return LT_SCORE_MORE;
+    for (int k = 0; k < p->width; k++) p->vector[k] = (float)(p->sum[k] / (all ? p->count : 1));
+    lt_unit_length(p->vector, p->width);
+    return LT_SCORE_DONE;
+}
+
+/* ---- both ---- */
+
 int lt_prompt_score_step(struct lt_prompt_score *p)
 {
+    if (p->pooling) return embed_step(p);
     int n = LT_MIN(PART, p->count - p->fed), first = p->fed;
     struct lt_feed f = { .s = p->s.self, .token = p->token + first, .n = n, .row = p->row, .rows = n };
     int rc = lt_feed_many(p->s.type, &f, 1);
-    if (rc) return rc == LT_FULL ? LT_SCORE_FULL : -1;
+    if (rc) return full_or_failed(rc);
     size_t vocab = (size_t)p->vocab;
     for (int i = 0; i < n; i++) {
         int at = first + i;
@@ -49,6 +101,7 @@ bool lt_prompt_score_again(struct lt_prompt_score *p)
 {
     if (!p->s.type || !p->fed || p->s.type->rewind(p->s.self, p->fed)) return false;
     p->fed = 0;
+    if (p->sum) memset(p->sum, 0, (size_t)p->width * sizeof *p->sum);
     return true;
 }
 
@@ -59,7 +112,10 @@ void lt_prompt_score_rest(struct lt_prompt_score *p)
     free(p->row);
     free(p->last);
     free(p->work);
-    p->row = p->last = p->work = NULL;
+    free(p->state);
+    free(p->sum);
+    p->row = p->last = p->work = p->state = NULL;
+    p->sum = NULL;
 }
 
 void lt_prompt_score_release(struct lt_prompt_score *p)
@@ -68,5 +124,6 @@ void lt_prompt_score_release(struct lt_prompt_score *p)
     free(p->logp);
     free(p->top_token);
     free(p->top_logp);
+    free(p->vector);
     *p = (struct lt_prompt_score){ 0 };
 }

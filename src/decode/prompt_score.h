@@ -1,9 +1,11 @@
-/* Log-probabilities of the tokens of one prompt, read in parts so that others can go on between them. */
+/* Log-probabilities of the tokens of one prompt, or its embedding, read in parts so that others can go on between
+ * them. */
 #ifndef LT_PROMPT_SCORE_H
 #define LT_PROMPT_SCORE_H
 
 #include "base/base.h"
 
+enum lt_pooling { LT_POOL_NONE, LT_POOL_MEAN, LT_POOL_LAST };   /* NONE: log-probabilities */
 struct lt_prompt_score {
     struct lt_session s;
     const int32_t *token; int count;        /* borrowed */
@@ -11,9 +13,18 @@ struct lt_prompt_score {
     float *row, *last, *work;               /* a part's logits; those before the next token; scratch */
     float *logp;                            /* (count); of the first token 0: nothing is before it */
     int32_t *top_token; float *top_logp;    /* (count, tops), most likely first */
+    enum lt_pooling pooling; int width;
+    float *state; double *sum;              /* a part's hidden states; their sum so far */
+    float *vector;                          /* (width) the embedding, of length 1 */
 };
 /* count > 0 tokens below the model's vocabulary.  _release also after a failure. */
 int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count, int tops);
+/* The same for the embedding of the prompt: the mean of its hidden states after the last norm, or the last of them,
+ * made of length 1.  -1: the model gives none. */
+int lt_prompt_embed_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count,
+                          enum lt_pooling pooling);
+/* The first `n` numbers of a vector, made of length 1 (all zeros stay); Matryoshka embeddings keep their sense. */
+void lt_unit_length(float *v, int n);
 /* The next part.  0: done; 1: there is more to do; 2: no memory now, nothing changed; -1. */
 enum { LT_SCORE_DONE, LT_SCORE_MORE, LT_SCORE_FULL };
 int lt_prompt_score_step(struct lt_prompt_score *p);

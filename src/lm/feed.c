@@ -14,6 +14,7 @@ static int fed_or_scored(const struct lt_session_type *type, const struct lt_fee
 static int feed_one(const struct lt_session_type *type, const struct lt_feed *f)
 {
     int quiet = f->n - f->rows, vocab;
+    if (f->states) return lt_fail("this model gives no hidden states");
     if (quiet && fed_or_scored(type, f, 0, quiet)) return -1;
     for (int i = quiet; i < f->n; i++) {
         if (fed_or_scored(type, f, i, 1)) return -1;

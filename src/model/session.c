@@ -101,6 +101,7 @@ static struct lt_tensor *run(struct lt_runner *r, const struct pass *p)
 
 static int from_of(const struct lt_feed *f) { return f->logp ? f->from : f->n; }
 static int quiet_of(const struct lt_feed *f) { return f->n - f->rows; }     /* tokens whose logits nobody wants */
+static int unseen_of(const struct lt_feed *f) { return f->n - f->states; }  /* tokens whose states nobody wants */
 
 static int first_judged(const struct stretch *t) { return LT_MAX(0, from_of(t->feed) - t->begin); }
 
@@ -161,6 +162,18 @@ static void tell_rows(struct lt_runner *r, const struct pass *p, const struct lt
     for (int64_t i = 0; i < n; i++) memcpy(to[i], y + i * vocab, (size_t)vocab * sizeof(float));
 }
 
+static void tell_states(struct lt_runner *r, const struct pass *p, const struct lt_tensor *x)
+{
+    size_t size = (size_t)r->m->width * sizeof(float);
+    int64_t row = 0;
+    for (int i = 0; i < p->count; row += p->part[i++].n) {
+        const struct stretch *t = &p->part[i];
+        for (int k = LT_MAX(0, unseen_of(t->feed) - t->begin); k < t->n; k++)
+            memcpy(t->feed->state + (t->begin + k - unseen_of(t->feed)) * r->m->width, lt_f32(x) + (row + k) * x->ld,
+                   size);
+    }
+}
+
 /* After a rewind the last token is fed again for its hidden state, into a fork: its keys are there already. */
 static int know_last(struct lt_session_state *s)
 {
@@ -203,6 +216,7 @@ static int pass_once(struct lt_runner *r, struct pass *p, const struct lt_feed *
     if (!x) return -1;
     judge(r, p, x);
     tell_rows(r, p, x);
+    tell_states(r, p, x);
     int64_t row = 0;
     for (int i = 0; i < p->count; i++) {
         const struct stretch *t = &p->part[i];
@@ -221,7 +235,7 @@ static int adopt(const struct lt_feed *f)
 {
     struct lt_session_state *s = f->s;
     lt_cache_list(s->cache, !s->run->m->tap && !f->logp);
-    int n = LT_MIN(LT_MIN(f->n - 1, quiet_of(f)), from_of(f));
+    int n = LT_MIN(LT_MIN(f->n - 1, quiet_of(f)), LT_MIN(from_of(f), unseen_of(f)));
     int taken = (int)lt_cache_adopt(s->cache, f->token, n);
     if (!taken) return 0;
     lt_session_remember(s, f->token, taken);
@@ -277,6 +291,7 @@ static int session_score(void *self, const int32_t *token, int n, float *logp, u
 }
 
 static int session_vocab(void *self) { return (int)((struct lt_session_state *)self)->run->m->vocab; }
+static int session_width(void *self) { return (int)((struct lt_session_state *)self)->run->m->width; }
 
 static const float *session_logits(void *self, int *vocab)
 {
@@ -344,7 +359,8 @@ static void session_close(void *self)
 static const struct lt_session_type session_type = {
     .feed = session_feed, .logits = session_logits, .score = session_score, .rewind = session_rewind,
     .fork = session_fork, .count = session_count, .limit = session_limit, .close = session_close,
-    .feed_many = feed_many, .vocab = session_vocab, .save = lt_session_save, .load = lt_session_load,
+    .feed_many = feed_many, .vocab = session_vocab, .width = session_width, .save = lt_session_save,
+    .load = lt_session_load,
 };
 
 void lt_runner_session(struct lt_runner *r, struct lt_session *out)

@@ -14,8 +14,15 @@ int lt_call_complete(struct lt_call *c, struct lt_request *r, struct lt_fault *f
 /* The same for an exchange of which only the end is wanted: 0, the exchange (lt_exchange_free), or -1 and *f. */
 int lt_call_finish(struct lt_call *c, struct lt_request *r, struct lt_exchange **out, struct lt_fault *f);
 
+/* Where embeddings are made: `dimensions` of the vector of a finished exchange's prompt (0: all), of length 1 again, or
+ * NULL and *f; free() it. */
+float *lt_call_embedding(const struct lt_exchange *x, int prompt, int *count, struct lt_fault *f);
+/* A number as a float that reads back the same. */
+void lt_put_float(struct lt_buf *b, float v);
+
 /* The endpoints, one family a file; an array ends with path NULL. */
-extern const struct lt_endpoint lt_endpoints_openai[], lt_endpoints_text[], lt_endpoints_ollama[], lt_endpoints_about[];
+extern const struct lt_endpoint lt_endpoints_openai[], lt_endpoints_embed[],
+                               lt_endpoints_text[], lt_endpoints_ollama[], lt_endpoints_about[];
 /* Every endpoint, in order; NULL: there are no more. */
 const struct lt_endpoint *lt_endpoint_at(int i);
 /* By a path; *rest: what stands for the {id} of the endpoint's path, or NULL.  NULL: there is none. */

@@ -48,6 +48,7 @@ struct lt_engine_how {
     int batch, queue;
     double request_time;                    /* seconds from asking to the end of a reply; 0: any */
     int64_t prompt_tokens;                  /* of one request at most; 0: any */
+    enum lt_pooling pooling;                /* of embeddings */
     const struct lt_generation *says; const char *name;
     struct lt_turns *turns;                 /* with the other engines of a pool; NULL: there are none */
 };

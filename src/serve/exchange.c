@@ -74,7 +74,7 @@ int lt_exchange_new(struct lt_engine *e, struct lt_request *r, struct lt_given *
                     struct lt_exchange **out, struct lt_fault *f)
 {
     struct lt_exchange *x = lt_calloc(1, sizeof *x);
-    const char *param = r->chat ? "messages" : "prompt";
+    const char *param = r->chat ? "messages" : r->embed ? "input" : "prompt";
     int rc = 0;
     x->engine = e;
     x->req = *r;
@@ -87,8 +87,9 @@ int lt_exchange_new(struct lt_engine *e, struct lt_request *r, struct lt_given *
     x->slot = lt_calloc((size_t)x->slots, sizeof *x->slot);
     for (int i = 0; i < prompts && !rc; i++) {
         rc = make_ids(e, &given[i], param, &x->prompt[i], f);
+        if (!rc && x->req.truncate && e->limit) x->prompt[i].count = LT_MIN(x->prompt[i].count, e->limit);
         if (!rc) rc = check_room(e, &x->req, x->prompt[i].count, param, f);
-        x->prompt[i].scoring = x->req.echo && x->req.logprobs;
+        x->prompt[i].scoring = x->req.embed || (x->req.echo && x->req.logprobs);
     }
     if (!rc) rc = check_sum(x, prompts, param, f);
     if (!rc && x->req.stop.count && !e->t)

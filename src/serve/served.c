@@ -65,6 +65,7 @@ int lt_served_open(struct lt_served *m, const char *item, const struct lt_serve_
     }
     struct lt_engine_how how = { .batch = (int)o->batch_size, .queue = (int)o->queue,
                                  .request_time = o->request_timeout, .prompt_tokens = o->max_prompt_tokens,
+                                 .pooling = strcmp(o->pooling, "last") ? LT_POOL_MEAN : LT_POOL_LAST,
                                  .says = &m->says, .name = m->name, .turns = turns };
     if (lt_path_exists(path) && lt_generation_read(path, &m->says)) return -1;
     if (lt_how_open(&o->how, path, c, &m->lm) || open_chat(m, path, o->chat_template)) return -1;

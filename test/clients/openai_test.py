@@ -166,6 +166,27 @@ class OpenaiTest(unittest.TestCase):
         fault = self.refused(response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}})
         self.assertIn("/properties/x", str(fault))
 
+    # ---- embeddings ----
+
+    def test_embeddings_are_the_same_as_floats_and_base64_in_any_company(self):
+        def embed(given, **fields):
+            return self.client.embeddings.create(model="small", input=given, **fields)
+        texts = ["Once upon a time", "another text", "Once upon a time"]
+        many = embed(texts)                                         # the package asks for base64
+        floats = embed(texts[0], encoding_format="float").data[0].embedding
+        self.assertEqual(many.data[0].embedding, many.data[2].embedding)
+        self.assertEqual(len(floats), 64)
+        self.assertAlmostEqual(sum(x * x for x in floats), 1, places=5)
+        for a, b in zip(floats, many.data[0].embedding):
+            self.assertAlmostEqual(a, b, places=7)
+        self.assertEqual(many.usage.prompt_tokens, 2 * embed(texts[0]).usage.prompt_tokens
+                         + embed(texts[1]).usage.prompt_tokens)
+        short = embed(texts[0], dimensions=8).data[0].embedding
+        self.assertAlmostEqual(sum(x * x for x in short), 1, places=5)
+        self.assertAlmostEqual(short[0] / short[1], floats[0] / floats[1], places=4)
+        with self.assertRaisesRegex(openai.BadRequestError, "at most 64"):
+            embed("a", dimensions=65)
+
     # ---- faults ----
 
     def test_faults_name_the_field_and_their_code(self):
