@@ -104,6 +104,7 @@ clients: $(BUILD)/lathe  ## talk to the server with real clients (test/clients)
 
 fire: $(BUILD)/lathe  ## set clients that are none upon the server (test/clients/fire_test.py)
 	FIRE=1 BUILD=$(BUILD) python3 test/clients/run.py fire_test.py
+	FIRE=1 BUILD=$(BUILD) tools/client-tests schema_fire.py
 
 # ---- sanitizers: each in a build folder of its own ----
 # Files of one instruction set stay plain and -O2 (clang 14 takes minutes over their loops at -O1 or instrumented); the

@@ -1,6 +1,7 @@
 /* What is answered at each path. */
 #include "serve/call.h"
 #include "serve/grammar_next.h"
+#include "serve/openapi.h"
 #include "serve/plain_text.h"
 #include "serve/web_page.h"
 #include <string.h>
@@ -87,6 +88,8 @@ const struct lt_endpoint lt_endpoints_about[] = {
       .reply = REPLY("\"object\",\"data\"") },
     { "GET", "/v1/models/{id}", false, one_model, .brief = "one of them", .reply = REPLY("\"id\",\"object\"") },
     { "GET", "/metrics", false, metrics, .brief = "figures for Prometheus", .type = "text/plain" },
+    { "GET", "/openapi.json", true, lt_answer_openapi, .brief = "this description",
+      .reply = "{\"type\":\"object\",\"required\":[\"openapi\",\"paths\"]}" },
     { "GET", "/", true, lt_answer_page, .brief = "a page to talk with the models", .type = "text/html" },
     { "GET", "/controls", false, lt_answer_controls, .brief = "the sampling settings that requests may carry",
       .reply = "{}" },
