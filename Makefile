@@ -104,6 +104,7 @@ clients: $(BUILD)/lathe  ## talk to the server with real clients (test/clients)
 
 fire: $(BUILD)/lathe  ## set clients that are none upon the server (test/clients/fire_test.py)
 	FIRE=1 BUILD=$(BUILD) python3 test/clients/run.py fire_test.py
+	FIRE=1 BUILD=$(BUILD) tools/client-tests schema_fire.py
 
 # The harness takes a minute to install; once it is there, `make clients` runs its test too.
 clients-lm-eval: $(BUILD)/lathe  ## score ARC, HellaSwag and LAMBADA over HTTP with the LM evaluation harness

@@ -14,7 +14,7 @@ struct lt_dialect {
     void (*done)(struct lt_slot *s, struct lt_buf *out);
     void (*end)(const struct lt_exchange *x, struct lt_buf *out);
 };
-extern const struct lt_dialect lt_dialect_openai, lt_dialect_ollama;
+extern const struct lt_dialect lt_dialect_openai, lt_dialect_ollama_generate, lt_dialect_ollama_chat;
 
 void lt_answer_body(const struct lt_exchange *x, struct lt_buf *out);
 /* A piece of the bytes of a reply's text, cut anywhere; and what comes last. */

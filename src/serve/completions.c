@@ -56,6 +56,7 @@ static int make_exchange(struct lt_call *c, struct lt_request *r, struct lt_exch
 {
     struct lt_given turn = { 0 };
     int rc = lt_call_model(c, r->model, f);
+    if (!rc && r->template_optional && !c->model->chat) r->chat = false;
     if (!rc && r->chat) rc = make_turn(c, r, &turn, f);
     if (!rc) rc = lt_exchange_new(c->model->engine, r, r->chat ? &turn : r->prompt, r->chat ? 1 : r->prompts, out, f);
     lt_request_release(r);
@@ -73,7 +74,9 @@ static int leave(struct lt_call *c, struct lt_exchange *x, struct lt_fault *f)
     lt_exchange_leave(c->model->engine, x);
     lt_call_finished(c, x);
     if (!x->fault.status) return 0;
+    bool plain = f->plain;
     *f = x->fault;
+    f->plain = plain;
     x->fault = (struct lt_fault){ 0 };
     lt_exchange_free(x);
     return -1;

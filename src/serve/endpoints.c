@@ -1,14 +1,24 @@
 /* What is answered at each path. */
 #include "serve/call.h"
+#include "serve/grammar_next.h"
+#include "serve/openapi.h"
 #include "serve/plain_text.h"
+#include "serve/web_page.h"
 #include <string.h>
+
+/* Ollama's clients say NAME:latest. */
+static bool is_called(const struct lt_served *m, const char *name)
+{
+    size_t n = strlen(m->name);
+    return !strncmp(name, m->name, n) && (!name[n] || !strcmp(name + n, ":latest"));
+}
 
 int lt_call_model(struct lt_call *c, const char *name, struct lt_fault *f)
 {
     struct lt_server *s = c->s;
     struct lt_buf names = { 0 };
     for (int i = 0; i < s->models && !c->model; i++)
-        if (!name || !strcmp(name, s->model[i].name)) c->model = &s->model[i];
+        if (!name || is_called(&s->model[i], name)) c->model = &s->model[i];
     if (c->model) return 0;
     for (int i = 0; i < s->models; i++) lt_buf_fmt(&names, "%s\"%s\"", i ? ", " : "", s->model[i].name);
     lt_fault_set(f, 404, "model", "model_not_found", "there is no model \"%.200s\"; this server has %s", name, names.p);
@@ -78,6 +88,17 @@ const struct lt_endpoint lt_endpoints_about[] = {
       .reply = REPLY("\"object\",\"data\"") },
     { "GET", "/v1/models/{id}", false, one_model, .brief = "one of them", .reply = REPLY("\"id\",\"object\"") },
     { "GET", "/metrics", false, metrics, .brief = "figures for Prometheus", .type = "text/plain" },
+    { "GET", "/openapi.json", true, lt_answer_openapi, .brief = "this description",
+      .reply = "{\"type\":\"object\",\"required\":[\"openapi\",\"paths\"]}" },
+    { "GET", "/", true, lt_answer_page, .brief = "a page to talk with the models", .type = "text/html" },
+    { "GET", "/controls", false, lt_answer_controls, .brief = "the sampling settings that requests may carry",
+      .reply = "{}" },
+    { "GET", "/model-card", false, lt_answer_model_card, .query = "model", .brief = "what is known of a model",
+      .reply = "{\"type\":\"object\"}" },
+    { "GET", "/vocabulary", false, lt_answer_vocabulary, .query = "model", .brief = "the spelling of every token",
+      .reply = "{}" },
+    { "POST", "/grammar/next", false, lt_answer_grammar_next, .body = &lt_body_grammar_next,
+      .brief = "what may follow a text by a grammar", .reply = "{\"type\":\"object\"}" },
     { 0 },
 };
 
@@ -86,7 +107,7 @@ const struct lt_endpoint lt_endpoints_about[] = {
 const struct lt_endpoint *lt_endpoint_at(int i)
 {
     static const struct lt_endpoint *const family[] = { lt_endpoints_about, lt_endpoints_openai, lt_endpoints_embed,
-                                                         lt_endpoints_text, lt_endpoints_page };
+                                                       lt_endpoints_text, lt_endpoints_ollama };
     for (int k = 0; k < LT_COUNT(family); k++)
         for (const struct lt_endpoint *e = family[k]; e->path; e++)
             if (!i--) return e;

@@ -216,7 +216,7 @@ static void put_field(struct lt_buf *out, const struct lt_field *d)
     static const char *const type[] = { [LT_FIELD_BOOL] = "boolean", [LT_FIELD_INT] = "integer",
                                         [LT_FIELD_TEXT] = "string", [LT_FIELD_OBJECT] = "object" };
     put_member(out, d->key, d->help);
-    if (d->schema) lt_buf_fmt(out, ",%.*s", (int)strlen(d->schema) - 2, d->schema + 1);
+    if (d->schema && d->schema[1] != '}') lt_buf_fmt(out, ",%.*s", (int)strlen(d->schema) - 2, d->schema + 1);
     else if (d->type != LT_FIELD_OTHER) lt_buf_fmt(out, ",\"type\":%s\"%s\"%s", d->need ? "" : "[", type[d->type],
                                                    d->need ? "" : ",\"null\"]");
     if (d->type == LT_FIELD_INT && !d->schema) put_range(out, d->min, d->max);

@@ -16,7 +16,7 @@ struct lt_grammar_ask {
     int64_t n;
     const json_t *check;                        /* NULL: none */
 };
-extern const struct lt_body lt_grammar_body;
+extern const struct lt_body lt_body_grammar_next;
 /* 0 or -1 and *f; release either way. */
 int lt_grammar_ask_parse(struct lt_grammar_ask *a, struct lt_str body, struct lt_fault *f);
 void lt_grammar_ask_release(struct lt_grammar_ask *a);

@@ -14,7 +14,8 @@ struct lt_dialect;
 struct lt_request {
     json_t *body;                           /* texts below are borrowed from it */
     const struct lt_dialect *dialect;       /* how the reply is written (answer.h) */
-    bool chat, stream, usage, echo, logprobs, raw;
+    bool chat, stream, usage, echo, logprobs;
+    bool template_optional;                 /* without a chat template the prompt itself is gone on with */
     const char *model;                      /* NULL: not said */
     struct lt_given *prompt; int prompts;
     json_t *messages;                       /* chat: checked, and as templates expect them (messages.h) */
@@ -45,7 +46,6 @@ void lt_request_init(struct lt_request *r);
 int lt_request_control(struct lt_request *r, const char *field, const char *control, const char *value,
                        struct lt_fault *f);
 lt_control_fn lt_request_number;
-bool lt_request_has(const struct lt_request *r, const char *control);
 /* The reply is JSON that the schema allows. */
 int lt_request_schema(struct lt_request *r, const char *field, const json_t *schema, struct lt_fault *f);
 lt_field_fn lt_request_stop, lt_request_messages, lt_request_tools, lt_request_prompts;

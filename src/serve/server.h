@@ -43,6 +43,7 @@ struct lt_endpoint {
     bool open;                                  /* needs no key */
     lt_endpoint_fn *answer;
     const struct lt_body *body;                 /* of requests; NULL: none */
+    const char *query;                          /* name of its ?NAME=, which may be left out; NULL: none */
     const char *brief, *reply;                  /* reply: JSON Schema of it; NULL: it is no JSON */
     const char *type;                           /* of a reply that is no JSON */
     const char *streams;                        /* the type of a stream; NULL: it never is one */
