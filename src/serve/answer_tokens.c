@@ -1,17 +1,11 @@
 /* Log-probabilities of tokens, as OpenAI's interface has them for completions and for chats. */
 #include "serve/answer.h"
+#include "serve/spelling.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- tokens as text ---- */
-
-static bool is_text(struct lt_str s)
-{
-    json_t *v = json_stringn(s.p ? s.p : "", s.n);
-    json_decref(v);
-    return v != NULL;
-}
 
 static struct lt_str token_bytes(const struct lt_tokenizer *t, int32_t id)
 {
@@ -21,18 +15,11 @@ static struct lt_str token_bytes(const struct lt_tokenizer *t, int32_t id)
     return s.p ? s : (struct lt_str){ "", 0 };
 }
 
-/* What is no text by itself, half a character, is spelt "bytes:\x..", and without a tokenizer "token_id:N". */
+/* Without a tokenizer "token_id:N". */
 static void put_token(struct lt_buf *b, const struct lt_tokenizer *t, int32_t id)
 {
-    struct lt_buf spelt = { 0 };
-    struct lt_str s = token_bytes(t, id);
-    if (!t) lt_buf_fmt(&spelt, "token_id:%d", id);
-    else if (!is_text(s)) {
-        lt_buf_str(&spelt, "bytes:");
-        for (size_t i = 0; i < s.n; i++) lt_buf_fmt(&spelt, "\\x%02x", (unsigned char)s.p[i]);
-    }
-    lt_json_put_text(b, spelt.n ? lt_buf_view(&spelt) : s);
-    lt_buf_free(&spelt);
+    if (t) lt_spelling_put(b, t, id);
+    else lt_buf_fmt(b, "\"token_id:%d\"", id);
 }
 
 static size_t characters(struct lt_str s)

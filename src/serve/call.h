@@ -22,7 +22,8 @@ void lt_put_float(struct lt_buf *b, float v);
 
 /* The endpoints, one family a file; an array ends with path NULL. */
 extern const struct lt_endpoint lt_endpoints_openai[], lt_endpoints_embed[],
-                               lt_endpoints_text[], lt_endpoints_ollama[], lt_endpoints_about[];
+                               lt_endpoints_text[], lt_endpoints_ollama[], lt_endpoints_about[],
+                               lt_endpoints_page[];
 /* Every endpoint, in order; NULL: there are no more. */
 const struct lt_endpoint *lt_endpoint_at(int i);
 /* By a path; *rest: what stands for the {id} of the endpoint's path, or NULL.  NULL: there is none. */

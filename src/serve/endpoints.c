@@ -1,9 +1,7 @@
 /* What is answered at each path. */
 #include "serve/call.h"
-#include "serve/grammar_next.h"
 #include "serve/openapi.h"
 #include "serve/plain_text.h"
-#include "serve/web_page.h"
 #include <string.h>
 
 /* Ollama's clients say NAME:latest. */
@@ -90,15 +88,6 @@ const struct lt_endpoint lt_endpoints_about[] = {
     { "GET", "/metrics", false, metrics, .brief = "figures for Prometheus", .type = "text/plain" },
     { "GET", "/openapi.json", true, lt_answer_openapi, .brief = "this description",
       .reply = "{\"type\":\"object\",\"required\":[\"openapi\",\"paths\"]}" },
-    { "GET", "/", true, lt_answer_page, .brief = "a page to talk with the models", .type = "text/html" },
-    { "GET", "/controls", false, lt_answer_controls, .brief = "the sampling settings that requests may carry",
-      .reply = "{}" },
-    { "GET", "/model-card", false, lt_answer_model_card, .query = "model", .brief = "what is known of a model",
-      .reply = "{\"type\":\"object\"}" },
-    { "GET", "/vocabulary", false, lt_answer_vocabulary, .query = "model", .brief = "the spelling of every token",
-      .reply = "{}" },
-    { "POST", "/grammar/next", false, lt_answer_grammar_next, .body = &lt_body_grammar_next,
-      .brief = "what may follow a text by a grammar", .reply = "{\"type\":\"object\"}" },
     { 0 },
 };
 
@@ -107,7 +96,7 @@ const struct lt_endpoint lt_endpoints_about[] = {
 const struct lt_endpoint *lt_endpoint_at(int i)
 {
     static const struct lt_endpoint *const family[] = { lt_endpoints_about, lt_endpoints_openai, lt_endpoints_embed,
-                                                       lt_endpoints_text, lt_endpoints_ollama };
+                                                       lt_endpoints_text, lt_endpoints_ollama, lt_endpoints_page };
     for (int k = 0; k < LT_COUNT(family); k++)
         for (const struct lt_endpoint *e = family[k]; e->path; e++)
             if (!i--) return e;

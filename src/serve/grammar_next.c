@@ -55,25 +55,28 @@ static int take_check(void *into, const struct lt_field *d, const json_t *v, str
     return 0;
 }
 
+#define AT(f) .at = offsetof(struct lt_grammar_ask, f)
+#define TEXT "{\"type\":[\"string\",\"null\"],\"maxLength\":65536}"
 static const struct lt_field fields[] = {
-    { "model", "name of a served model; without it the first answers", LT_FIELD_OTHER,
-      .schema = "{\"type\":\"string\"}" },
-    { "grammar", "a grammar in GBNF", LT_FIELD_OTHER, .schema = "{\"type\":\"string\"}" },
-    { "json_schema", "a JSON Schema", LT_FIELD_OTHER, .schema = "{}" },
-    { "regex", "a regular expression", LT_FIELD_OTHER, .schema = "{\"type\":\"string\"}" },
-    { "text", "the text so far", LT_FIELD_OTHER, .schema = "{\"type\":\"string\"}" },
-    { "n", "pieces listed at most", LT_FIELD_OTHER, .schema = "{\"type\":\"integer\",\"minimum\":0,\"maximum\":1000}" },
-    { "check", "token numbers or texts: may they come next?", LT_FIELD_OTHER,
-      .schema = "{\"type\":\"array\",\"maxItems\":1000}" },
+    { "model", "name of a served model; without it the first answers", LT_FIELD_TEXT, AT(model) },
+    { "grammar", "rules in GBNF", LT_FIELD_OTHER, .take = take_notation, .schema = TEXT },
+    { "json_schema", "a JSON Schema, as an object or as its text", LT_FIELD_OTHER, .take = take_notation,
+      .schema = "{\"type\":[\"object\",\"string\",\"null\"]}" },
+    { "regex", "a regular expression", LT_FIELD_OTHER, .take = take_notation, .schema = TEXT },
+    { "text", "what has been written so far", LT_FIELD_OTHER, .take = take_text, .schema = TEXT },
+    { "n", "pieces to list", LT_FIELD_INT, AT(n), .max = LT_GRAMMAR_NEXT_PIECES },
+    { "check", "tokens, by number or text, that are asked about", LT_FIELD_OTHER, .take = take_check,
+      .schema = "{\"type\":[\"array\",\"null\"],\"maxItems\":1000,\"items\":{\"type\":[\"integer\",\"string\"]}}" },
     { 0 },
 };
 const struct lt_body lt_body_grammar_next = { .name = "GrammarNextRequest", .field = fields };
 
 int lt_grammar_ask_parse(struct lt_grammar_ask *a, struct lt_str body, struct lt_fault *f)
 {
-    *a = (struct lt_grammar_ask){ .text = { "", 0 } };
+    *a = (struct lt_grammar_ask){ .text = { "", 0 }, .n = PIECES };
     if (lt_body_parse(body, &a->body, f) || lt_body_take(&lt_body_grammar_next, a, "", a->body, f)) return -1;
-    return take_notation(a, f) || take_rest(a, f) ? -1 : 0;
+    if (a->notation) return 0;
+    return lt_fault_set(f, 400, NULL, "missing_field", "expected one of grammar, json_schema and regex");
 }
 
 void lt_grammar_ask_release(struct lt_grammar_ask *a)

@@ -162,7 +162,8 @@ class OpenaiTest(unittest.TestCase):
         self.assertTrue(text.message.content.startswith("{"))
 
     def test_a_keyword_no_grammar_can_keep_is_refused_by_its_place(self):
-        schema = {"type": "object", "properties": {"x": {"type": "integer", "multipleOf": 3}}}
+        texts = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
+        schema = {"type": "object", "properties": {"x": texts}}
         fault = self.refused(response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}})
         self.assertIn("/properties/x", str(fault))
 

@@ -1,4 +1,4 @@
-/* Formulas over arbitrary bytes: what is accepted has a sum for its value whose parts are all there, and names models. */
+/* Formulas over arbitrary bytes: what is accepted is a sum whose parts are all there, and names models. */
 #include "formula/formula.h"
 #include <assert.h>
 #include <math.h>
