@@ -89,8 +89,8 @@ static struct lt_chain *banned_chain(int set, bool ignore_case, struct lt_lm *lm
 static void test_control_texts__banned_strings_twin(void **state)
 {
     (void)state;
-    struct lt_tokenizer *t = byte_tokenizer(pieces, PIECES);
-    struct lt_lm lm = { &byte_tokenizer_lm, t };
+    struct lt_tokenizer *t = pieces_tokenizer(pieces, PIECES);
+    struct lt_lm lm = { &pieces_tokenizer_lm, t };
     struct lt_choice choice = { .method = lt_method_find("control", "banned_strings") };
     struct lt_choices controls = { &choice, 1, true };
     struct lt_rng r = lt_rng_make(1, "tokens");
@@ -143,8 +143,8 @@ static void test_control_texts__banned_strings_options(void **state)
     struct lt_choices controls = { &choice, 1, true };
     struct lt_options *o;
     static const char *const spelt[] = { "</s>", "aB", "Ba", "A", "b", "c" };
-    struct lt_tokenizer *mixed = byte_tokenizer(spelt, LT_COUNT(spelt));
-    struct lt_lm lm = { &byte_tokenizer_lm, mixed };
+    struct lt_tokenizer *mixed = pieces_tokenizer(spelt, LT_COUNT(spelt));
+    struct lt_lm lm = { &pieces_tokenizer_lm, mixed };
     struct lt_chain *chain = banned_chain(0, true, &lm, &o, &controls);
     memset(x, 0, sizeof x);
     lt_chain_accept(chain, 3);
@@ -183,8 +183,8 @@ static int64_t count(const char *unit, const char *text)
 
 static void write_length(const char *unit, const char *value, int want, uint64_t seed)
 {
-    struct lt_tokenizer *t = byte_tokenizer(said, SAID);
-    struct lt_lm lm = { &byte_tokenizer_lm, t };
+    struct lt_tokenizer *t = pieces_tokenizer(said, SAID);
+    struct lt_lm lm = { &pieces_tokenizer_lm, t };
     const struct lt_method *m = lt_method_find("control", "length");
     struct lt_options *o = lt_options_new(m);
     assert_ok(lt_options_set(o, "value", value));

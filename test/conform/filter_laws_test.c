@@ -1,6 +1,6 @@
 /* Filters of words: what the machine lets through is what the filter says, by brute force over every short text, and a
  * text may go on exactly where some end of it satisfies the filter.  Then the masks, the notation and the control. */
-#include "byte_tokenizer.h"
+#include "pieces_tokenizer.h"
 #include "decode/chain.h"
 #include "decode/filter/word_filter.h"
 #include <ctype.h>
@@ -393,7 +393,7 @@ static void compare_masks(struct lt_filter *f, const struct lt_tokenizer *t, con
 static void test_filter_laws__mask_twin(void **state)
 {
     (void)state;
-    struct lt_tokenizer *t = byte_tokenizer(pieces, PIECES);
+    struct lt_tokenizer *t = pieces_tokenizer(pieces, PIECES);
     for (int i = 0; i < LT_COUNT(words); i++) {
         struct lt_filter *f = filter_of(words[i].text, NULL, lt_tokenizer_trie(t));
         compare_masks(f, t, words[i].text, 30);
@@ -420,8 +420,8 @@ static void test_filter_laws__mask_twin_of_a_real_tokenizer(void **state)
 /* Random logits through the chain until the end token or a dead end: what was written is right. */
 static void write_at_random(const char *filter, const char *scope, word_fn *fn, uint64_t seed)
 {
-    struct lt_tokenizer *t = byte_tokenizer(pieces, PIECES);
-    struct lt_lm lm = { &byte_tokenizer_lm, t };
+    struct lt_tokenizer *t = pieces_tokenizer(pieces, PIECES);
+    struct lt_lm lm = { &pieces_tokenizer_lm, t };
     const struct lt_method *m = lt_method_find("control", "filter");
     struct lt_options *s = lt_options_new(m);
     assert_ok(lt_options_set(s, "value", filter));
@@ -478,8 +478,8 @@ static void test_filter_laws__control(void **state)
 static void test_filter_laws__token_scope_has_no_lines(void **state)
 {
     (void)state;
-    struct lt_tokenizer *t = byte_tokenizer(pieces, PIECES);
-    struct lt_lm lm = { &byte_tokenizer_lm, t };
+    struct lt_tokenizer *t = pieces_tokenizer(pieces, PIECES);
+    struct lt_lm lm = { &pieces_tokenizer_lm, t };
     struct lt_options *o;
     struct lt_choice choice;
     struct lt_choices controls;
