@@ -73,7 +73,9 @@ static int leave(struct lt_call *c, struct lt_exchange *x, struct lt_fault *f)
     lt_exchange_leave(c->model->engine, x);
     lt_call_finished(c, x);
     if (!x->fault.status) return 0;
+    bool plain = f->plain;
     *f = x->fault;
+    f->plain = plain;
     x->fault = (struct lt_fault){ 0 };
     lt_exchange_free(x);
     return -1;

@@ -86,7 +86,8 @@ const struct lt_endpoint lt_endpoints_about[] = {
 const struct lt_endpoint *lt_endpoint_at(int i)
 {
     static const struct lt_endpoint *const family[] = { lt_endpoints_about, lt_endpoints_openai, lt_endpoints_embed,
-                                                         lt_endpoints_text, lt_endpoints_page };
+                                                         lt_endpoints_text, lt_endpoints_ollama,
+                                                         lt_endpoints_page };
     for (int k = 0; k < LT_COUNT(family); k++)
         for (const struct lt_endpoint *e = family[k]; e->path; e++)
             if (!i--) return e;

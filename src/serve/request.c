@@ -27,8 +27,6 @@ int lt_request_control(struct lt_request *r, const char *field, const char *cont
     return rc;
 }
 
-bool lt_request_has(const struct lt_request *r, const char *control) { return lt_options_given(r->set, control); }
-
 int lt_request_number(void *into, const char *field, const struct lt_method *control, const json_t *v,
                       struct lt_fault *f)
 {

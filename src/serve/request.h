@@ -45,7 +45,6 @@ void lt_request_init(struct lt_request *r);
 int lt_request_control(struct lt_request *r, const char *field, const char *control, const char *value,
                        struct lt_fault *f);
 lt_control_fn lt_request_number;
-bool lt_request_has(const struct lt_request *r, const char *control);
 /* The reply is JSON that the schema allows. */
 int lt_request_schema(struct lt_request *r, const char *field, const json_t *schema, struct lt_fault *f);
 lt_field_fn lt_request_stop, lt_request_messages, lt_request_tools, lt_request_prompts;

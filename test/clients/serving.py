@@ -49,6 +49,13 @@ def model():
     return _model
 
 
+def post(url, body):
+    """The body of the reply to these bytes."""
+    ask = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(ask, timeout=30) as reply:
+        return reply.read().decode()
+
+
 class Server:
     """with Server(MODEL, "--option", value) as s: s.url is its address, s.stop() what it said in the end."""
 
