@@ -22,10 +22,7 @@ int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int
     if (open_session(p, lm)) return -1;
     p->vocab = lt_session_vocab(&p->s);
     if (p->vocab < 0) return -1;
-    size_t vocab = (size_t)p->vocab, all = (size_t)count * (size_t)tops;
-    p->row = lt_alloc((size_t)LT_MIN(count, PART) * vocab * sizeof *p->row);
-    p->last = lt_alloc(vocab * sizeof *p->last);
-    p->work = lt_alloc(vocab * sizeof *p->work);
+    size_t all = (size_t)count * (size_t)tops;
     p->logp = lt_calloc((size_t)count, sizeof *p->logp);
     p->top_token = lt_calloc(all + 1, sizeof *p->top_token);
     p->top_logp = lt_calloc(all + 1, sizeof *p->top_logp);
@@ -77,9 +74,20 @@ static int embed_step(struct lt_prompt_score *p)
 
 /* ---- both ---- */
 
+/* Only now: of many prompts that were begun, few are fed at a time. */
+static void make_rows(struct lt_prompt_score *p)
+{
+    size_t vocab = (size_t)p->vocab;
+    if (p->row) return;
+    p->row = lt_alloc((size_t)LT_MIN(p->count, PART) * vocab * sizeof *p->row);
+    p->last = lt_alloc(vocab * sizeof *p->last);
+    p->work = lt_alloc(vocab * sizeof *p->work);
+}
+
 int lt_prompt_score_step(struct lt_prompt_score *p)
 {
     if (p->pooling) return embed_step(p);
+    make_rows(p);
     int n = LT_MIN(PART, p->count - p->fed), first = p->fed;
     struct lt_feed f = { .s = p->s.self, .token = p->token + first, .n = n, .row = p->row, .rows = n };
     int rc = lt_feed_many(p->s.type, &f, 1);

@@ -153,6 +153,7 @@ static const struct lt_opt schema_rows[] = {
       .at = offsetof(struct options, indent), .dflt = 20, .min = 0, .max = 1000 },
     { 0 },
 };
+/* Before those that keep a share of the likely tokens, which might keep none that may come. */
 #define GRAMMAR(open_fn) \
     .order = 3, .state = sizeof(struct state), .open = open_fn, .apply = grammar_apply, .accept = grammar_accept, \
     .rewind = grammar_rewind, .fork = grammar_fork, .close = grammar_close
