@@ -180,7 +180,7 @@ const Chat = (() => {
     /* A reload of the page finds it again; one too long for that is only saved by hand. */
     function keep() {
         try {
-            sessionStorage.setItem(STORE, Conversation.save(root, {}));
+            sessionStorage.setItem(STORE, Conversation.save(root, { options: {} }));
         } catch {
             sessionStorage.removeItem(STORE);
         }
@@ -189,13 +189,13 @@ const Chat = (() => {
     function restore() {
         const kept = sessionStorage.getItem(STORE);
         try {
-            if (kept) root = Conversation.load(kept).root;
+            if (kept) ({ root } = Conversation.load(kept));
         } catch { /* an empty conversation has nothing to load */ }
     }
 
     function save() {
         const text = Conversation.save(root, { model: Models.chosen(), system: Dom.at("system").value,
-                                               settings: Settings.given() });
+                                               options: Settings.given() });
         const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
         Dom.make("a", { href: url, download: "conversation.json" }).click();
         setTimeout(() => URL.revokeObjectURL(url), 1000);
@@ -204,12 +204,14 @@ const Chat = (() => {
     async function load(file) {
         const read = Conversation.load(await file.text());
         Dom.clearFault();
-        root = read.root;
-        if (read.system !== null) Dom.at("system").value = read.system;
-        if (read.settings) Settings.set(read.settings);
+        ({ root } = read);
+        Dom.at("system").value = read.system;
+        const left = Settings.take(read.options);
         keep();
         render();
         Dom.say("The conversation is loaded.");
+        if (left.length)
+            Dom.complain(new Error(`The conversation is loaded without these options of it: ${left.join(", ")}.`));
     }
 
     /* ---- the composer ---- */
