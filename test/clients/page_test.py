@@ -292,6 +292,12 @@ class PageTest(unittest.TestCase):
             path.write_text('{"messages": [{"role": "user", "content": "One"}], "options": {"greedy": true}}')
             self.page.set_input_files("#chat-file", path)
             expect(self.page.locator("#notice")).to_contain_text("without these options of it: greedy")
+            asked = []
+            self.page.on("dialog", lambda d: (asked.append(d.message), d.dismiss()))
+            self.chat("More")
+            self.page.click("#chat-new")
+            self.assertEqual(asked, ["This conversation was not saved. Leave it all the same?"])
+            expect(self.page.locator(".message")).to_have_count(3)
 
     def test_a_model_without_a_template_offers_completion(self):
         self.open_page()
