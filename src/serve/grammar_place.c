@@ -2,7 +2,6 @@
 #include "serve/grammar_next.h"
 #include "text/tok_char.h"
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 64, FOUND_MOST = 20 };       /* what a sentence quotes of the text is at most so long */
@@ -53,7 +52,7 @@ struct scan { struct lt_str s; size_t at; };
 
 static void blanks(struct scan *c) { while (c->at < c->s.n && isspace((unsigned char)c->s.p[c->at])) c->at++; }
 
-static void text(struct scan *c)
+static void quoted(struct scan *c)
 {
     for (c->at++; c->at < c->s.n && c->s.p[c->at] != '"'; c->at++)
         if (c->s.p[c->at] == '\\') c->at++;
@@ -67,7 +66,7 @@ static void value(struct scan *c)
     do {
         blanks(c);
         char now = c->at < c->s.n ? c->s.p[c->at] : 0;
-        if (now == '"') text(c);
+        if (now == '"') quoted(c);
         else if (!now) return;
         else {
             open += (now == '{' || now == '[') - (now == '}' || now == ']');
@@ -89,7 +88,7 @@ static bool enter(struct scan *c, struct lt_str part, bool last)
         if (c->at >= c->s.n || c->s.p[c->at] == '}' || c->s.p[c->at] == ']') return false;
         size_t key = c->at, end = key;
         if (!list) {
-            text(c);
+            quoted(c);
             end = c->at;
             blanks(c);
             c->at++;
@@ -122,17 +121,33 @@ static struct lt_grammar_place pointer_place(const char *pointer, struct lt_str 
     return place_at(schema, c.at);
 }
 
-struct lt_grammar_place lt_grammar_place(const char *sentence, struct lt_str text_)
+/* Takes a word and the number behind it off the front; false: the sentence goes on otherwise. */
+static bool take_number(const char **sentence, const char *word, int *out)
 {
+    size_t n = strlen(word), digits;
+    int64_t number;
+    if (strncmp(*sentence, word, n)) return false;
+    digits = strspn(*sentence + n, "0123456789");
+    if (lt_str_int((struct lt_str){ *sentence + n, digits }, &number) || number > INT32_MAX) return false;
+    *sentence += n + digits;
+    *out = (int)number;
+    return true;
+}
+
+/* The readers say "LABEL: line 2: ...", "LABEL: byte 7 ...", "LABEL: #/a/b: ..." or "LABEL: not JSON: line ...". */
+struct lt_grammar_place lt_grammar_place(const char *sentence, struct lt_str text)
+{
+    const char *said = strstr(sentence, ": "), *json = "not JSON: ";
     struct lt_grammar_place p = { 0, 0 };
-    const char *line = strstr(sentence, "line "), *byte = strstr(sentence, "byte "), *pointer = strstr(sentence, ": #");
-    size_t at;
-    if (line && sscanf(line, "line %d, column %d", &p.line, &p.column) == 2) return p;
-    if (line && sscanf(line, "line %d", &p.line) == 1) {
-        struct lt_str one = line_of(text_, p.line);
-        p.column = place_at(one, offset_of_rest(line, one)).column;
-        return p;
-    }
-    if (byte && sscanf(byte, "byte %zu", &at) == 1) return place_at(text_, at);
-    return pointer ? pointer_place(pointer + 2, text_) : quoted_place(sentence, text_);
+    int byte;
+    if (!said) return p;
+    said += 2;
+    if (!strncmp(said, json, strlen(json))) said += strlen(json);
+    if (*said == '#') return pointer_place(said, text);
+    if (take_number(&said, "byte ", &byte)) return place_at(text, (size_t)byte);
+    if (!take_number(&said, "line ", &p.line) || !p.line) return quoted_place(said, text);
+    if (take_number(&said, ", column ", &p.column)) return p;
+    struct lt_str line = line_of(text, p.line);
+    p.column = place_at(line, offset_of_rest(said, line)).column;
+    return p;
 }

@@ -3,6 +3,7 @@ import json
 import pathlib
 import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 import urllib.parse
@@ -261,24 +262,42 @@ class PageTest(unittest.TestCase):
         self.page.fill("#system", "Be brief.")
         self.chat()
         before = self.tokens()
+        self.settings(seed=6)
+        self.page.get_by_role("button", name="Regenerate").click()
+        self.replied()
+        self.page.get_by_role("button", name="The branch before").click()
         with self.page.expect_download() as download:
             self.page.click("#chat-save")
         with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "conversation.json"
+            path, again = (pathlib.Path(folder) / name for name in ("conversation.json", "again.json"))
             download.value.save_as(path)
-            self.assertEqual(json.loads(path.read_text())["format"], "lathe-conversation 1")
-            self.open_page()
-            self.page.set_input_files("#chat-file", path)
-            expect(self.page.locator(".message")).to_have_count(2)
-            self.assertEqual(self.tokens(), before)
-            self.assertEqual(self.page.input_value("#system"), "Be brief.")
-            self.assertEqual(self.page.input_value("#set-max_tokens"), "24")
+            talk = subprocess.run([serving.LATHE, "chat", serving.model(), "--load", path], text=True, check=True,
+                                  input=f"/set temperature 0.5\n/save {again}\n", capture_output=True)
+            self.assertIn("1 turns read", talk.stderr)
+            for file, temperature in ((path, ""), (again, "0.5")):          # the page's, and that of `lathe chat`
+                self.open_page()
+                self.page.set_input_files("#chat-file", file)
+                expect(self.page.locator(".message")).to_have_count(2)
+                self.assertEqual(self.tokens(), before)
+                self.assertEqual(self.page.input_value("#system"), "Be brief.")
+                self.assertEqual(self.page.input_value("#set-max_tokens"), "24")
+                self.assertEqual(self.page.input_value("#set-temperature"), temperature)
+                expect(self.page.locator("#messages .count")).to_have_text("1 of 2")
             path.write_text('[{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two"}]')
             self.page.set_input_files("#chat-file", path)
             expect(self.page.locator(".message").last).to_contain_text("Two")
             path.write_text('[{"role": "cat", "content": "One"}]')
             self.page.set_input_files("#chat-file", path)
-            expect(self.page.locator("#notice")).to_contain_text('This is no conversation: a role is one of')
+            expect(self.page.locator("#notice")).to_contain_text("This is no conversation: a role is one of")
+            path.write_text('{"messages": [{"role": "user", "content": "One"}], "options": {"greedy": true}}')
+            self.page.set_input_files("#chat-file", path)
+            expect(self.page.locator("#notice")).to_contain_text("without these options of it: greedy")
+            asked = []
+            self.page.on("dialog", lambda d: (asked.append(d.message), d.dismiss()))
+            self.chat("More")
+            self.page.click("#chat-new")
+            self.assertEqual(asked, ["This conversation was not saved. Leave it all the same?"])
+            expect(self.page.locator(".message")).to_have_count(3)
 
     def test_a_model_without_a_template_offers_completion(self):
         self.open_page()

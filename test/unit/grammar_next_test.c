@@ -162,6 +162,7 @@ static void test_grammar_next__errors_have_a_place(void **state)
         { "{'grammar':''}", "no rule \"root\"", 0, 0 },
         { "{'regex':'\xc3\xa9(a|b'}", "a ( without its )", 1, 6 },
         { "{'regex':'a**)'}", "without its (", 1, 4 },
+        { "{'regex':'line 9)'}", "without its (", 1, 7 },
         { "{'json_schema':'{\\'type\\':\\n }'}", "not JSON", 2, 2 },
         { "{'json_schema':{'properties':{'a':{'typo':1}}}}", "#/properties/a/typo", 1, 21 },
         { "{'json_schema':'{\\'anyOf\\':[true,\\n {\\'title\\':\\'[1,{}]\\',\\'typo\\':1}]}'}", "#/anyOf/1/typo",
@@ -181,15 +182,16 @@ static void test_grammar_next__errors_have_a_place(void **state)
 /* Whatever the sentence and the text, the place lies in the text. */
 static void test_grammar_next__no_place_outside_the_text(void **state)
 {
-    static const char *const said[] = { "a: #/x/0/\"", "a: #//", "line 7: found \"zzz\"", "line -1", "byte 999999",
-                                        "\"\"\"", "a: #/a/b: x", "line 2: found \"b\"", "" };
+    static const char *const said[] = { "a: #/x/0/\"", "a: #//", "a: line 2: found \"zzz\"", "a: line -1",
+                                        "a: byte 9999999999", "\"\"\"", "a: #/a/b: x", "a: line 2: found \"b\"",
+                                        "line 1", "" };
     static const char *const texts[] = { "", "{", "[[[[", "{\"x\":[", "{\"a\":{\"b\"", "{\"a\" 1}", "a\nb", "\"",
                                          "{\"\\" };
     (void)state;
     for (int i = 0; i < LT_COUNT(said); i++)
         for (int k = 0; k < LT_COUNT(texts); k++) {
             struct lt_grammar_place p = lt_grammar_place(said[i], lt_str(texts[k]));
-            if (!strstr(said[i], "line ")) assert_in_range(p.line, 0, 2);
+            assert_in_range(p.line, 0, 2);
             assert_in_range(p.column, 0, strlen(texts[k]) + 1);
         }
 }

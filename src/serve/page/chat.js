@@ -5,20 +5,21 @@ const Chat = (() => {
     const STORE = "lathe-conversation";
     let root = Conversation.create();
     let live = null;                    /* the reply being written and its view: { node, view } */
-    let vocabulary = null;
+    let vocabulary = null, saved = true;
 
     /* ---- writing ---- */
 
     async function write(node, begin) {
         render();
-        const { view } = live, near = innerHeight + scrollY > document.documentElement.scrollHeight - 200;
+        const { view } = live, whole = document.documentElement;
         Dom.say("The model writes.");
         try {
             node.finish = await begin((piece) => {
                 node.content += piece.text;
                 node.tokens.push(...piece.tokens);
+                const near = innerHeight + scrollY > whole.scrollHeight - 200;      /* else somebody reads further up */
                 view.take(piece);
-                if (near) scrollTo(0, document.documentElement.scrollHeight);
+                if (near) scrollTo(0, whole.scrollHeight);
             });
             Dom.say(`The reply is complete: ${node.content}`);
         } catch (e) {
@@ -163,7 +164,7 @@ const Chat = (() => {
         Dom.at("messages").replaceChildren(...path.map(show));
         Dom.at("chat-save").disabled = !path.length;
         Dom.at("chat-new").disabled = !path.length || Writer.busy();
-        Dom.at("chat-load").disabled = Writer.busy();
+        Dom.at("chat-open").disabled = Writer.busy();
     }
 
     function busy() {
@@ -179,8 +180,9 @@ const Chat = (() => {
 
     /* A reload of the page finds it again; one too long for that is only saved by hand. */
     function keep() {
+        saved = !root.children.length;
         try {
-            sessionStorage.setItem(STORE, Conversation.save(root, {}));
+            sessionStorage.setItem(STORE, Conversation.save(root, { options: {} }));
         } catch {
             sessionStorage.removeItem(STORE);
         }
@@ -189,28 +191,35 @@ const Chat = (() => {
     function restore() {
         const kept = sessionStorage.getItem(STORE);
         try {
-            if (kept) root = Conversation.load(kept).root;
+            if (kept) ({ root } = Conversation.load(kept));
+            saved = !root.children.length;
         } catch { /* an empty conversation has nothing to load */ }
     }
 
     function save() {
         const text = Conversation.save(root, { model: Models.chosen(), system: Dom.at("system").value,
-                                               settings: Settings.given() });
+                                               options: Settings.given() });
         const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
         Dom.make("a", { href: url, download: "conversation.json" }).click();
         setTimeout(() => URL.revokeObjectURL(url), 1000);
+        saved = true;
     }
 
     async function load(file) {
         const read = Conversation.load(await file.text());
         Dom.clearFault();
-        root = read.root;
-        if (read.system !== null) Dom.at("system").value = read.system;
-        if (read.settings) Settings.set(read.settings);
+        ({ root } = read);
+        Dom.at("system").value = read.system;
+        const left = Settings.take(read.options);
         keep();
+        saved = true;
         render();
-        Dom.say("The conversation is loaded.");
+        Dom.say("The conversation is open.");
+        if (left.length)
+            Dom.complain(new Error(`The conversation is open without these options of it: ${left.join(", ")}.`));
     }
+
+    const mayLeave = () => saved || confirm("This conversation was not saved. Leave it all the same?");
 
     /* ---- the composer ---- */
 
@@ -252,13 +261,14 @@ const Chat = (() => {
             if (!live) send();
         });
         Dom.at("chat-new").addEventListener("click", () => {
+            if (!mayLeave()) return;
             root = Conversation.create();
             keep();
             render();
             Dom.at("chat-text").focus();
         });
         Dom.at("chat-save").addEventListener("click", () => attempt(async () => save()));
-        Dom.at("chat-load").addEventListener("click", () => Dom.at("chat-file").click());
+        Dom.at("chat-open").addEventListener("click", () => mayLeave() && Dom.at("chat-file").click());
         Dom.at("chat-file").addEventListener("change", (e) => {
             const [file] = e.target.files;
             if (file) attempt(() => load(file));

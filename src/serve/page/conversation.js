@@ -2,7 +2,7 @@
 "use strict";
 
 const Conversation = (() => {
-    const FORMAT = "lathe-conversation 1";
+    const DEEPEST = 1000;
     const ROLES = ["system", "user", "assistant"];
 
     /* head: the beginning of the content, as far as it is not of the tokens. */
@@ -39,14 +39,24 @@ const Conversation = (() => {
         parent.chosen = Math.max(0, parent.children.length - 1);
     }
 
-    /* ---- the file ---- */
+    /* ---- the file, as `lathe chat` has it (doc/formats/conversation.md) ----
+     * The messages are those of the chosen path.  What the page knows besides is in a member "page" of each: tokens,
+     * head, finish, model, and the branches that are not chosen, as trees; at: the place of the chosen one. */
 
-    const plain = ({ role, content, head, tokens, finish, model, children, chosen }) =>
-        ({ role, content, head, model, finish, tokens, chosen, children: children.map(plain) });
+    const ours = ({ head, tokens, finish, model }) => ({ head, tokens, finish, model });
+    const tree = (n) => ({ role: n.role, content: n.content, page: ours(n), chosen: n.chosen,
+                           children: n.children.map(tree) });
 
-    function save(root, more) {
-        return JSON.stringify({ format: FORMAT, ...more, chosen: root.chosen, messages: root.children.map(plain) },
-                              null, 1);
+    function told(n) {
+        const { children, chosen } = n.parent, branches = children.filter((c) => c !== n).map(tree);
+        return { role: n.role, content: n.content, ...(n.finish === "stopped" ? { partial: true } : {}),
+                 page: { ...ours(n), at: chosen, branches } };
+    }
+
+    function save(root, { model, system, options }) {
+        const messages = path(root).map(told);
+        if (system && messages[0]?.role !== "system") messages.unshift({ role: "system", content: system });
+        return JSON.stringify({ ...(model ? { model } : {}), options, messages }, null, 1);
     }
 
     function check(is, what) {
@@ -60,20 +70,22 @@ const Conversation = (() => {
         return { text: t.text, bytes: t.bytes, id: t.id, logp: t.logp, tops };
     }
 
-    function readMessage(m, parent, depth) {
-        check(depth < 2000, "it is nested too deep");
+    function readOne(m) {
         check(ROLES.includes(m?.role), `a role is one of ${ROLES.join(", ")}, not ${JSON.stringify(m?.role)}`);
         check(typeof m.content === "string", "a content is a text");
-        const made = add(parent, node(m.role, m.content, {
-            head: String(m.head ?? ""), tokens: (m.tokens ?? []).map(readToken), finish: m.finish ?? null,
-            model: m.model ?? null,
-        }));
-        for (const child of m.children ?? []) readMessage(child, made, depth + 1);
-        made.chosen = Math.min(Number(m.chosen) || 0, Math.max(0, made.children.length - 1));
-        return made;
+        const { head = "", tokens = [], finish = m.partial ? "stopped" : null, model = null } = m.page ?? {};
+        check(Array.isArray(tokens), "tokens are a list");
+        return node(m.role, m.content, { head: String(head), tokens: tokens.map(readToken), finish, model });
     }
 
-    /* Our own format, or messages as OpenAI's interface has them, one after the other. */
+    function readTree(m, parent, depth) {
+        check(depth < DEEPEST, "its branches are nested too deep");
+        const made = add(parent, readOne(m)), children = m.children ?? [];
+        for (const child of children) readTree(child, made, depth + 1);
+        made.chosen = Math.min(Number(m.chosen) || 0, Math.max(0, children.length - 1));
+    }
+
+    /* An object with messages, or messages alone; what is wrong is said and nothing is taken. */
     function load(text) {
         let file;
         try {
@@ -83,14 +95,18 @@ const Conversation = (() => {
         }
         const root = create(), list = Array.isArray(file) ? file : file?.messages;
         check(Array.isArray(list) && list.length, "expected a list of messages");
-        if (file.format === FORMAT) {
-            for (const m of list) readMessage(m, root, 0);
-            root.chosen = Math.min(Number(file.chosen) || 0, list.length - 1);
-        } else {
-            let at = root;
-            for (const m of list) at = readMessage({ ...m, children: [] }, at, 0);
+        const system = list[0]?.role === "system" ? readOne(list[0]).content : "";
+        let parent = root;
+        for (const m of list.slice(list[0]?.role === "system" ? 1 : 0)) {
+            const made = readOne(m), { at = 0, branches = [] } = m.page ?? {};
+            check(Array.isArray(branches) && at >= 0 && at <= branches.length, "a branch is not where it should be");
+            for (const b of branches) readTree(b, parent, 0);
+            made.parent = parent;
+            parent.children.splice(at, 0, made);
+            parent.chosen = at;
+            parent = made;
         }
-        return { root, system: typeof file.system === "string" ? file.system : null, settings: file.settings ?? null };
+        return { root, system, options: file.options ?? {} };
     }
 
     return { create, node, add, path, messages, remove, save, load };

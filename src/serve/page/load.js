@@ -116,6 +116,7 @@ const Load = (() => {
             if (!document.hidden) await look();
         } catch (e) {
             Dom.complain(e);
+            if (e.status === 401) return;           /* a key opens the section again */
         }
         if (!Dom.at("load").hidden) timer = setTimeout(again, EVERY_MS);
     }

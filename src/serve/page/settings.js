@@ -55,6 +55,19 @@ const Settings = (() => {
         keep();
     }
 
+    /* Options of a conversation that was saved, here or by `lathe chat`; the names of those that are none of ours. */
+    function take(options) {
+        const names = rows.map(({ name }) => name), values = {}, left = [];
+        for (const [name, value] of Object.entries(options)) {
+            const number = typeof value === "string" || typeof value === "number" ? Number(value) : NaN;
+            if (name === "stop") values.stop = [value].flat().map(String);
+            else if (names.includes(name) && Number.isFinite(number)) values[name] = number;
+            else left.push(name);
+        }
+        set(values);
+        return left;
+    }
+
     function reset() {
         set(Object.fromEntries(own.map(({ name, value }) => [name, value])));
     }
@@ -84,5 +97,5 @@ const Settings = (() => {
         build([]);
     }
 
-    return { start, build, given, set };
+    return { start, build, given, set, take };
 })();
