@@ -225,6 +225,7 @@ struct lt_ask {                                         /* one generation */
     uint64_t seed;                                      /* with `number` names the random stream */
     uint64_t number;
     bool greedy;
+    bool heal;  /* the prompt's last token is taken back, and the text begins with its bytes: decode/healing.h */
     const int32_t *end; int end_count;                  /* tokens that end the text besides the tokenizer's own */
     const struct lt_list *stop;                         /* strings that end the text, not part of it */
     int (*stream)(void *self, struct lt_str piece); void *stream_self;  /* whole UTF-8 characters; nonzero stops */

@@ -202,7 +202,7 @@ static int ask_model(const struct lt_draft_how *how, const struct lt_drafted *al
         struct lt_writing *w = all[i].w;
         int limit = all[i].d->s.type->limit(all[i].d->s.self), most = LT_MIN(how->tokens, w->most - w->reply.count - 1);
         if (limit) most = LT_MIN(most, limit - w->count + 1);
-        if (most > 0 && w->reply.count && !all[i].d->count) rc = begin(&g[count++], how, &all[i], most);
+        if (most > 0 && w->reply.count && !w->heal.left.n && !all[i].d->count) rc = begin(&g[count++], how, &all[i], most);
     }
     if (!rc && count) rc = guess_all(g, count);
     for (int i = 0; i < count; i++) {
@@ -220,7 +220,7 @@ int lt_draft_guess(const struct lt_draft_how *how, const struct lt_drafted *all,
 {
     for (int i = 0; i < n; i++) {
         struct lt_writing *w = all[i].w;
-        int most = LT_MIN(how->tokens, w->most - w->reply.count - 1);
+        int most = w->heal.left.n ? 0 : LT_MIN(how->tokens, w->most - w->reply.count - 1);
         all[i].d->count = 0;
         all[i].d->forced = false;
         if (how->forced && w->t && most > 0) foresee(all[i].d, w, most);

@@ -33,8 +33,8 @@ struct lt_draft {
 };
 int lt_draft_open(struct lt_draft *d, const struct lt_draft_how *how, int vocab);
 void lt_draft_close(struct lt_draft *d);
-/* A guess for each of n replies that are being written; none where the text has no room for one.  Before the first token
- * of a reply only what must come is guessed. */
+/* A guess for each of n replies that are being written; none where the text has no room for one.  Before a reply's
+ * first token only what must come is guessed. */
 struct lt_drafted { struct lt_draft *d; struct lt_writing *w; };
 int lt_draft_guess(const struct lt_draft_how *how, const struct lt_drafted *all, int n);
 /* Judges the guesses: row (count + 1, vocab) are the model's logits before each of them and after the last.  Writes
