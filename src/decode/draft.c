@@ -201,8 +201,9 @@ static int ask_model(const struct lt_draft_how *how, const struct lt_drafted *al
     for (int i = 0; i < n && !rc; i++) {
         struct lt_writing *w = all[i].w;
         int limit = all[i].d->s.type->limit(all[i].d->s.self), most = LT_MIN(how->tokens, w->most - w->reply.count - 1);
+        bool may = w->reply.count && !w->heal.left.n && !all[i].d->count;
         if (limit) most = LT_MIN(most, limit - w->count + 1);
-        if (most > 0 && w->reply.count && !w->heal.left.n && !all[i].d->count) rc = begin(&g[count++], how, &all[i], most);
+        if (may && most > 0) rc = begin(&g[count++], how, &all[i], most);
     }
     if (!rc && count) rc = guess_all(g, count);
     for (int i = 0; i < count; i++) {

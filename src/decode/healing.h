@@ -1,7 +1,7 @@
-/* Token healing: a prompt that stops in the middle of what would be one token ("http:" before "://") leads a model astray,
- * since it never saw that spelling.  So the prompt's last token is taken back, and the tokens that come must spell its
- * bytes first: each is a part of what is left of them, or goes on beyond.  The bytes themselves are no part of the
- * reply's text. */
+/* Token healing: a prompt that stops in the middle of what would be one token ("http:" before "//") leads a model
+ * astray, since it never saw that spelling.  So the prompt's last token is taken back, and the tokens that come must
+ * spell its bytes first: each is a part of what is left of them, or goes on beyond.  The bytes themselves are no part
+ * of the reply's text. */
 #ifndef LT_HEALING_H
 #define LT_HEALING_H
 

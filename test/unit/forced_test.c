@@ -96,7 +96,8 @@ static void test_forced__the_text_is_the_same(void **unused)
             bool greedy = way == 1 || way == 4;
             struct lt_lm *guesser = way == 4 ? &draft : NULL;
             struct outcome slow = write_with(&lm, NULL, &s.now->controls, greedy, 0, true);
-            struct outcome fast = write_with(&lm, guesser, &s.now->controls, greedy, way == 2 || way == 3 ? 2 : 0, false);
+            int lookup = way == 2 || way == 3 ? 2 : 0;
+            struct outcome fast = write_with(&lm, guesser, &s.now->controls, greedy, lookup, false);
             same_replies(&slow, &fast);
             assert_int_equal(slow.sums.forced, 0);
             assert_true(fast.sums.passes <= slow.sums.passes);

@@ -5,8 +5,8 @@
 #include "text/tokenizer.h"
 #include <math.h>
 
-static const char text[] = "the theatre there then thesis these them a thermal thin thing think see seen sea seat\n"
-                           "http://the.theatre/see https://thesis/seen \303\244pfel \303\244hre \303\266l \303\244rger\n";
+static const char text[] = "the theatre there then thesis these them a thermal thin thing think see seen sea\n"
+                           "http://the.theatre/see https://thesis/seen \303\244pfel \303\244hre \303\266l\n";
 
 static struct lt_tokenizer *train(const char *folder, const char *method)
 {
