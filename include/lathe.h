@@ -199,6 +199,7 @@ struct lt_schedule {
 };
 
 /* A logit control.  State is a flat block that beams fork with memcpy unless fork says otherwise. */
+struct lt_buf;                                                          /* a growing text, base/base.h */
 struct lt_seq { const int32_t *token; int count, prompt; };             /* the first `prompt` tokens were given */
 struct lt_control {
     struct lt_method m;
@@ -210,6 +211,8 @@ struct lt_control {
     void (*rewind)(const void *o, void *st, int n);     /* accept n, rewind n = nothing; NULL: stateless */
     int (*fork)(void *dst, const void *src);            /* NULL: memcpy is right */
     void (*close)(void *st);                            /* may be NULL */
+    /* Appends the bytes, at most `most`, with which the text goes on whatever is chosen.  NULL: it cannot tell. */
+    void (*forced)(const void *o, void *st, size_t most, struct lt_buf *out);
 };
 
 /* Backend and session.  A language model of any kind: neural, n-gram, remote, scripted, a mixture. */
@@ -222,6 +225,7 @@ struct lt_ask {                                         /* one generation */
     uint64_t seed;                                      /* with `number` names the random stream */
     uint64_t number;
     bool greedy;
+    bool heal;  /* the prompt's last token is taken back, and the text begins with its bytes: decode/healing.h */
     const int32_t *end; int end_count;                  /* tokens that end the text besides the tokenizer's own */
     const struct lt_list *stop;                         /* strings that end the text, not part of it */
     int (*stream)(void *self, struct lt_str piece); void *stream_self;  /* whole UTF-8 characters; nonzero stops */

@@ -6,14 +6,14 @@
 #include "text/tokenizer.h"
 
 enum { CHAT_END = 256, CHAT_START, CHAT_THINK, CHAT_BLANKS, CHAT_NORMAL, CHAT_VOCAB };
-#define CHAT_TEMPLATE "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}<|end|>\n{% endfor %}" \
+#define CHAT_TEMPLATE "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}</s>\n{% endfor %}" \
                       "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
 
-/* tokenizer.json in the folder. */
-static inline void chat_tokenizer(const char *folder)
+/* tokenizer.json in the folder, and the template; the text ends with the token of this name if it is "</s>". */
+static inline void chat_tokenizer_with(const char *folder, const char *end)
 {
-    static const struct lt_tok_added added[] = {
-        { .id = CHAT_END, .content = { "<|end|>", 7 }, .special = true },
+    const struct lt_tok_added added[] = {
+        { .id = CHAT_END, .content = lt_str(end), .special = true },
         { .id = CHAT_START, .content = { "<|start|>", 9 }, .special = true },
         { .id = CHAT_THINK, .content = { "</think>", 8 } },
         { .id = CHAT_BLANKS, .content = { "    ", 4 }, .normalized = true },
@@ -32,7 +32,7 @@ static inline void chat_tokenizer(const char *folder)
         .kind = LT_TOK_BPE, .count = CHAT_VOCAB, .piece = piece, .added = added, .added_count = CHAT_VOCAB - 256,
         .pre_tokenizer = "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true}",
         .decoder = "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true}",
-        .bos = -1, .eos = CHAT_END, .unk_id = -1,
+        .bos = -1, .eos = -2, .unk_id = -1,
     };
     struct lt_tokenizer *t;
     assert_ok(lt_tokenizer_build(&spec, &t));
@@ -41,5 +41,7 @@ static inline void chat_tokenizer(const char *folder)
     for (int i = 0; i < 256; i++) lt_buf_free(&spelt[i]);
     assert_ok(lt_file_save(lt_test_path(folder, "chat.jinja"), CHAT_TEMPLATE, strlen(CHAT_TEMPLATE)));
 }
+
+static inline void chat_tokenizer(const char *folder) { chat_tokenizer_with(folder, "</s>"); }
 
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -284,7 +285,7 @@ static int open_terminal(struct lt_line_editor *e)
         el_set(e->el, EL_GETCFN, get_key);
         el_source(e->el, NULL);
         el_set(e->el, EL_SETTY, "-d", "-isig", NULL);
-        el_set(e->el, EL_SETTY, "-x", "-icanon", "-echo", NULL);    /* keys typed ahead wait for the next line */
+        el_set(e->el, EL_SETTY, "-x", "-isig", "-icanon", "-echo", NULL);   /* keys wait for the next line */
         bind_keys(e->el);
         if (e->file) rc = make_folder(e->file) || load_history(e) ? -1 : 0;
     }
@@ -377,4 +378,12 @@ enum lt_line lt_line_editor_read(struct lt_line_editor *e, const char *prompt, c
 {
     lt_buf_put(out, "", 0);
     return e->el ? read_edited(e, prompt, begin, out) : read_plain(out);
+}
+
+void lt_line_editor_signals(struct lt_line_editor *e, bool on)
+{
+    struct termios t;
+    if (!e->el || tcgetattr(STDIN_FILENO, &t)) return;
+    t.c_lflag = on ? t.c_lflag | ISIG : t.c_lflag & ~(tcflag_t)ISIG;
+    tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }

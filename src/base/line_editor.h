@@ -23,6 +23,10 @@ enum lt_line { LT_LINE_FAILED = -1, LT_LINE_END, LT_LINE_READ, LT_LINE_STOPPED }
 enum lt_line lt_line_editor_read(struct lt_line_editor *e, const char *prompt, const char *begin, struct lt_buf *out);
 int lt_line_editor_remember(struct lt_line_editor *e, struct lt_str text);
 
+/* Whether Ctrl-C and its like are signals while nothing is read, or wait like other keys (as at first).  What is typed
+ * then is not shown; it is the beginning of the next line. */
+void lt_line_editor_signals(struct lt_line_editor *e, bool on);
+
 /* The file of this name in the folder that keeps a user's state (XDG_STATE_HOME, else ~/.local/state); free() it.
  * NULL: there is no home. */
 char *lt_state_path(const char *name);

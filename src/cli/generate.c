@@ -43,6 +43,8 @@ static const struct lt_opt rows[] = {
       .at = AT(draft_tokens), .min = 0, .max = 64, .alias = "draft_max,num_assistant_tokens" },
     { .key = "prompt_cache", .help = "file that keeps what the model computed of the prompt: read if it is there, "
       "else written", .type = LT_STR, .at = AT(prompt_cache), .flags = LT_FREE },
+    { .key = "token_healing", .help = "take the prompt's last token back and let the text begin with what it spells, "
+      "so that a prompt may end anywhere", .type = LT_BOOL, .at = AT(token_healing) },
     LT_HOW_ROWS(AT(how)),
     { .key = "echo", .help = "write the prompt before the text", .type = LT_BOOL, .at = AT(echo) },
     { 0 },

@@ -8,6 +8,7 @@ enum {
     BATCH = 8,                      /* replies at once by default */
     PASS = 256,                     /* tokens fed at once: prompts are read in parts, so that running replies go on */
     LEAST = 32,                     /* of which prompts have these at least, however many replies run */
+    AHEAD = 8,                      /* tokens guessed at a time of text that must come, where nothing else guesses */
     WORTH = 16,                     /* common tokens that are worth a fork, or waiting for another prompt */
 };
 struct reply {                      /* one that was asked for */
@@ -22,7 +23,7 @@ struct seat {
     int32_t *token; int held, cap;  /* what the session holds */
     struct reply *r;                /* NULL: free */
     struct lt_draft draft;
-    float *row;                     /* (guesses + 1, vocab) */
+    float *row; int rows;           /* (rows, vocab), as many as were needed at once */
 };
 struct lt_batcher {
     struct lt_lm *lm;
@@ -38,7 +39,7 @@ struct lt_batcher {
     struct lt_batcher_sums sums;
 };
 
-static bool drafts(const struct lt_batcher *b) { return b->how.draft.lm || b->how.draft.lookup; }
+static bool drafts(const struct lt_batcher *b) { return b->how.draft.tokens > 0; }
 
 /* ---- replies ---- */
 
@@ -114,7 +115,6 @@ static int open_seat(struct lt_batcher *b, struct seat *s)
         s->s = (struct lt_session){ 0 };
         return -1;
     }
-    s->row = lt_alloc((size_t)(drafts(b) ? b->how.draft.tokens + 1 : 1) * (size_t)b->vocab * sizeof *s->row);
     return drafts(b) ? lt_draft_open(&s->draft, &b->how.draft, b->vocab) : 0;
 }
 
@@ -239,11 +239,15 @@ static int share(struct seat **s, int *part, int n)
 }
 
 /* What a seat is fed in this pass: its next n tokens, and guesses behind the last. */
-static void plan(const struct seat *s, int n, struct work *w)
+static void plan(struct seat *s, int n, struct work *w)
 {
     const struct lt_writing *t = &s->r->w;
-    *w = (struct work){ .seat = (struct seat *)s };
+    *w = (struct work){ .seat = s };
     w->guesses = n == left(s) ? s->draft.count : 0;
+    if (s->rows < w->guesses + 1) {
+        s->rows = w->guesses + 1;
+        s->row = lt_realloc(s->row, (size_t)s->rows * (size_t)t->vocab * sizeof *s->row);
+    }
     w->token = lt_alloc((size_t)(n + w->guesses) * sizeof *w->token);
     memcpy(w->token, t->token + s->held, (size_t)n * sizeof *w->token);
     if (w->guesses) memcpy(w->token + n, s->draft.token, (size_t)w->guesses * sizeof *w->token);
@@ -251,7 +255,7 @@ static void plan(const struct seat *s, int n, struct work *w)
                                 .rows = n == left(s) ? 1 + w->guesses : 0 };
 }
 
-/* Guesses for every place but the first: also where a reply that was set back goes on. */
+/* Guesses for every place whose logits this pass brings: also where a reply that was set back goes on. */
 static int guess(struct lt_batcher *b, struct seat **s, const int *part, int n)
 {
     if (!drafts(b)) return 0;
@@ -259,7 +263,7 @@ static int guess(struct lt_batcher *b, struct seat **s, const int *part, int n)
     int count = 0;
     for (int i = 0; i < n; i++) {
         s[i]->draft.count = 0;
-        if (s[i]->r->w.reply.count && part[i] == left(s[i]))
+        if (part[i] == left(s[i]))
             all[count++] = (struct lt_drafted){ &s[i]->draft, &s[i]->r->w };
     }
     int rc = count ? lt_draft_guess(&b->how.draft, all, count) : 0;
@@ -278,8 +282,11 @@ static int go_on(struct lt_batcher *b, struct work *w)
     if (!w->feed.rows) return 0;
     if (w->guesses) {
         rc = kept = lt_draft_judge(&s->draft, t, s->row);
-        b->sums.guessed += w->guesses;
-        b->sums.kept += LT_MAX(kept, 0);
+        if (s->draft.forced) b->sums.forced += LT_MAX(kept, 0);
+        else {
+            b->sums.guessed += w->guesses;
+            b->sums.kept += LT_MAX(kept, 0);
+        }
     } else {
         rc = lt_writing_shape(t, t->chain, s->row);
         if (!rc) rc = lt_writing_take(t, lt_writing_pick(t), s->row);
@@ -437,6 +444,8 @@ int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_
     struct lt_batcher *b = lt_calloc(1, sizeof *b);
     *b = (struct lt_batcher){ .lm = lm, .c = c, .how = *how, .queue_end = &b->queue, .done_end = &b->done };
     if (b->how.batch <= 0) b->how.batch = BATCH;
+    b->how.draft.forced = !how->step_by_step;
+    if (!how->draft.lm && !how->draft.lookup) b->how.draft.tokens = how->step_by_step ? 0 : AHEAD;
     b->crowd = b->how.batch;
     b->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
     b->seat = lt_calloc((size_t)b->how.batch, sizeof *b->seat);
@@ -448,8 +457,8 @@ int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_
         lt_session_close(&first);
         if (b->vocab < 0) rc = -1;
     }
-    if (!rc && drafts(b)) rc = open_seat(b, &b->seat[0]);
-    if (!rc && b->how.draft.lm) rc = lt_draft_match(&b->how.draft, &b->seat[0].draft.s, b->t, b->vocab);
+    if (!rc && how->draft.lm) rc = open_seat(b, &b->seat[0]);
+    if (!rc && how->draft.lm) rc = lt_draft_match(&b->how.draft, &b->seat[0].draft.s, b->t, b->vocab);
     if (rc) lt_batcher_close(b);
     else *out = b;
     return rc;

@@ -8,6 +8,7 @@
 
 struct lt_batcher_how {
     int batch;                      /* replies written at once at most; 0: 8 */
+    bool step_by_step;              /* also what the controls leave no choice about is written token by token */
     struct lt_draft_how draft;
     /* May be NULL.  first_token: the reply of this tag has its first token.  make_room: one reply is left and its keys
      * and values find no memory; true when some was given back.  None of the functions below may be called in them. */
@@ -31,8 +32,9 @@ bool lt_batcher_take(struct lt_batcher *b, struct lt_done *out);
 /* The reply will not be wanted: it finishes as "interrupted". */
 void lt_batcher_cancel(struct lt_batcher *b, const void *tag);
 int lt_batcher_waiting(const struct lt_batcher *b);     /* asks queued and not begun */
-/* Passes made, tokens fed to the model, tokens written, guesses made and kept, replies set back. */
-struct lt_batcher_sums { int64_t passes, fed, written, guessed, kept, set_back; };
+/* Passes made, tokens fed to the model, tokens written, of them such as the controls left no choice about and came in
+ * one pass, guesses made and kept, replies set back. */
+struct lt_batcher_sums { int64_t passes, fed, written, forced, guessed, kept, set_back; };
 struct lt_batcher_sums lt_batcher_sums(const struct lt_batcher *b);
 
 #endif

@@ -89,6 +89,13 @@ void lt_chain_rewind(struct lt_chain *c, int n)
         if (c->link[i].control->rewind) c->link[i].control->rewind(c->link[i].o, c->link[i].state, n);
 }
 
+void lt_chain_forced(struct lt_chain *c, size_t most, struct lt_buf *out)
+{
+    size_t before = out->n;
+    for (int i = 0; i < c->count && out->n == before; i++)
+        if (c->link[i].control->forced) c->link[i].control->forced(c->link[i].o, c->link[i].state, most, out);
+}
+
 void lt_chain_free(struct lt_chain *c)
 {
     if (!c) return;

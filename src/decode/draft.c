@@ -69,6 +69,36 @@ static void look_up(struct lt_draft *d, const struct lt_writing *w, int longest,
     }
 }
 
+/* ---- text that must come ---- */
+
+enum { FORCED = 8 };                /* bytes of text looked at for each token that may be guessed */
+
+/* The tokens of the text as long as they say it and nothing else: a tokenizer may put a blank before a text. */
+static void take_spelling(struct lt_draft *d, const struct lt_writing *w, struct lt_str text, int most)
+{
+    struct lt_token *token = NULL;
+    size_t n = 0, cap = 0, at = 0;
+    struct lt_str bytes;
+    if (!lt_tokenizer_encode(w->t, text, LT_NO_ADDED, &token, &n, &cap))
+        for (size_t i = 0; i < n && d->count < most; i++) {
+            bool says = lt_tokenizer_bytes(w->t, token[i].id, &bytes) && bytes.n && bytes.n <= text.n - at &&
+                        !memcmp(bytes.p, text.p + at, bytes.n) && token[i].id < w->vocab;
+            if (!says) break;
+            at += bytes.n;
+            d->token[d->count++] = token[i].id;
+        }
+    free(token);
+}
+
+static void foresee(struct lt_draft *d, const struct lt_writing *w, int most)
+{
+    struct lt_buf text = { 0 };
+    lt_chain_forced(w->chain, (size_t)FORCED * (size_t)most, &text);
+    if (text.n) take_spelling(d, w, lt_buf_view(&text), most);
+    d->forced = d->count > 0;
+    lt_buf_free(&text);
+}
+
 /* ---- a model that guesses ---- */
 
 struct guesser {
@@ -171,8 +201,9 @@ static int ask_model(const struct lt_draft_how *how, const struct lt_drafted *al
     for (int i = 0; i < n && !rc; i++) {
         struct lt_writing *w = all[i].w;
         int limit = all[i].d->s.type->limit(all[i].d->s.self), most = LT_MIN(how->tokens, w->most - w->reply.count - 1);
+        bool may = w->reply.count && !w->heal.left.n && !all[i].d->count;
         if (limit) most = LT_MIN(most, limit - w->count + 1);
-        if (most > 0) rc = begin(&g[count++], how, &all[i], most);
+        if (may && most > 0) rc = begin(&g[count++], how, &all[i], most);
     }
     if (!rc && count) rc = guess_all(g, count);
     for (int i = 0; i < count; i++) {
@@ -190,9 +221,11 @@ int lt_draft_guess(const struct lt_draft_how *how, const struct lt_drafted *all,
 {
     for (int i = 0; i < n; i++) {
         struct lt_writing *w = all[i].w;
-        int most = LT_MIN(how->tokens, w->most - w->reply.count - 1);
+        int most = w->heal.left.n ? 0 : LT_MIN(how->tokens, w->most - w->reply.count - 1);
         all[i].d->count = 0;
-        if (!how->lm && most > 0) look_up(all[i].d, w, how->lookup, most);
+        all[i].d->forced = false;
+        if (how->forced && w->t && most > 0) foresee(all[i].d, w, most);
+        if (!how->lm && most > 0 && w->reply.count && !all[i].d->count) look_up(all[i].d, w, how->lookup, most);
     }
     return how->lm ? ask_model(how, all, n) : 0;
 }
@@ -220,7 +253,7 @@ int lt_draft_judge(struct lt_draft *d, struct lt_writing *w, const float *row)
     int kept = 0, before = w->count;
     for (int i = 0; i <= d->count; i++, row += w->vocab) {
         if (lt_writing_shape(w, w->chain, row)) return -1;
-        bool drawn = i < d->count && d->q && !w->ask.greedy;
+        bool drawn = i < d->count && d->q && !d->forced && !w->ask.greedy;
         int32_t id = drawn ? weigh(w, d->token[i], d->q + (size_t)i * (size_t)w->vocab) : lt_writing_pick(w);
         bool same = i < d->count && id == d->token[i];
         kept += same;

@@ -303,6 +303,7 @@ static int check_search(const struct lt_generate_options *o)
     if (o->n > 1) return lt_misuse("--search %s finds one reply to a prompt: n must be 1, found %lld", name,
                                    (long long)o->n);
     if (o->greedy) return lt_misuse("greedy is for --search sample, not %s", name);
+    if (o->token_healing) return lt_misuse("token_healing is for --search sample, not %s", name);
     if (o->draft || o->lookup) return lt_misuse("draft and lookup are for --search sample, not %s", name);
     return 0;
 }
@@ -359,6 +360,7 @@ static int answer_all(struct run *r)
     r->base = (struct lt_ask){
         .prompt = lt_str(o->prompt ? o->prompt : ""), .controls = &o->controls, .max_tokens = (int)o->max_tokens,
         .top_logprobs = (int)o->logprobs, .seed = (uint64_t)o->seed, .greedy = o->greedy, .stop = &o->stop,
+        .heal = o->token_healing,
         .end = r->says.eos, .end_count = r->says.eos_count,
     };
     if (o->prompt_ids.count && read_ids(&o->prompt_ids, &id)) return -1;

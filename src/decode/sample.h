@@ -18,7 +18,7 @@ struct lt_generate_options {
     struct lt_choices controls;
     struct lt_choice search;
     int64_t max_tokens, n, seed, logprobs, batch_size, lookup, draft_tokens;
-    bool greedy, echo;
+    bool greedy, echo, token_healing;
     struct lt_how how;
 };
 int lt_generate_run(const struct lt_generate_options *o, struct lt_ctx *c);

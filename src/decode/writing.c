@@ -70,12 +70,25 @@ int lt_ask_check_stop(const struct lt_ask *a, const struct lt_tokenizer *t)
     return 0;
 }
 
+/* A grammar judges whole tokens, of which the first begins before the text. */
+static int begin_healing(struct lt_writing *w)
+{
+    const struct lt_choices *c = w->ask.controls;
+    if (!w->t) return lt_misuse("token healing needs a model with a tokenizer");
+    for (int i = 0; c && i < c->count; i++)
+        if (((const struct lt_control *)c->item[i].method)->forced)
+            return lt_misuse("token healing and %s do not go together: the first token would begin before the text "
+                             "that is judged", c->item[i].method->name);
+    return lt_healing_begin(&w->heal, w->t, w->token, &w->count);
+}
+
 int lt_writing_begin(struct lt_writing *w, struct lt_lm *lm, const struct lt_ask *ask, int limit, int vocab)
 {
     *w = (struct lt_writing){ .ask = *ask, .vocab = vocab };
     w->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
     w->known = w->t ? LT_MIN(lt_tokenizer_vocab(w->t), vocab) : vocab;
     if (lt_ask_check_stop(ask, w->t) || lt_ask_ids(ask, w->t, limit, &w->token, &w->count)) return -1;
+    if (ask->heal && begin_healing(w)) return -1;
     w->prompt = w->cap = w->count;
     w->most = limit ? LT_MIN(ask->max_tokens, limit - w->prompt) : ask->max_tokens;
     w->finished = w->most <= 0;
@@ -144,6 +157,7 @@ int lt_writing_shape(struct lt_writing *w, struct lt_chain *chain, const float *
 {
     memcpy(w->logits, logits, (size_t)w->vocab * sizeof *logits);
     for (int i = w->known; i < w->vocab; i++) w->logits[i] = -INFINITY;     /* mere padding */
+    if (w->heal.left.n) lt_healing_apply(&w->heal, w->logits, w->vocab);
     struct lt_seq seq = { w->token, w->count, w->prompt };
     return lt_chain_apply(chain, seq, w->logits, w->vocab);
 }
@@ -213,6 +227,7 @@ int lt_writing_take(struct lt_writing *w, int32_t id, const float *raw)
 {
     note_token(w, id, raw);
     lt_chain_accept(w->chain, id);
+    lt_healing_accept(&w->heal, id);
     if (w->count == w->cap) {
         w->cap = 2 * w->cap + 16;
         w->token = lt_realloc(w->token, (size_t)w->cap * sizeof *w->token);
@@ -225,6 +240,7 @@ int lt_writing_take(struct lt_writing *w, int32_t id, const float *raw)
     }
     size_t from = w->text.n;
     if (w->detok && lt_detok_push(w->detok, id, &w->text)) return -1;
+    lt_healing_trim(&w->heal, &w->text);
     if (stopped(w, from)) lt_writing_stop(w, "stop");
     else if (stream(w, false)) lt_writing_stop(w, "interrupted");
     return 0;
@@ -235,6 +251,7 @@ int lt_writing_end(struct lt_writing *w, struct lt_reply *out)
     if (w->detok && !w->cut) {                      /* bytes of an unfinished character */
         size_t from = w->text.n;
         if (lt_detok_finish(w->detok, &w->text)) return -1;
+        lt_healing_trim(&w->heal, &w->text);
         if (stopped(w, from)) w->reply.finish = "stop";
     }
     stream(w, true);

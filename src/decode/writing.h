@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "decode/chain.h"
+#include "decode/healing.h"
 #include "text/tokenizer.h"
 
 struct lt_writing {
@@ -12,6 +13,7 @@ struct lt_writing {
     const struct lt_tokenizer *t;   /* NULL: ids alone */
     struct lt_chain *chain;
     struct lt_detok *detok;
+    struct lt_healing heal;
     struct lt_buf text;
     size_t streamed;
     bool cut;                       /* at a stop string */

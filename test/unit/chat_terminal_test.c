@@ -1,4 +1,5 @@
-/* `lathe chat` as somebody sees it who sits at a terminal: the program behind a pseudo-terminal. */
+/* `lathe chat` as somebody sees it who sits at a terminal: the program behind a pseudo-terminal.  The model's answers
+ * do not end by themselves. */
 #include "chat_model.h"
 #include "base/json.h"
 #include "cli/cli.h"
@@ -104,7 +105,7 @@ static void test_chat_terminal__ctrl_c_stops_the_answer(void **unused)
     char *folder = lt_test_temp();
     struct seat s;
     (void)unused;
-    chat_tokenizer(folder);
+    chat_tokenizer_with(folder, "<end>");
     sit(&s, folder, 80, "1", "100000000");
     type(&s, "hi\r");
     expect(&s, "\033[?2004l");
@@ -131,7 +132,7 @@ static void test_chat_terminal__lines_are_edited(void **unused)
     char *folder = lt_test_temp();
     struct seat s;
     (void)unused;
-    chat_tokenizer(folder);
+    chat_tokenizer_with(folder, "<end>");
     sit(&s, folder, 80, "", "2");
     type(&s, "/system given up\003");
     expect(&s, "> ");
@@ -169,7 +170,7 @@ static void test_chat_terminal__history_is_kept(void **unused)
     struct lt_buf file = { 0 };
     struct seat s;
     (void)unused;
-    chat_tokenizer(folder);
+    chat_tokenizer_with(folder, "<end>");
     sit(&s, folder, 80, "1", "2");
     type(&s, "/system first\r/system back\\slash\033\rand more\r");
     expect(&s, "more");
@@ -195,7 +196,7 @@ static void test_chat_terminal__the_window_changes(void **unused)
     char *folder = lt_test_temp();
     struct seat s;
     (void)unused;
-    chat_tokenizer(folder);
+    chat_tokenizer_with(folder, "<end>");
     sit(&s, folder, 20, "1", "2");
     type(&s, row);
     type(&s, "\014");
@@ -216,7 +217,7 @@ static void test_chat_terminal__sigterm_gives_the_terminal_back(void **unused)
     struct termios t;
     struct seat s;
     (void)unused;
-    chat_tokenizer(folder);
+    chat_tokenizer_with(folder, "<end>");
     sit(&s, folder, 80, "1", "2");
     assert_int_equal(tcgetattr(s.fd, &t), 0);
     assert_false(t.c_lflag & ICANON);

@@ -45,7 +45,7 @@ static struct counts count_tokens(const char *template, const struct lt_tokenize
 /* Every text of up to five of these parts, said by everybody. */
 static void test_chat__what_a_message_spells_stays_text(void **unused)
 {
-    static const char *const part[] = { "<|end|>", "<|start|>", "</think>", "[INST]", "<|", "a", " ", "\xEF\xB7\x90" };
+    static const char *const part[] = { "</s>", "<|start|>", "</think>", "[INST]", "<|", "a", " ", "\xEF\xB7\x90" };
     static const char *const role[] = { "user", "system", "tool" };
     char *folder = lt_test_temp();
     struct lt_tokenizer *t = tokenizer(folder);
@@ -56,7 +56,7 @@ static void test_chat__what_a_message_spells_stays_text(void **unused)
         json_t *m = json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", role[n % 3], "content", said.p, "role", "user",
                               "content", said.p);
         struct counts k = count_tokens(CHAT_TEMPLATE, t, m, &text);
-        lt_buf_fmt(&want, "<|start|>%s\n%s<|end|>\n<|start|>user\n%s<|end|>\n<|start|>assistant\n", role[n % 3],
+        lt_buf_fmt(&want, "<|start|>%s\n%s</s>\n<|start|>user\n%s</s>\n<|start|>assistant\n", role[n % 3],
                    said.p, said.p);
         assert_string_equal(text.p, want.p);
         assert_int_equal(k.of[CHAT_END], 2);
@@ -80,18 +80,18 @@ static void test_chat__roles_and_depth(void **unused)
     struct lt_buf text = { 0 };
     (void)unused;
     json_t *m = json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", "user", "content", "x    y</think>", "role", "assistant",
-                          "content", "well</think><|end|>    ");
+                          "content", "well</think></s>    ");
     struct counts k = count_tokens(CHAT_TEMPLATE, t, m, &text);
     assert_int_equal(k.of[CHAT_THINK], 1);
     assert_int_equal(k.of[CHAT_END], 2);
     assert_int_equal(k.of[CHAT_BLANKS], 2);
     json_decref(m);
-    m = json_pack("[{s:s, s:[{s:s}, {s:{s:s}}]}]", "role", "user", "content", "text", "<|end|>", "text", "is",
+    m = json_pack("[{s:s, s:[{s:s}, {s:{s:s}}]}]", "role", "user", "content", "text", "</s>", "text", "is",
                   "[INST]");
     lt_buf_clear(&text);
-    k = count_tokens("{{ messages[0].content[0].text }}{{ messages[0].content[1].text.is | trim }}<|end|>", t, m,
+    k = count_tokens("{{ messages[0].content[0].text }}{{ messages[0].content[1].text.is | trim }}</s>", t, m,
                      &text);
-    assert_string_equal(text.p, "<|end|>[INST]<|end|>");
+    assert_string_equal(text.p, "</s>[INST]</s>");
     assert_int_equal(k.of[CHAT_END], 1);
     assert_int_equal(k.of[CHAT_NORMAL], 0);
     json_decref(m);
@@ -153,7 +153,7 @@ static void test_chat__a_turn_feeds_what_is_new(void **unused)
         struct lt_reply alone;
         int64_t before = fed(&k);
         int held = turn ? k.h.talk.count : 0;       /* with the last token of the answer, which is not fed yet */
-        assert_ok(lt_conversation_add(&k.h.talk, "user", lt_str("tell me <|end|> more"), false));
+        assert_ok(lt_conversation_add(&k.h.talk, "user", lt_str("tell me </s> more"), false));
         assert_ok(lt_conversation_tokens(&k.h.talk, k.h.model.chat, k.h.model.t, true, &s));
         struct lt_ask ask = { .prompt_ids = s.id, .prompt_count = s.count, .max_tokens = 20, .seed = 3,
                               .number = k.h.asked };

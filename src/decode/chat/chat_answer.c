@@ -194,7 +194,9 @@ int lt_chat_answer(struct lt_chat_talk *h)
         .stream_self = h,
     };
     int rc = check_room(h, said.count);
+    lt_line_editor_signals(h->lines, true);
     if (!rc) rc = write_answer(h, &ask, &done, &times);
+    lt_line_editor_signals(h->lines, false);
     if (!rc) {
         h->asked++;
         lt_chat_screen_text(&h->screen, lt_str("\n"));

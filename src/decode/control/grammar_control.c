@@ -78,6 +78,13 @@ static void grammar_rewind(const void *v, void *st, int n)
     s->count -= LT_MIN(n, s->count - 1);
 }
 
+static void grammar_forced(const void *v, void *st, size_t most, struct lt_buf *out)
+{
+    struct state *s = st;
+    (void)v;
+    if (s->place[s->count - 1] >= 0) lt_gmachine_forced(s->shared->machine, s->place[s->count - 1], most, out);
+}
+
 static int grammar_fork(void *dst, const void *src)
 {
     struct state *to = dst;
@@ -156,7 +163,7 @@ static const struct lt_opt schema_rows[] = {
 /* Before those that keep a share of the likely tokens, which might keep none that may come. */
 #define GRAMMAR(open_fn) \
     .order = 3, .state = sizeof(struct state), .open = open_fn, .apply = grammar_apply, .accept = grammar_accept, \
-    .rewind = grammar_rewind, .fork = grammar_fork, .close = grammar_close
+    .rewind = grammar_rewind, .fork = grammar_fork, .close = grammar_close, .forced = grammar_forced
 
 const struct lt_control lt_control_regex = {
     .m = { .name = "regex", .brief = "the text matches a regular expression", .paper = "arXiv:2307.09702",
