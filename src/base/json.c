@@ -116,14 +116,33 @@ int lt_json_need(const json_t *object, const char *where, const char *key)
 }
 
 /* ---- writing ---- */
+/* Bytes of the character at p, or of the part of one that is there; *whole: it is one. */
+static size_t character(const unsigned char *p, size_t n, bool *whole)
+{
+    size_t size = *p < 0x80 ? 1 : *p < 0xC2 ? 0 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : *p < 0xF5 ? 4 : 0, k = 1;
+    for (; k < size && k < n; k++) {
+        unsigned char low = 0x80, high = 0xBF;
+        if (k == 1 && *p == 0xE0) low = 0xA0;           /* no longer than needed, no surrogates, nothing past 10FFFF */
+        if (k == 1 && *p == 0xED) high = 0x9F;
+        if (k == 1 && *p == 0xF0) low = 0x90;
+        if (k == 1 && *p == 0xF4) high = 0x8F;
+        if (p[k] < low || p[k] > high) break;
+    }
+    *whole = k == size;
+    return k;
+}
+
 void lt_json_put_text(struct lt_buf *b, struct lt_str s)
 {
+    bool whole;
     lt_buf_char(b, '"');
-    for (size_t i = 0; i < s.n; i++) {
+    for (size_t i = 0, n; i < s.n; i += n) {
         unsigned char c = (unsigned char)s.p[i];
+        n = character((const unsigned char *)s.p + i, s.n - i, &whole);
         if (c == '"' || c == '\\') lt_buf_char(b, '\\');
-        if (c < 0x20) lt_buf_fmt(b, "\\u%04x", c);
-        else lt_buf_char(b, (char)c);
+        if (!whole) lt_buf_str(b, "\xEF\xBF\xBD");
+        else if (c < 0x20) lt_buf_fmt(b, "\\u%04x", c);
+        else lt_buf_put(b, s.p + i, n);
     }
     lt_buf_char(b, '"');
 }

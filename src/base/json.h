@@ -29,7 +29,7 @@ int lt_json_object(const json_t *object, const char *where, const char *key, jso
 int lt_json_need(const json_t *object, const char *where, const char *key);
 
 /* ---- writing: the same document gives the same bytes everywhere ---- */
-void lt_json_put_text(struct lt_buf *b, struct lt_str s);   /* quoted and escaped; bytes of UTF-8 pass */
+void lt_json_put_text(struct lt_buf *b, struct lt_str s);   /* quoted, escaped; what is no UTF-8 becomes U+FFFD */
 /* shortest text that reads back as v; "inf", "nan" quoted */
 void lt_json_put_real(struct lt_buf *b, double v);
 /* Members in their order, one a line, two spaces a level; a list or object of scalars that fits stays on one line. */

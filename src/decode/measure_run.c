@@ -21,17 +21,18 @@ struct sums {
 static int64_t right_words(struct lt_filter *f, struct lt_str text)
 {
     int64_t right = 0, words = 0;
-    size_t from = 0;
+    size_t word = 0, character = 0;             /* where they began */
     struct lt_meter m = { 0 };
     for (size_t i = 0; i <= text.n; i++) {
-        bool was = m.word;
+        bool inside = m.word;
+        if (!m.bytes) character = i;
         if (i < text.n) lt_meter_byte(&m, LT_UNIT_WORDS, (uint8_t)text.p[i]);
-        bool ends = was && (i == text.n || (!m.bytes && !m.word));
-        if (m.units > words && !was) from = i;
+        if (inside && (i == text.n || !m.word)) {
+            struct lt_str one = { text.p + word, character - word };
+            right += lt_filter_ends(f, lt_filter_steps(f, lt_filter_start(f), one));
+        }
+        if (m.units > words) word = character;
         words = m.units;
-        if (!ends) continue;
-        struct lt_str word = { text.p + from, i - from };
-        right += lt_filter_ends(f, lt_filter_steps(f, lt_filter_start(f), word));
     }
     return right;
 }
@@ -60,14 +61,19 @@ static void put(struct lt_buf *b, const char *key, double value)
     lt_json_put_real(b, value);
 }
 
+static void put_count(struct lt_buf *b, const char *key, int64_t value)
+{
+    lt_buf_fmt(b, "%s\n  \"%s\": %lld", b->n > 1 ? "," : "", key, (long long)value);
+}
+
 static int write_figures(const struct lt_measure_options *o, const struct sums *s, bool words)
 {
     struct lt_buf b = { 0 };
     struct lt_writer w;
     double n = (double)s->texts;
     lt_buf_char(&b, '{');
-    put(&b, "texts", n);
-    put(&b, "words", (double)s->words);
+    put_count(&b, "texts", s->texts);
+    put_count(&b, "words", s->words);
     lt_buf_fmt(&b, ",\n  \"unit\": \"%s\"", o->unit);
     put(&b, "mean_length", (double)s->units / n);
     if (o->keywords.count) {

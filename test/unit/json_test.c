@@ -101,12 +101,37 @@ static void test_json__written(void **state)
     lt_buf_free(&b);
 }
 
+static void test_json__text_that_is_no_utf8(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        { "a\xC3", "\"a\xEF\xBF\xBD\"" }, { "\xE2\x80", "\"\xEF\xBF\xBD\"" }, { "\xC3\xA9", "\"\xC3\xA9\"" },
+        { "\xED\xA0\x80" "b", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" "b\"" }, { "\xFF\n", "\"\xEF\xBF\xBD\\u000a\"" },
+        { "\xF0\x9F\x98\x80", "\"\xF0\x9F\x98\x80\"" }, { "\xF0\x9F\x98", "\"\xEF\xBF\xBD\"" },
+        { "\xE2(\x80", "\"\xEF\xBF\xBD(\xEF\xBF\xBD\"" },
+    };
+    for (int i = 0; i < LT_COUNT(cases); i++) {
+        struct lt_buf b = { 0 };
+        json_t *read;
+        lt_json_put_text(&b, lt_str(cases[i][0]));
+        assert_string_equal(b.p, cases[i][1]);
+        lt_buf_char(&b, ']');
+        struct lt_buf list = { 0 };
+        lt_buf_fmt(&list, "[%s", b.p);
+        assert_ok(lt_json_parse("list", lt_buf_view(&list), &read));
+        json_decref(read);
+        lt_buf_free(&list);
+        lt_buf_free(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json__refused),
         cmocka_unit_test(test_json__members),
         cmocka_unit_test(test_json__written),
+        cmocka_unit_test(test_json__text_that_is_no_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
