@@ -269,7 +269,7 @@ static int next_json(struct lt_docs *r, struct lt_doc *d) {
         unsigned long long line = r->line;
         json_error_t bad;
         if (r->row) json_decref(r->row);
-        r->row = json_loadb(r->raw.p, r->raw.n, JSON_ALLOW_NUL, &bad);
+        r->row = json_loadb(r->raw.p, r->raw.n, 0, &bad);
         if (!r->row) return lt_fail("%s: line %llu is not JSON: %s", path, line, bad.text);
         if (!json_is_object(r->row)) return lt_fail("%s: line %llu: expected a JSON object", path, line);
         json_t *text = json_object_get(r->row, r->field);
