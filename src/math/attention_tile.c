@@ -40,7 +40,8 @@ void lt_tile_pack_b(const struct lt_gemm_kernel *k, void *dst, int64_t width, in
 static void panel(const struct lt_gemm_kernel *k, int64_t rows, int64_t j, int64_t n, int64_t depth,
                   struct lt_span part, struct lt_gemm_rows a, const void *b, float *c, int64_t ldc, bool add)
 {
-    int64_t units = lt_tile_units(k, depth), skip = part.from / k->step, left = part.end - skip * k->step;
+    int64_t units = lt_tile_units(k, depth), skip = part.from / k->chains * k->chains / k->step;
+    int64_t left = part.end - skip * k->step;
     a.p = (const char *)a.p + skip * a.unit;
     for (; j < n; j += k->nr)
         k->tile(rows, LT_MIN(k->nr, n - j), left, &a, (const char *)b + (size_t)(j * units + skip * k->nr) * 4, c + j,

@@ -146,7 +146,8 @@ static struct plan make_plan(const struct lt_gemm *g, int threads)
     p.narrow = g->m <= most && g->m * g->k * 4 / p.kernel->step <= NARROW_BYTES;
     choose_grid(&p, threads);
     p.mc = round_up(panel_height(p.rows, (int)most), mr);
-    p.thin = p.narrow && g->m <= THIN && g->m <= mr && g->b_trans && !g->packed && !p.kernel->scaled;
+    p.thin = p.narrow && g->m <= THIN && g->m <= mr && g->b_trans && !g->packed;
+    p.thin &= p.kernel->direct ? !g->a_trans : p.kernel->part != NULL;
     p.strip = round_up(ceil_div(p.columns, ceil_div(p.columns, STRIP)), nr);
     p.group = LT_MIN(g->b_trans || g->packed ? nr : GROUP * nr, p.strip);
     int64_t a_panels = ceil_div(LT_MIN(p.mc, p.rows), mr) * (p.narrow ? p.blocks : 1);
@@ -246,8 +247,10 @@ static void columns(const struct plan *p, const char *a, char *b, bool ready, in
 }
 
 /* What tile does at the end of a block. */
-static void finish(const struct plan *p, const float *sum, int64_t n0, int64_t n, const float *bias, bool add)
+static void finish(const struct plan *p, const float *sum, int64_t n0, int64_t n, int64_t k0)
 {
+    const float *bias = p->g->bias && k0 == 0 ? p->g->bias + n0 : NULL;
+    const bool add = p->g->add || k0 > 0;
     for (int64_t r = 0; r < p->g->m; r++, sum += p->kernel->nr) {
         float *c = p->g->c + r * p->ldc + n0;
         for (int64_t j = 0; j < n; j++) {
@@ -264,12 +267,11 @@ static void thin_panel(const struct plan *p, const char *a, char *b, int64_t n0,
     const int64_t piece = PIECE * p->kernel->step;
     float sum[THIN * WIDEST] = { 0 };
     struct lt_gemm_rows rows = { .p = a, .row = p->a_row, .unit = p->a_unit };
-    const bool whole = n1 - n0 == p->kernel->nr && k % LT_GEMM_DIRECT == 0;
-    if (p->kernel->direct && whole && g->b_type != LT_F32) {
+    if (p->kernel->direct) {
         struct lt_gemm_source b_rows = { .p = at(g->b, g->b_type, n0 * p->ldb + k0), .ld = p->ldb, .type = g->b_type };
-        if (n1 < g->n) b_rows.next = at(g->b, g->b_type, n1 * p->ldb + k0 * p->kernel->nr);
-        p->kernel->direct(g->m, k, &rows, &b_rows, sum);
-        finish(p, sum, n0, n1 - n0, g->bias && k0 == 0 ? g->bias + n0 : NULL, g->add || k0 > 0);
+        if (n1 < g->n) b_rows.next = at(g->b, g->b_type, n1 * p->ldb + k0 * (n1 - n0));
+        p->kernel->direct(g->m, n1 - n0, k, &rows, &b_rows, sum);
+        finish(p, sum, n0, n1 - n0, k0);
         return;
     }
     for (int64_t j = 0; j < k; j += piece) {
@@ -277,7 +279,7 @@ static void thin_panel(const struct plan *p, const char *a, char *b, int64_t n0,
         p->kernel->part(g->m, LT_MIN(piece, k - j), &rows, b, sum);
         rows.p = (const char *)rows.p + PIECE * p->a_unit;
     }
-    finish(p, sum, n0, n1 - n0, g->bias && k0 == 0 ? g->bias + n0 : NULL, g->add || k0 > 0);
+    finish(p, sum, n0, n1 - n0, k0);
 }
 
 static void narrow_cell(const struct plan *p, const char *a, char *b, int64_t n0, int64_t n1)

@@ -1,10 +1,11 @@
 /* Matrix products.  C (m, n) = A (m, k) x B (k, n), all row-major, sums in float.
  *
  * One element of C has the same bits whatever m, n, its place, the threads, and whether B was packed before: its k
- * products are added one after the other, in blocks of a length that is a function of k alone; the sums of the blocks
- * are then added in order.  Within a block the first product is added to +0 with a fused multiply-add (two products at
- * a time with bf16 operands on AVX-512; product and sum rounded apart in plain C).  The bias is added to the first
- * block's sum, then C itself when `add` asks for it, then the further blocks.  Bits differ between instruction sets.
+ * products are added in blocks of a length that is a function of k alone; the sums of the blocks are then added in
+ * order.  Within a block there is one chain of additions, with AVX2 four: product i goes to chain i mod 4, and the sum
+ * is (0 + 1) + (2 + 3).  A chain begins at +0 and goes on in order with fused multiply-adds (two products at a time
+ * with bf16 operands on AVX-512; product and sum rounded apart in plain C).  The bias is added to the first block's
+ * sum, then C itself when `add` asks for it, then the further blocks.  Bits differ between instruction sets.
  *
  * NaN and infinity go through as arithmetic has them.  With LT_COMPUTE_BF16 every operand is rounded to bf16 first;
  * AVX-512 then takes subnormal operands as zero.

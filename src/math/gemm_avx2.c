@@ -1,24 +1,16 @@
 /* The matrix product for AVX2 with FMA: a tile of 6 x 16 sums in twelve registers.  bf16 operands are rounded while
- * packing and multiplied as floats, so both kinds of product share one tile. */
+ * packing and multiplied as floats, so both kinds of product share one tile.
+ *
+ * A sum has four chains (gemm.h), so that with few rows k can run along the vectors (gemm_direct_avx2.c).  The tile,
+ * whose vectors run along columns, takes one chain after the other. */
 #include "math/gemm_kernel.h"
 
 #if defined(__AVX2__)
 #include "math/lanes_avx2.h"
 
-enum { MR = 6, NR = 16 };
+enum { MR = 6, NR = 16, CHAINS = 4 };
 
 /* ---- packing ---- */
-
-/* Nearest bf16, ties to even, as a float; a NaN becomes quiet. */
-INLINE __m256 round_bf16(__m256 x)
-{
-    __m256i u = _mm256_castps_si256(x);
-    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
-    __m256i up = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7fff)), odd);
-    __m256 nan = _mm256_or_ps(x, _mm256_castsi256_ps(_mm256_set1_epi32(0x400000)));
-    __m256 v = _mm256_blendv_ps(_mm256_castsi256_ps(up), nan, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
-    return _mm256_and_ps(v, _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000)));
-}
 
 /* Eight columns of a panel from rows along which k runs.  Every store writes eight lanes: those past the stride are
  * overwritten by the next k, those of the last k fall into the slack. */
@@ -156,27 +148,58 @@ static __attribute__((noinline)) void finish_narrow(int64_t m, int64_t n, const 
     }
 }
 
-INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const float *b, float *c,
-                    int64_t ldc, const float *bias, bool add)
+/* B (k, n): panels of floats, or rows of any type where they lie; `row` bytes from one k to the next. */
+struct across { const char *p; int64_t row; };
+
+/* One chain of m rows and NR columns: products first, first + CHAINS ... */
+INLINE void chain_of(const int m, int64_t first, int64_t k, const struct lt_gemm_rows *rows, const struct across *b,
+                     __m256 sum[MR][2], const enum lt_dtype type, const bool rounded)
 {
-    const char *a = rows->p;
-    const int64_t row = rows->row, unit = rows->unit;
-    __m256 sum[MR][2];
+    const char *a = (const char *)rows->p + first * rows->unit, *w = b->p + first * b->row;
+    const int64_t row = rows->row, unit = rows->unit * CHAINS, b_row = b->row * CHAINS;
     LT_UNROLL
-    for (int r = 0; r < m; r++) {
-        sum[r][0] = sum[r][1] = _mm256_setzero_ps();
-        _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
-        _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
-    }
-    for (int64_t j = 0; j < k; j++, a += unit, b += NR) {
-        __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+    for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+    for (int64_t j = first; j < k; j += CHAINS, a += unit, w += b_row) {
+        const __m256 b0 = load_as(w, 0, type, rounded), b1 = load_as(w, 8, type, rounded);
         LT_UNROLL
         for (int r = 0; r < m; r++) {
-            __m256 x = _mm256_broadcast_ss((const float *)(a + r * row));
+            const __m256 x = _mm256_broadcast_ss((const float *)(const void *)(a + r * row));
             sum[r][0] = _mm256_fmadd_ps(x, b0, sum[r][0]);
             sum[r][1] = _mm256_fmadd_ps(x, b1, sum[r][1]);
         }
     }
+}
+
+/* (chain 0 + chain 1) + (chain 2 + chain 3) of a block. */
+INLINE void sums_of(const int m, int64_t k, const struct lt_gemm_rows *rows, const struct across *b,
+                    __m256 sum[MR][2], const enum lt_dtype type, const bool rounded)
+{
+    float before[CHAINS / 2][MR * NR] __attribute__((aligned(32)));
+    for (int i = 0; i < CHAINS; i++) {
+        chain_of(m, i, k, rows, b, sum, type, rounded);
+        float *to = before[i / 2];
+        LT_UNROLL
+        for (int r = 0; r < m; r++)
+            for (int h = 0; h < 2; h++, to += 8) {
+                if (i % 2) sum[r][h] = _mm256_add_ps(_mm256_load_ps(to), sum[r][h]);
+                if (i < CHAINS - 1) _mm256_store_ps(to, sum[r][h]);
+            }
+    }
+    LT_UNROLL
+    for (int r = 0; r < m; r++)
+        for (int h = 0; h < 2; h++) sum[r][h] = _mm256_add_ps(_mm256_load_ps(before[0] + r * NR + 8 * h), sum[r][h]);
+}
+
+INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const struct across *b,
+                    float *c, int64_t ldc, const float *bias, bool add, const enum lt_dtype type, const bool rounded)
+{
+    __m256 sum[MR][2];
+    LT_UNROLL
+    for (int r = 0; r < m; r++) {
+        _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
+        _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
+    }
+    sums_of(m, k, rows, b, sum, type, rounded);
     if (n == NR) {
         LT_UNROLL
         for (int r = 0; r < m; r++) {
@@ -194,56 +217,29 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
     finish_narrow(m, n, wide, c, ldc, bias, add);
 }
 
+#define ROWS(m, b, type, rounded) \
+    switch (m) { \
+    case 1: tile_of(1, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
+    case 2: tile_of(2, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
+    case 3: tile_of(3, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
+    case 4: tile_of(4, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
+    case 5: tile_of(5, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
+    default: tile_of(6, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
+    }
+
 static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
                  const float *bias, bool add)
 {
-    switch (m) {
-    case 1: tile_of(1, n, k, a, b, c, ldc, bias, add); return;
-    case 2: tile_of(2, n, k, a, b, c, ldc, bias, add); return;
-    case 3: tile_of(3, n, k, a, b, c, ldc, bias, add); return;
-    case 4: tile_of(4, n, k, a, b, c, ldc, bias, add); return;
-    case 5: tile_of(5, n, k, a, b, c, ldc, bias, add); return;
-    default: tile_of(6, n, k, a, b, c, ldc, bias, add); return;
-    }
-}
-
-INLINE void part_of(const int m, int64_t k, const struct lt_gemm_rows *rows, int64_t first, const float *b,
-                    float *total)
-{
-    const char *a = (const char *)rows->p + first * rows->row;
-    const int64_t row = rows->row, unit = rows->unit;
-    __m256 sum[4][2];
-    LT_UNROLL
-    for (int r = 0; r < m; r++)
-        for (int i = 0; i < 2; i++) sum[r][i] = _mm256_loadu_ps(total + (first + r) * NR + 8 * i);
-    for (int64_t j = 0; j < k; j++, a += unit, b += NR) {
-        LT_UNROLL
-        for (int r = 0; r < m; r++) {
-            __m256 x = _mm256_broadcast_ss((const float *)(a + r * row));
-            sum[r][0] = _mm256_fmadd_ps(x, _mm256_loadu_ps(b), sum[r][0]);
-            sum[r][1] = _mm256_fmadd_ps(x, _mm256_loadu_ps(b + 8), sum[r][1]);
-        }
-    }
-    LT_UNROLL
-    for (int r = 0; r < m; r++)
-        for (int i = 0; i < 2; i++) _mm256_storeu_ps(total + (first + r) * NR + 8 * i, sum[r][i]);
-}
-
-static void part(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum)
-{
-    int64_t r = 0;
-    for (; r + 4 <= m; r += 4) part_of(4, k, a, r, b, sum);
-    if (m - r == 3) part_of(3, k, a, r, b, sum);
-    if (m - r == 2) part_of(2, k, a, r, b, sum);
-    if (m - r == 1) part_of(1, k, a, r, b, sum);
+    const struct across panel = { b, NR * 4 };
+    ROWS(m, &panel, LT_F32, false)
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {
     [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 128 << 10, .step = 1, .lanes = 8, .pack = pack_f32,
-                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile, .part = part,
+                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile, .chains = CHAINS,
                          .direct = lt_gemm_direct_f32_avx2 },
     [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 128 << 10, .step = 1, .lanes = 8, .pack = pack_bf16,
-                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile, .part = part,
+                          .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile, .chains = CHAINS,
                           .direct = lt_gemm_direct_bf16_avx2 },
 };
 #else

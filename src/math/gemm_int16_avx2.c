@@ -274,7 +274,7 @@ static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, 
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_int16_avx2 = {
-    .mr = MR, .nr = NR, .kc = 512, .near = 128 << 10, .step = 2, .scaled = true, .lanes = 8, .pack = pack,
+    .mr = MR, .nr = NR, .kc = 512, .near = 128 << 10, .step = 2, .scaled = true, .lanes = 8, .chains = 1, .pack = pack,
     .pack_across = pack_across, .pack_rows = pack_rows, .tile = tile,
 };
 #else

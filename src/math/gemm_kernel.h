@@ -57,7 +57,8 @@ struct lt_gemm_kernel {
     int kc;                             /* longest block of a sum */
     int near;                           /* bytes of A kept packed at a time, in the second-level cache */
     int step;                           /* products per packed unit: 1, or 2 for pairs */
-    bool scaled;                        /* no `part` then, and all of a block's products are packed together */
+    int chains;                         /* of a sum (gemm.h): a product left out must leave the others in theirs */
+    bool scaled;                        /* all of a block's products are packed together */
 
     int lanes;                          /* strides that are a multiple of it pack fastest */
 
@@ -75,18 +76,19 @@ struct lt_gemm_kernel {
      * C = (add ? C : nothing) + (sum + (bias ? bias : nothing)).  1 <= m <= mr, 1 <= n <= nr, k >= 0. */
     void (*tile)(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
                  const float *bias, bool add);
-    /* The sums alone, a block in pieces: sum (m, nr) goes on by k products, an even number unless they are the last. */
+    /* The sums alone, a block in pieces: sum (m, nr) goes on by k products, an even number unless they are the last.
+     * NULL: there is none. */
     void (*part)(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum);
-    /* The same from nr rows of bf16 or f16 along which k runs, where they lie; k a multiple of LT_GEMM_DIRECT.  NULL:
-     * there is none. */
-    void (*direct)(int64_t m, int64_t k, const struct lt_gemm_rows *a, const struct lt_gemm_source *b, float *sum);
+    /* Where `part` is NULL: the sums of a whole block, sum (m, LT_GEMM_DIRECT), from n <= LT_GEMM_DIRECT rows of B
+     * along which k runs, of any type, where they lie; rows of A with units side by side.  */
+    void (*direct)(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const struct lt_gemm_source *b,
+                   float *sum);
 };
-enum { LT_GEMM_DIRECT = 32 };
 
-void lt_gemm_direct_f32_avx2(int64_t m, int64_t k, const struct lt_gemm_rows *a, const struct lt_gemm_source *b,
-                             float *sum);
-void lt_gemm_direct_bf16_avx2(int64_t m, int64_t k, const struct lt_gemm_rows *a, const struct lt_gemm_source *b,
-                              float *sum);
+void lt_gemm_direct_f32_avx2(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a,
+                             const struct lt_gemm_source *b, float *sum);
+void lt_gemm_direct_bf16_avx2(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a,
+                              const struct lt_gemm_source *b, float *sum);
 
 extern const struct lt_gemm_kernel lt_gemm_kernel_ref[LT_COMPUTES];
 extern const struct lt_gemm_kernel lt_gemm_kernel_avx2[2];      /* of F32 and BF16 */

@@ -159,8 +159,10 @@ const struct lt_gemm_kernel lt_gemm_kernel_ref[LT_COMPUTES] = {
     [LT_COMPUTE_INT16] = { .mr = MR, .nr = NR, .kc = 512, .near = 64 << 10, .step = 1, .scaled = true, .lanes = 1,
                            .pack = pack_int16, .pack_across = across_int16, .pack_rows = rows_int16,
                            .tile = tile_int16 },
-    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .lanes = 1, .pack = pack_f32,
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .lanes = 1, .chains = 1,
+                         .pack = pack_f32,
                          .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile, .part = part },
-    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .lanes = 1, .pack = pack_bf16,
+    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .lanes = 1, .chains = 1,
+                          .pack = pack_bf16,
                           .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile, .part = part },
 };

@@ -32,6 +32,24 @@ INLINE __m256 load(const void *p, int64_t at, int64_t n, enum lt_dtype type)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
 }
 
+/* Nearest bf16, ties to even, as a float; a NaN becomes quiet. */
+INLINE __m256 round_bf16(__m256 x)
+{
+    const __m256i u = _mm256_castps_si256(x);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
+    const __m256i up = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7fff)), odd);
+    const __m256 nan = _mm256_or_ps(x, _mm256_castsi256_ps(_mm256_set1_epi32(0x400000)));
+    const __m256 v = _mm256_blendv_ps(_mm256_castsi256_ps(up), nan, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    return _mm256_and_ps(v, _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000)));
+}
+
+/* Eight elements, rounded to bf16 if asked for. */
+INLINE __m256 load_as(const void *p, int64_t at, const enum lt_dtype type, const bool rounded)
+{
+    const __m256 x = load(p, at, 8, type);
+    return rounded && type != LT_BF16 ? round_bf16(x) : x;
+}
+
 INLINE void transpose8(__m256 r[8])
 {
     __m256 t[8], s[8];
