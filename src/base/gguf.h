@@ -75,6 +75,7 @@ void lt_gguf_put_f32(struct lt_gguf_out *w, const char *key, double v);
 void lt_gguf_put_bool(struct lt_gguf_out *w, const char *key, bool v);
 void lt_gguf_put_str(struct lt_gguf_out *w, const char *key, struct lt_str v);
 void lt_gguf_put_strings(struct lt_gguf_out *w, const char *key, const struct lt_str *v, size_t count);
+void lt_gguf_put_u8s(struct lt_gguf_out *w, const char *key, struct lt_str v);
 void lt_gguf_put_i32s(struct lt_gguf_out *w, const char *key, const int32_t *v, size_t count);
 void lt_gguf_put_f32s(struct lt_gguf_out *w, const char *key, const float *v, size_t count);
 void lt_gguf_copy_key(struct lt_gguf_out *w, const struct lt_gguf_key *k);     /* as it stands */
