@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum { VERSION = 3, ALIGNMENT = 32, KEY_MAX = 65535 };
-enum { COUNT_MAX = 1 << 24 };           /* of keys and of tensors */
+enum { SPLIT_MAX = 1 << 12, COUNT_MAX = 1 << 24 };           /* of keys and of tensors */
 enum { ELEMENTS_MAX_LOG2 = 48 };        /* of one tensor; keeps products of sizes far from overflow */
 
 /* A name from a file, shortened for a message. */
@@ -252,19 +252,18 @@ static int read_all(struct reader *r)
                                           "), which is not read",
                        label, version);
     if (!take_number(r, 8, &tensors) || !take_number(r, 8, &keys)) return cut_short(r, "the counts");
-    int64_t parts = 1;
-    if (read_keys(r, keys) || lt_gguf_int(r->g, "split.count", 0, 1 << 16, &parts) < 0) return -1;
-    if (parts > 1)
-        return lt_fail("%s: one of %" PRId64 " files of a model; join them first (llama-gguf-split --merge)", label,
-                       parts);
+    if (read_keys(r, keys) || lt_gguf_int(r->g, "split.count", 0, SPLIT_MAX, &r->g->split_count) < 0
+        || lt_gguf_int(r->g, "split.no", 0, SPLIT_MAX - 1, &r->g->split_no) < 0)
+        return -1;
     return read_tensors(r, tensors);
 }
 
 bool lt_gguf_is(const void *p, size_t n) { return n >= 4 && !memcmp(p, "GGUF", 4); }
 
-int lt_gguf_parse(const void *p, size_t n, const char *label, struct lt_gguf **out)
+static int parse(const void *p, size_t n, const char *label, struct lt_gguf **out)
 {
     struct lt_gguf *g = lt_calloc(1, sizeof *g);
+    g->split_count = 1;
     g->label = lt_arena_str(&g->arena, lt_str(label));
     struct reader r = { .g = g, .rest = { p, n }, .start = p };
     if (read_all(&r)) {
@@ -275,16 +274,83 @@ int lt_gguf_parse(const void *p, size_t n, const char *label, struct lt_gguf **o
     return 0;
 }
 
-int lt_gguf_open(const char *path, struct lt_gguf **out)
+int lt_gguf_parse(const void *p, size_t n, const char *label, struct lt_gguf **out)
+{
+    if (parse(p, n, label, out)) return -1;
+    if ((*out)->split_count <= 1) return 0;
+    lt_fail("%s: file %" PRId64 " of %" PRId64 " of a model, which only opens by the path of the first", label,
+            (*out)->split_no + 1, (*out)->split_count);
+    lt_gguf_free(*out);
+    return -1;
+}
+
+static int open_one(const char *path, struct lt_gguf **out)
 {
     struct lt_file f;
     if (lt_file_open(path, &f)) return -1;
-    if (lt_gguf_parse(f.p, f.n, path, out)) {
+    if (parse(f.p, f.n, path, out)) {
         lt_file_close(&f);
         return -1;
     }
     (*out)->file = f;
     return 0;
+}
+
+/* ---- models in several files ---- */
+
+char *lt_gguf_split_path(struct lt_arena *a, const char *first, int64_t no, int64_t count)
+{
+    char end[40];
+    snprintf(end, sizeof end, "-00001-of-%05" PRId64 ".gguf", count);
+    struct lt_str path = lt_str(first);
+    if (!lt_str_ends(path, end)) return NULL;
+    return lt_arena_fmt(a, "%.*s-%05" PRId64 "-of-%05" PRId64 ".gguf", (int)(path.n - strlen(end)), first, no + 1, count);
+}
+
+/* The tensors of a further file, which g keeps. */
+static int join(struct lt_gguf *g, const char *path)
+{
+    struct lt_gguf *part;
+    bool fresh = true;
+    if (open_one(path, &part)) return -1;
+    g->part[g->parts++] = part;
+    if (part->split_no != g->parts || part->split_count != g->split_count)
+        return lt_fail("%s: expected file %d of %" PRId64 ", found file %" PRId64 " of %" PRId64, path, g->parts + 1,
+                       g->split_count, part->split_no + 1, part->split_count);
+    size_t total = (size_t)g->tensor_count + (size_t)part->tensor_count;
+    if (total > COUNT_MAX) return lt_fail("%s: more than %d tensors", path, COUNT_MAX);
+    g->tensor = lt_realloc(g->tensor, (total + 1) * sizeof *g->tensor);
+    for (int i = 0; i < part->tensor_count; i++) {
+        *lt_map_put(&g->by_tensor, lt_str(part->tensor[i].name), &fresh) = (uint64_t)g->tensor_count;
+        if (!fresh) return lt_fail("%s: tensor " NAMED " is in another file too", path, part->tensor[i].name);
+        g->tensor[g->tensor_count++] = part->tensor[i];
+    }
+    return 0;
+}
+
+static int join_all(struct lt_gguf *g)
+{
+    int64_t tensors = -1;
+    char *path = lt_gguf_split_path(&g->arena, g->label, 0, g->split_count);
+    if (g->split_no || !path)
+        return lt_fail("%s: file %" PRId64 " of %" PRId64 " of a model; open the first, whose name ends in "
+                       "-00001-of-%05" PRId64 ".gguf", g->label, g->split_no + 1, g->split_count, g->split_count);
+    g->part = lt_calloc((size_t)g->split_count, sizeof *g->part);
+    for (int64_t i = 1; i < g->split_count; i++)
+        if (join(g, lt_gguf_split_path(&g->arena, g->label, i, g->split_count))) return -1;
+    if (lt_gguf_int(g, "split.tensors.count", 0, COUNT_MAX, &tensors) < 0) return -1;
+    if (tensors >= 0 && tensors != g->tensor_count)
+        return lt_fail("%s: its %" PRId64 " files hold %d tensors and should hold %" PRId64, g->label, g->split_count,
+                       g->tensor_count, tensors);
+    return 0;
+}
+
+int lt_gguf_open(const char *path, struct lt_gguf **out)
+{
+    if (open_one(path, out)) return -1;
+    if ((*out)->split_count <= 1 || !join_all(*out)) return 0;
+    lt_gguf_free(*out);
+    return -1;
 }
 
 bool lt_gguf_is_file(const char *path)
@@ -300,6 +366,8 @@ bool lt_gguf_is_file(const char *path)
 void lt_gguf_free(struct lt_gguf *g)
 {
     if (!g) return;
+    for (int i = 0; i < g->parts; i++) lt_gguf_free(g->part[i]);
+    free(g->part);
     free(g->key);
     free(g->tensor);
     lt_map_free(&g->by_key);

@@ -40,11 +40,16 @@ struct lt_gguf {
     struct lt_map by_key, by_tensor;
     struct lt_arena arena;
     struct lt_file file;        /* p NULL: memory that was given */
+    int64_t split_no, split_count;      /* this file among those of the model; count 1: it is whole */
+    struct lt_gguf **part; int parts;   /* the other files, whose tensors are among those above */
 };
 
 bool lt_gguf_is(const void *p, size_t n);       /* begins as one */
 bool lt_gguf_is_file(const char *path);         /* false for folders, and for what cannot be read */
-int lt_gguf_open(const char *path, struct lt_gguf **out);           /* mapped */
+/* Mapped.  The first file of a split model (NAME-00001-of-00003.gguf) brings the others along. */
+int lt_gguf_open(const char *path, struct lt_gguf **out);
+/* The path of file `no` (from 0) of those that the path is the first of, in the arena; NULL: it is not named so. */
+char *lt_gguf_split_path(struct lt_arena *a, const char *first, int64_t no, int64_t count);
 /* Over memory, which is borrowed. */
 int lt_gguf_parse(const void *p, size_t n, const char *label, struct lt_gguf **out);
 void lt_gguf_free(struct lt_gguf *g);
@@ -75,6 +80,7 @@ void lt_gguf_put_f32(struct lt_gguf_out *w, const char *key, double v);
 void lt_gguf_put_bool(struct lt_gguf_out *w, const char *key, bool v);
 void lt_gguf_put_str(struct lt_gguf_out *w, const char *key, struct lt_str v);
 void lt_gguf_put_strings(struct lt_gguf_out *w, const char *key, const struct lt_str *v, size_t count);
+void lt_gguf_put_u8s(struct lt_gguf_out *w, const char *key, struct lt_str v);
 void lt_gguf_put_i32s(struct lt_gguf_out *w, const char *key, const int32_t *v, size_t count);
 void lt_gguf_put_f32s(struct lt_gguf_out *w, const char *key, const float *v, size_t count);
 void lt_gguf_copy_key(struct lt_gguf_out *w, const struct lt_gguf_key *k);     /* as it stands */

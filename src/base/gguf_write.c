@@ -100,6 +100,11 @@ void lt_gguf_put_strings(struct lt_gguf_out *w, const char *key, const struct lt
     for (size_t i = 0; i < count; i++) put_text(b, v[i]);
 }
 
+void lt_gguf_put_u8s(struct lt_gguf_out *w, const char *key, struct lt_str v)
+{
+    lt_buf_put(begin_array(w, key, LT_GGUF_U8, v.n), v.p, v.n);
+}
+
 void lt_gguf_put_i32s(struct lt_gguf_out *w, const char *key, const int32_t *v, size_t count)
 {
     struct lt_buf *b = begin_array(w, key, LT_GGUF_I32, count);

@@ -77,3 +77,41 @@ void lt_tok_rank_scores(double *score, int32_t count, uint32_t *rank)
     }
     free(order);
 }
+
+/* ---- sentencepiece's stages ---- */
+#define MARK "\xE2\x96\x81"
+
+void lt_tok_put_base64(struct lt_buf *b, struct lt_str s)
+{
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < s.n; i += 3) {
+        uint32_t v = 0;
+        for (size_t k = 0; k < 3; k++) v = v << 8 | (i + k < s.n ? (uint8_t)s.p[i + k] : 0);
+        for (size_t k = 0; k < 4; k++) lt_buf_char(b, i + k > s.n ? '=' : digit[v >> (18 - 6 * k) & 63]);
+    }
+}
+
+void lt_tok_spm_normalizer(struct lt_str charsmap, bool extra_spaces, bool prefix, struct lt_buf *b)
+{
+    lt_buf_str(b, "{\"type\":\"Sequence\",\"normalizers\":[");
+    if (charsmap.n) {
+        lt_buf_str(b, "{\"type\":\"Precompiled\",\"match\":\"longest\",\"precompiled_charsmap\":\"");
+        lt_tok_put_base64(b, charsmap);
+        lt_buf_str(b, "\"},");
+    }
+    if (extra_spaces)
+        lt_buf_str(b, "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\A +| +(?= )\"},\"content\":\"\"},");
+    if (prefix) lt_buf_str(b, "{\"type\":\"Prepend\",\"prepend\":\"" MARK "\"},");
+    lt_buf_str(b, "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" MARK "\"}");
+    if (extra_spaces)                           /* a mark in the text is a space too, at its end */
+        lt_buf_str(b, ",{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(?<!" MARK ")" MARK "++\\\\z\"},"
+                      "\"content\":\"\"}");
+    lt_buf_str(b, "]}");
+}
+
+#define SPACES "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"" MARK "\"}," \
+               "\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}"
+const char *lt_tok_spm_decoder(bool prefix)
+{
+    return prefix ? SPACES ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}" : SPACES "]}";
+}

@@ -1,5 +1,5 @@
-/* Reads the tokenizer of a GGUF file: byte-level BPE ("gpt2"), sentencepiece's BPE by scores ("llama"), WordPiece
- * ("bert").  Defaults of what a file leaves out are llama.cpp's. */
+/* Reads the tokenizer of a GGUF file: byte-level BPE ("gpt2"), sentencepiece's BPE by scores ("llama") and Unigram
+ * ("t5"), WordPiece ("bert").  Defaults of what a file leaves out are llama.cpp's. */
 #include "text/tok_gguf.h"
 #include "base/json.h"
 #include "text/tok.h"
@@ -21,7 +21,7 @@ struct reading {
     double *score;
     uint64_t count, merge_count;
     int64_t bos, eos, unk;
-    bool add_bos, add_eos, space_prefix, ignore_merges;
+    bool add_bos, add_eos, space_prefix, extra_spaces, ignore_merges;
     struct lt_tok_added *added;
     int added_count;
     struct lt_arena arena;              /* of pieces that are spelt anew */
@@ -64,7 +64,8 @@ static int read_ids(struct reading *r)
         if (lt_gguf_int(r->g, row[i].key, 0, UINT32_MAX, row[i].at) < 0) return -1;
     if (lt_gguf_bool(r->g, KEY("add_bos_token"), &r->add_bos) < 0
         || lt_gguf_bool(r->g, KEY("add_eos_token"), &r->add_eos) < 0
-        || lt_gguf_bool(r->g, KEY("add_space_prefix"), &r->space_prefix) < 0)
+        || lt_gguf_bool(r->g, KEY("add_space_prefix"), &r->space_prefix) < 0
+        || lt_gguf_bool(r->g, KEY("remove_extra_whitespaces"), &r->extra_spaces) < 0)
         return -1;
     return 0;
 }
@@ -244,6 +245,41 @@ static int build_scores(struct reading *r, struct lt_tokenizer **out)
     return rc;
 }
 
+/* ---- "t5": sentencepiece's Unigram ---- */
+
+/* Bytes of a list of numbers of one byte each; n 0: there is none. */
+static int read_charsmap(const struct reading *r, struct lt_str *out)
+{
+    const struct lt_gguf_key *k = lt_gguf_find(r->g, KEY("precompiled_charsmap"));
+    *out = (struct lt_str){ 0 };
+    if (!k) return 0;
+    if (!k->array || (k->type != LT_GGUF_U8 && k->type != LT_GGUF_I8))
+        return lt_fail("%s: " KEY("precompiled_charsmap") " must be a list of bytes", r->g->label);
+    *out = k->bytes;
+    return 0;
+}
+
+/* llama.cpp drops spaces that are too many and puts one before every word, so before the first too. */
+static int build_unigram(struct reading *r, struct lt_tokenizer **out)
+{
+    struct lt_str charsmap;
+    struct lt_buf normalizer = { 0 };
+    if (!r->score) return lt_fail("%s: " KEY("scores") " is missing", r->g->label);
+    if (r->unk < 0) return lt_fail("%s: " KEY("unknown_token_id") " is missing or no token", r->g->label);
+    if (read_charsmap(r, &charsmap)) return -1;
+    bool prefix = r->space_prefix || r->extra_spaces;
+    for (uint64_t i = 0; i < r->count; i++)     /* bytes and special tokens are found in no text */
+        if (type_of(r, i) != NORMAL && type_of(r, i) != UNUSED) r->score[i] = -1e300;
+    lt_tok_spm_normalizer(charsmap, r->extra_spaces, prefix, &normalizer);
+    struct lt_tok_spec s = {
+        .kind = LT_TOK_UNIGRAM, .score = r->score, .unk_id = (int32_t)r->unk, .normalizer = normalizer.p,
+        .decoder = lt_tok_spm_decoder(prefix),
+    };
+    int rc = finish(r, &s, out);
+    lt_buf_free(&normalizer);
+    return rc;
+}
+
 /* ---- "bert": WordPiece, whose pieces mark the beginning of a word and not its continuation ---- */
 
 static struct lt_str spell_wordpiece(struct reading *r, struct lt_str p)
@@ -297,11 +333,12 @@ static int read_kind(struct reading *r, struct lt_tokenizer **out)
     static const struct {
         const char *name;
         int64_t bos, eos, unk;
-        bool add_bos;
+        bool add_bos, add_eos, space_prefix;
         int (*build)(struct reading *r, struct lt_tokenizer **out);
     } kind[] = {
-        { "gpt2", 11, 11, -1, false, build_bytes }, { "llama", 1, 2, 0, true, build_scores },
-        { "bert", 101, 102, 100, true, build_wordpiece },
+        { "gpt2", 11, 11, -1, false, false, true, build_bytes }, { "llama", 1, 2, 0, true, false, true, build_scores },
+        { "t5", -1, 1, 2, false, true, false, build_unigram },
+        { "bert", 101, 102, 100, true, true, true, build_wordpiece },
     };
     struct lt_str model = { 0 };
     int there = lt_gguf_str(r->g, KEY("model"), &model);
@@ -312,7 +349,8 @@ static int read_kind(struct reading *r, struct lt_tokenizer **out)
         r->eos = kind[i].eos;
         r->unk = kind[i].unk;
         r->add_bos = kind[i].add_bos;
-        r->space_prefix = true;
+        r->add_eos = kind[i].add_eos;
+        r->space_prefix = kind[i].space_prefix;
         if (read_lists(r)) return -1;
         if (kind[i].build == build_wordpiece ? bert_ids(r) : read_ids(r)) return -1;
         drop_padding(r);
@@ -320,7 +358,7 @@ static int read_kind(struct reading *r, struct lt_tokenizer **out)
         list_added(r);
         return kind[i].build(r, out);
     }
-    return lt_fail("%s: tokenizers of the kind \"%.*s\" are not read; gpt2, llama and bert are", r->g->label,
+    return lt_fail("%s: tokenizers of the kind \"%.*s\" are not read; gpt2, llama, t5 and bert are", r->g->label,
                    (int)LT_MIN(model.n, 40), model.p);
 }
 

@@ -114,7 +114,9 @@ static void put_tokens(const struct writing *k)
     }
     for (int i = 0; i < t->s.added_count; i++)
         type[t->s.added[i].id] = t->s.added[i].special ? CONTROL : USER_DEFINED;
-    if (t->unk >= 0 && t->s.byte_fallback) type[t->unk] = UNKNOWN;
+    for (int32_t i = 0; t->s.kind == LT_TOK_UNIGRAM && i < t->s.count; i++)
+        if (t->s.score[i] < -1e30 && type[i] == NORMAL) type[i] = CONTROL;     /* a piece that is never used */
+    if (t->unk >= 0 && (t->s.byte_fallback || t->s.kind == LT_TOK_UNIGRAM)) type[t->unk] = UNKNOWN;
     lt_gguf_put_strings(k->w, KEY("tokens"), piece, (size_t)k->rows);
     lt_gguf_put_i32s(k->w, KEY("token_type"), type, (size_t)k->rows);
     free(piece);
@@ -263,6 +265,91 @@ static int put_scores(const struct writing *k)
     return rc;
 }
 
+/* ---- Unigram ---- */
+
+/* What of the text is prepared how: by the stages that sentencepiece's models have, or by those of Hugging Face. */
+struct preparing { struct lt_buf charsmap; bool extra_spaces, prefix, graphemes; };
+
+/* The compiled map out of a normaliser's JSON; nothing is said when there is none. */
+static void find_charsmap(const char *normalizer, struct preparing *p)
+{
+    json_t *j = normalizer ? json_loads(normalizer, JSON_ALLOW_NUL, NULL) : NULL;
+    json_t *first = json_array_get(json_object_get(j, "normalizers"), 0), *stage = first ? first : j;
+    const char *map = json_string_value(json_object_get(stage, "precompiled_charsmap"));
+    const char *match = json_string_value(json_object_get(stage, "match"));
+    if (map) lt_tok_base64(lt_str(map), &p->charsmap);
+    p->graphemes = map && (!match || strcmp(match, "longest") != 0);
+    json_decref(j);
+}
+
+#define METASPACE "{\"type\":\"Metaspace\",\"replacement\":\"" MARK "\",\"prepend_scheme\":\"always\",\"split\":true}"
+#define SPLIT "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"}," METASPACE "]}"
+
+static bool is_prepared(const struct lt_tok_spec *s, struct preparing *p)
+{
+    bool found = false;
+    find_charsmap(s->normalizer, p);
+    if (s->pre_tokenizer) {
+        bool map_alone = !s->normalizer || (p->charsmap.n && !strstr(s->normalizer, "\"normalizers\""));
+        p->prefix = true;
+        p->extra_spaces = same_stage(s->pre_tokenizer, SPLIT);
+        return map_alone && (p->extra_spaces || same_stage(s->pre_tokenizer, METASPACE));
+    }
+    for (int i = 0; i < 4 && !found; i++) {
+        struct lt_buf want = { 0 };
+        lt_tok_spm_normalizer(lt_buf_view(&p->charsmap), i & 1, i >> 1, &want);
+        found = same_stage(s->normalizer, want.p);
+        p->extra_spaces = i & 1;
+        p->prefix = i >> 1;
+        lt_buf_free(&want);
+    }
+    return found && !(p->extra_spaces && !p->prefix);
+}
+
+static int check_unigram(const struct writing *k, struct preparing *p)
+{
+    const struct lt_tok_spec *s = &k->t->s;
+    bool bytes = s->byte_fallback;
+    for (int c = 0; c < 256; c++) bytes &= k->t->byte[c] >= 0;
+    if (!is_prepared(s, p))
+        return lt_fail("the tokenizer prepares text in another way than sentencepiece: its compiled map, spaces that "
+                       "are too many, U+2581 for spaces; GGUF's Unigram can say no other" OTHER);
+    if (bytes)
+        return lt_fail("the tokenizer spells what it does not know in bytes, and GGUF's Unigram takes it for unknown"
+                       OTHER);
+    if (k->t->unk < 0) return lt_fail("the tokenizer has no unknown piece, which GGUF's Unigram needs" OTHER);
+    if (p->graphemes)
+        lt_buf_str(k->note, "llama.cpp applies the compiled map to the longest match, not to graphemes: marks on "
+                            "letters may give other ids there\n");
+    if (s->pre_tokenizer && p->extra_spaces)
+        lt_buf_str(k->note, "llama.cpp splits words at spaces alone: other white space that the compiled map keeps "
+                            "gives other ids there\n");
+    return 0;
+}
+
+static int put_unigram(const struct writing *k)
+{
+    const struct lt_tok_spec *s = &k->t->s;
+    struct preparing p = { 0 };
+    bool add_bos, add_eos;
+    int rc = check_unigram(k, &p) || check_post(k, &add_bos, &add_eos) ? -1 : 0;
+    float *score = lt_calloc((size_t)k->rows, sizeof *score);
+    for (int32_t i = 0; i < s->count; i++) score[i] = s->score[i] < -1e30 ? -1e30f : (float)s->score[i];
+    if (!rc) {
+        lt_gguf_put_str(k->w, KEY("model"), lt_str("t5"));
+        lt_gguf_put_str(k->w, KEY("pre"), lt_str("default"));
+        put_tokens(k);
+        lt_gguf_put_f32s(k->w, KEY("scores"), score, (size_t)k->rows);
+        put_ids(k, add_bos, add_eos);
+        lt_gguf_put_bool(k->w, KEY("add_space_prefix"), p.prefix);
+        lt_gguf_put_bool(k->w, KEY("remove_extra_whitespaces"), p.extra_spaces);
+        if (p.charsmap.n) lt_gguf_put_u8s(k->w, KEY("precompiled_charsmap"), lt_buf_view(&p.charsmap));
+    }
+    free(score);
+    lt_buf_free(&p.charsmap);
+    return rc;
+}
+
 /* ---- the whole ---- */
 
 static int put_keys(const struct writing *k)
@@ -270,10 +357,11 @@ static int put_keys(const struct writing *k)
     const struct lt_tok_spec *s = &k->t->s;
     if (s->kind == LT_TOK_BPE && k->t->byte_level) return put_bytes(k);
     if (s->kind == LT_TOK_BPE && s->byte_fallback) return put_scores(k);
+    if (s->kind == LT_TOK_UNIGRAM) return put_unigram(k);
     static const char *const kind[] = { [LT_TOK_BPE] = "BPE without bytes", [LT_TOK_WORDPIECE] = "WordPiece",
                                         [LT_TOK_UNIGRAM] = "Unigram", [LT_TOK_WORDLEVEL] = "WordLevel" };
-    return lt_fail("%s tokenizers are not written into GGUF; byte-level BPE and BPE with byte fallback are" OTHER,
-                   kind[s->kind]);
+    return lt_fail("%s tokenizers are not written into GGUF; byte-level BPE, BPE with byte fallback and Unigram are"
+                   OTHER, kind[s->kind]);
 }
 
 int lt_tok_put_gguf(const struct lt_tokenizer *t, int64_t rows, const struct lt_tok_gguf_ids *ids,

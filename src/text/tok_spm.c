@@ -165,38 +165,6 @@ static int read_model(struct reading *r, struct lt_str m)
 }
 
 /* ---- the spec ---- */
-static void put_base64(struct lt_buf *b, struct lt_str s)
-{
-    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < s.n; i += 3) {
-        uint32_t v = 0;
-        for (size_t k = 0; k < 3; k++)
-            v = v << 8 | (i + k < s.n ? (uint8_t)s.p[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            lt_buf_char(b, i + k > s.n ? '=' : digit[v >> (18 - 6 * k) & 63]);
-    }
-}
-
-static void spell_normalizer(struct reading *r)
-{
-    struct lt_buf *b = &r->normalizer;
-    lt_buf_str(b, "{\"type\":\"Sequence\",\"normalizers\":[");
-    if (r->charsmap.n) {
-        lt_buf_str(b, "{\"type\":\"Precompiled\",\"match\":\"longest\",\"precompiled_charsmap\":\"");
-        put_base64(b, r->charsmap);
-        lt_buf_str(b, "\"},");
-    }
-    if (r->extra_spaces)
-        lt_buf_str(b, "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\A +| +(?= )\"},\"content\":\"\"},");
-    if (r->dummy_prefix)
-        lt_buf_str(b, "{\"type\":\"Prepend\",\"prepend\":\"" MARK "\"},");
-    lt_buf_str(b, "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" MARK "\"}");
-    if (r->extra_spaces)                        /* a mark in the text is a space too, at its end */
-        lt_buf_str(b,
-                   ",{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(?<!" MARK ")" MARK "++\\\\z\"},\"content\":\"\"}");
-    lt_buf_str(b, "]}");
-}
-
 static void list_added(struct reading *r)
 {
     r->added = lt_calloc((size_t)r->count, sizeof *r->added);
@@ -245,18 +213,13 @@ static int build(struct reading *r, struct lt_tokenizer **out)
         unk = name.p;
     }
     list_added(r);
-    spell_normalizer(r);
+    lt_tok_spm_normalizer(r->charsmap, r->extra_spaces, r->dummy_prefix, &r->normalizer);
     struct lt_tok_spec s = {
         .kind = r->model == UNIGRAM ? LT_TOK_UNIGRAM : LT_TOK_BPE, .count = r->count, .piece = r->piece,
         .score = r->score, .merge = m.merge, .merge_count = m.count, .added = r->added, .added_count = r->added_count,
         .normalizer = r->normalizer.p, .unk = unk, .unk_id = unk_id, .byte_fallback = r->byte_fallback,
         .fuse_unk = true, .single_precision = true,
-        .decoder = r->dummy_prefix
-            ? "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"" MARK "\"},"
-              "\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},"
-              "{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}"
-            : "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"" MARK "\"},"
-              "\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}]}",
+        .decoder = lt_tok_spm_decoder(r->dummy_prefix),
         .bos = r->bos >= 0 && r->bos < r->count ? (int32_t)r->bos : -1,
         .eos = r->eos >= 0 && r->eos < r->count ? (int32_t)r->eos : -1,
     };

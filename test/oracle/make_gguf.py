@@ -146,8 +146,28 @@ def bert():
     w.close()
 
 
+def unigram():
+    w = gguf.GGUFWriter(OUT / "t5-vocab", "t5")
+    w.add_tokenizer_model("t5")
+    w.add_tokenizer_pre("default")
+    w.add_token_list(["<pad>", "</s>", "<unk>", "\u2581", "a", "b", "ab", "\u2581a", "\u2581ab", "c", "<x>", "bc"])
+    w.add_token_scores([0.0, 0.0, 0.0, -2.0, -3.0, -3.5, -4.0, -3.25, -5.5, -3.75, 0.0, -7.5])
+    w.add_token_types([3, 3, 2, 1, 1, 1, 1, 1, 1, 1, 4, 1])
+    w.add_eos_token_id(1)
+    w.add_unk_token_id(2)
+    w.add_pad_token_id(0)
+    w.add_add_bos_token(False)
+    w.add_add_eos_token(True)
+    w.add_add_space_prefix(True)
+    w.add_remove_extra_whitespaces(True)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.close()
+
+
 OUT.mkdir(exist_ok=True)
 lines = [make(*case) for case in CASES]
 (HERE / "gguf.tsv").write_text("\n".join(lines) + "\n")
 bert()
+unigram()
 print(f"{len(lines)} models")

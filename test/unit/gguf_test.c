@@ -99,6 +99,62 @@ static void test_gguf__values_come_back(void **state)
     lt_buf_free(&b);
 }
 
+/* File `no` of `count`, with one tensor of its number; the first says how many there are. */
+static void write_part(const char *path, uint32_t no, uint32_t count, uint32_t tensors)
+{
+    struct lt_gguf_out *w = lt_gguf_out_new();
+    char name[8];
+    snprintf(name, sizeof name, "t%u", no);
+    if (!no) lt_gguf_put_str(w, "general.architecture", lt_str("none"));
+    lt_gguf_put_u32(w, "split.no", no);
+    lt_gguf_put_u32(w, "split.count", count);
+    lt_gguf_put_u32(w, "split.tensors.count", tensors);
+    lt_gguf_add(w, name, 0, 1, (int64_t[]){ 6 });
+    assert_ok(lt_gguf_save(w, path, put_floats, NULL));
+    lt_gguf_out_free(w);
+}
+
+static void test_gguf__split_files_are_one(void **state)
+{
+    (void)state;
+    char *folder = lt_test_temp();
+    struct lt_gguf *g;
+    for (uint32_t i = 0; i < 3; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "m-%05u-of-00003.gguf", i + 1);
+        write_part(lt_test_path(folder, name), i, 3, 3);
+    }
+    char first[256];
+    snprintf(first, sizeof first, "%s", lt_test_path(folder, "m-00001-of-00003.gguf"));
+    assert_ok(lt_gguf_open(first, &g));
+    assert_int_equal(g->tensor_count, 3);
+    for (int i = 0; i < 3; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "t%d", i);
+        const struct lt_gguf_tensor *t = lt_gguf_find_tensor(g, name);
+        assert_non_null(t);
+        assert_memory_equal(t->data, ((const float[]){ 1, 2, 3, 4, 5 }), 5 * sizeof(float));
+    }
+    lt_gguf_free(g);
+    assert_fails(lt_gguf_open(lt_test_path(folder, "m-00002-of-00003.gguf"), &g), "open the first, whose name ends in "
+                                                                                 "-00001-of-00003.gguf");
+    struct lt_buf b = { 0 };
+    assert_ok(lt_file_read(first, &b));
+    assert_fails(lt_gguf_parse(b.p, b.n, "m", &g), "file 1 of 3 of a model, which only opens by the path");
+    lt_buf_free(&b);
+    write_part(lt_test_path(folder, "m-00003-of-00003.gguf"), 1, 3, 3);
+    assert_fails(lt_gguf_open(first, &g), "expected file 3 of 3, found file 2 of 3");
+    write_part(lt_test_path(folder, "m-00002-of-00003.gguf"), 0, 3, 3);
+    assert_fails(lt_gguf_open(first, &g), "expected file 2 of 3, found file 1 of 3");
+    write_part(lt_test_path(folder, "m-00002-of-00003.gguf"), 1, 3, 3);
+    write_part(lt_test_path(folder, "m-00003-of-00003.gguf"), 2, 3, 3);
+    write_part(first, 0, 3, 4);
+    assert_fails(lt_gguf_open(first, &g), "its 3 files hold 3 tensors and should hold 4");
+    assert_int_equal(remove(lt_test_path(folder, "m-00002-of-00003.gguf")), 0);
+    assert_fails(lt_gguf_open(first, &g), "m-00002-of-00003.gguf");
+    lt_test_temp_end(folder);
+}
+
 static void test_gguf__every_cut_is_refused(void **state)
 {
     (void)state;
@@ -440,7 +496,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gguf__values_come_back),
-        cmocka_unit_test(test_gguf__every_cut_is_refused),
+        cmocka_unit_test(test_gguf__split_files_are_one), cmocka_unit_test(test_gguf__every_cut_is_refused),
         cmocka_unit_test(test_gguf__damage_is_named),
         cmocka_unit_test(test_gguf__models_there_and_back_are_the_same),
         cmocka_unit_test(test_gguf__what_a_family_cannot_say_is_refused),

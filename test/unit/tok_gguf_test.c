@@ -32,6 +32,11 @@ static void test_tok_gguf__files_of_the_gguf_package(void **state)
     assert_ok(lt_tokenizer_open("test/fuzz/corpus/gguf/bert-vocab", &t));
     check_ids(t, "Aab ! ab", LT_SPECIAL, IDS(2, 4, 6, 8, 1, 3));
     lt_tokenizer_free(t);
+    assert_ok(lt_tokenizer_open("test/fuzz/corpus/gguf/t5-vocab", &t));
+    check_ids(t, "  ab  abc z<x>a ", LT_SPECIAL, IDS(8, 8, 9, 3, 2, 10, 7, 1));
+    assert_int_equal(lt_tokenizer_bos(t), -1);
+    assert_int_equal(lt_tokenizer_eos(t), 1);
+    lt_tokenizer_free(t);
 }
 
 /* ---- there and back ---- */
@@ -137,6 +142,21 @@ static void test_tok_gguf__every_pre_tokenizer_there_and_back(void **state)
     }
 }
 
+/* Unigram of the two ways to say how text is prepared; texts on which llama.cpp's way and Hugging Face's are one. */
+static void test_tok_gguf__unigram_there_and_back(void **state)
+{
+    (void)state;
+    static const char *const name[] = { "hf/t5-base/tokenizer.json.zst", "sentencepiece/test_model.model" };
+    for (int i = 0; i < LT_COUNT(name); i++) {
+        char path[128];
+        struct lt_tokenizer *t;
+        snprintf(path, sizeof path, "tokenizers/%s", name[i]);
+        assert_ok(lt_tokenizer_open(lt_test_data(path), &t));
+        there_and_back(t);
+        lt_tokenizer_free(t);
+    }
+}
+
 /* Published ones, from the data folder. */
 static void test_tok_gguf__published_there_and_back(void **state)
 {
@@ -191,7 +211,10 @@ static const struct { const char *json, *said; } refused[] = {
     { "{\"model\":{\"type\":\"BPE\"," VOCAB "}", "BPE without bytes tokenizers are not written" },
     { "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true," VOCAB "}", "putting U+2581 for spaces" },
     { "{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"a\",\"vocab\":{\"a\":0}}}", "WordPiece tokenizers are not" },
-    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",-1]]}}", "Unigram tokenizers are not written" },
+    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",-1]]}}", "in another way than sentencepiece" },
+    { "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
+      "\"content\":\"\xE2\x96\x81\"}]},\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",-1]]}}",
+      "no unknown piece" },
 };
 
 static void test_tok_gguf__what_keys_cannot_say_is_refused(void **state)
@@ -250,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tok_gguf__files_of_the_gguf_package),
         cmocka_unit_test(test_tok_gguf__every_pre_tokenizer_there_and_back),
+        cmocka_unit_test(test_tok_gguf__unigram_there_and_back),
         cmocka_unit_test(test_tok_gguf__published_there_and_back),
         cmocka_unit_test(test_tok_gguf__json_alone_keeps_what_keys_cannot_say),
         cmocka_unit_test(test_tok_gguf__what_keys_cannot_say_is_refused),
