@@ -304,7 +304,8 @@ char *lt_gguf_split_path(struct lt_arena *a, const char *first, int64_t no, int6
     snprintf(end, sizeof end, "-00001-of-%05" PRId64 ".gguf", count);
     struct lt_str path = lt_str(first);
     if (!lt_str_ends(path, end)) return NULL;
-    return lt_arena_fmt(a, "%.*s-%05" PRId64 "-of-%05" PRId64 ".gguf", (int)(path.n - strlen(end)), first, no + 1, count);
+    return lt_arena_fmt(a, "%.*s-%05" PRId64 "-of-%05" PRId64 ".gguf", (int)(path.n - strlen(end)), first, no + 1,
+                        count);
 }
 
 /* The tensors of a further file, which g keeps. */

@@ -6,7 +6,7 @@
 #include "lm/feed.h"
 #include "lm/generation.h"
 #include "text/document.h"
-#include "text/tok_char.h"
+#include "text/plain_text.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -89,21 +89,6 @@ static void json_tops(struct lt_buf *b, const struct run *r, const struct lt_rep
     lt_buf_char(b, ']');
 }
 
-/* A byte-level model can write any bytes; in JSON what is not UTF-8 is U+FFFD. */
-static void json_bytes(struct lt_buf *b, struct lt_str s)
-{
-    struct lt_buf text = { 0 };
-    while (s.n) {
-        bool good, more;
-        size_t n = lt_utf8_part(s.p, s.n, &good, &more);
-        lt_buf_put(&text, good ? s.p : "\xEF\xBF\xBD", good ? n : 3);
-        s.p += n;
-        s.n -= n;
-    }
-    lt_json_put_text(b, text.n ? lt_buf_view(&text) : lt_str(""));
-    lt_buf_free(&text);
-}
-
 static void put_json(struct run *r, const struct lt_ask *a, struct lt_str id, const struct lt_reply *y)
 {
     struct lt_buf *b = &r->line;
@@ -122,7 +107,7 @@ static void put_json(struct run *r, const struct lt_ask *a, struct lt_str id, co
         lt_json_put_text(b, a->prompt);
     }
     lt_buf_str(b, ",\"text\":");
-    json_bytes(b, (struct lt_str){ y->text, y->text_size });
+    lt_plain_json(b, (struct lt_str){ y->text, y->text_size });
     lt_buf_fmt(b, ",\"finish\":\"%s\",\"prompt_tokens\":%d,\"tokens\":", y->finish, y->prompt_count);
     json_ids(b, y->token, y->count);
     lt_buf_str(b, ",\"logprobs\":");

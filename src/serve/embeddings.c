@@ -1,6 +1,6 @@
 /* /v1/embeddings: texts as vectors of length 1, pooled from the model's hidden states after its last norm. */
 #include "serve/call.h"
-#include "serve/plain_text.h"
+#include "text/plain_text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* What is answered at each path. */
 #include "serve/call.h"
 #include "serve/openapi.h"
-#include "serve/plain_text.h"
+#include "text/plain_text.h"
 #include <string.h>
 
 /* Ollama's clients say NAME:latest. */

@@ -4,7 +4,7 @@
 #define LT_ENGINE_H
 
 #include "decode/prompt_score.h"
-#include "serve/plain_text.h"
+#include "text/plain_text.h"
 #include "serve/request.h"
 #include "serve/tool_calls.h"
 #include "serve/turns.h"

@@ -1,5 +1,5 @@
 #include "serve/fault.h"
-#include "serve/plain_text.h"
+#include "text/plain_text.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * llama-server give them. */
 #include "serve/call.h"
 #include "serve/messages.h"
-#include "serve/plain_text.h"
+#include "text/plain_text.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
 

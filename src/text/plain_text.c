@@ -1,4 +1,4 @@
-#include "serve/plain_text.h"
+#include "text/plain_text.h"
 
 #include "base/json.h"
 #include "text/tok_char.h"
