@@ -6,7 +6,6 @@
 #include "lm/feed.h"
 #include "lm/generation.h"
 #include "text/document.h"
-#include "text/plain_text.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +106,7 @@ static void put_json(struct run *r, const struct lt_ask *a, struct lt_str id, co
         lt_json_put_text(b, a->prompt);
     }
     lt_buf_str(b, ",\"text\":");
-    lt_plain_json(b, (struct lt_str){ y->text, y->text_size });
+    lt_json_put_text(b, (struct lt_str){ y->text, y->text_size });
     lt_buf_fmt(b, ",\"finish\":\"%s\",\"prompt_tokens\":%d,\"tokens\":", y->finish, y->prompt_count);
     json_ids(b, y->token, y->count);
     lt_buf_str(b, ",\"logprobs\":");

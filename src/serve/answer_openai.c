@@ -12,7 +12,7 @@ static void put_head(struct lt_buf *b, const struct lt_exchange *x, bool chunk)
     const char *object = !x->req.chat ? "text_completion" : chunk ? "chat.completion.chunk" : "chat.completion";
     lt_buf_fmt(b, "{\"id\":\"%s\",\"object\":\"%s\",\"created\":%lld,\"system_fingerprint\":\"fp_%s\",\"seed\":%llu,"
                "\"model\":", x->id, object, (long long)x->created, lt_build_id(), (unsigned long long)x->seed);
-    lt_plain_json(b, lt_str(lt_engine_name(x->engine)));
+    lt_json_put_text(b, lt_str(lt_engine_name(x->engine)));
     lt_buf_str(b, ",\"choices\":[");
 }
 
@@ -137,7 +137,7 @@ static void put_text(struct lt_buf *b, const struct lt_slot *s, struct lt_str te
     begin_chunk(b, s);
     if (chat) lt_buf_fmt(b, "\"delta\":{%s\"content\":", role ? "\"role\":\"assistant\"," : "");
     else lt_buf_str(b, "\"text\":");
-    lt_plain_json(b, text);
+    lt_json_put_text(b, text);
     if (chat) lt_buf_char(b, '}');
     end_chunk(b, s, NULL);
 }

@@ -1,6 +1,5 @@
 /* /v1/embeddings: texts as vectors of length 1, pooled from the model's hidden states after its last norm. */
 #include "serve/call.h"
-#include "text/plain_text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +96,7 @@ static int put_reply(struct lt_call *c, const struct lt_exchange *x, struct lt_f
         tokens += x->prompt[i].count;
     }
     lt_buf_str(&c->out, "],\"model\":");
-    lt_plain_json(&c->out, lt_str(lt_engine_name(x->engine)));
+    lt_json_put_text(&c->out, lt_str(lt_engine_name(x->engine)));
     lt_buf_fmt(&c->out, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}\n", (long long)tokens,
                (long long)tokens);
     return 0;

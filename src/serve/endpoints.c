@@ -1,7 +1,6 @@
 /* What is answered at each path. */
 #include "serve/call.h"
 #include "serve/openapi.h"
-#include "text/plain_text.h"
 #include <string.h>
 
 /* Ollama's clients say NAME:latest. */
@@ -43,7 +42,7 @@ static int version(struct lt_call *c, struct lt_fault *f)
 static void put_model(struct lt_buf *b, const struct lt_served *m)
 {
     lt_buf_str(b, "{\"id\":");
-    lt_plain_json(b, lt_str(m->name));
+    lt_json_put_text(b, lt_str(m->name));
     lt_buf_str(b, ",\"object\":\"model\",\"created\":0,\"owned_by\":\"lathe\",\"max_model_len\":");
     if (lt_engine_limit(m->engine)) lt_buf_fmt(b, "%d", lt_engine_limit(m->engine));
     else lt_buf_str(b, "null");

@@ -1,5 +1,4 @@
 #include "serve/fault.h"
-#include "text/plain_text.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +27,7 @@ void lt_fault_release(struct lt_fault *f)
 /* Messages may quote what a client sent, cut anywhere. */
 static void put_text(struct lt_buf *b, const char *text)
 {
-    if (text) lt_plain_json(b, lt_str(text));
+    if (text) lt_json_put_text(b, lt_str(text));
     else lt_buf_str(b, "null");
 }
 

@@ -25,7 +25,7 @@ static void put_time(struct lt_buf *b, time_t at)
 static void put_head(struct lt_buf *b, const struct lt_exchange *x)
 {
     lt_buf_str(b, "{\"model\":");
-    lt_plain_json(b, lt_str(lt_engine_name(x->engine)));
+    lt_json_put_text(b, lt_str(lt_engine_name(x->engine)));
     lt_buf_str(b, ",\"created_at\":");
     put_time(b, time(NULL));
 }
@@ -58,7 +58,7 @@ static void put_calls(struct lt_buf *b, const struct lt_heard *h)
 static void put_text(struct lt_buf *b, const struct lt_exchange *x, struct lt_str text, const struct lt_heard *h)
 {
     lt_buf_str(b, is_chat(x) ? ",\"message\":{\"role\":\"assistant\",\"content\":" : ",\"response\":");
-    lt_plain_json(b, text);
+    lt_json_put_text(b, text);
     if (h) put_calls(b, h);
     if (is_chat(x)) lt_buf_char(b, '}');
 }
@@ -136,7 +136,7 @@ static int answer_loaded(struct lt_call *c, bool chat, const char *name, struct 
 {
     if (lt_call_model(c, name, f)) return -1;
     lt_buf_str(&c->out, "{\"model\":");
-    lt_plain_json(&c->out, lt_str(c->model->name));
+    lt_json_put_text(&c->out, lt_str(c->model->name));
     lt_buf_str(&c->out, ",\"created_at\":");
     put_time(&c->out, time(NULL));
     lt_buf_fmt(&c->out, ",%s,\"done\":true,\"done_reason\":\"load\"}\n",
@@ -194,7 +194,7 @@ static int embed_with(struct lt_call *c, const struct lt_body *kind, struct lt_f
     if (!rc && several) {
         lt_answer_counts(x, &prompt, &written);
         lt_buf_str(&c->out, ",\"model\":");
-        lt_plain_json(&c->out, lt_str(c->model->name));
+        lt_json_put_text(&c->out, lt_str(c->model->name));
         put_nanoseconds(&c->out, "total_duration", lt_clock() - x->asked_at);
         put_nanoseconds(&c->out, "load_duration", 0);
         lt_buf_fmt(&c->out, ",\"prompt_eval_count\":%lld", (long long)prompt);
@@ -227,9 +227,9 @@ static void put_model(struct lt_buf *b, const struct lt_served *m)
     bool there = !stat(m->path, &about);
     uint64_t name = lt_hash(m->name, strlen(m->name), 0);
     lt_buf_str(b, "{\"name\":");
-    lt_plain_json(b, lt_str(m->name));
+    lt_json_put_text(b, lt_str(m->name));
     lt_buf_str(b, ",\"model\":");
-    lt_plain_json(b, lt_str(m->name));
+    lt_json_put_text(b, lt_str(m->name));
     lt_buf_str(b, ",\"modified_at\":");
     put_time(b, there ? about.st_mtime : 0);
     lt_buf_fmt(b, ",\"size\":%lld,\"digest\":\"%s%016llx%016llx\",", there && S_ISREG(about.st_mode)
@@ -278,7 +278,7 @@ static void put_show(struct lt_buf *b, const struct lt_served *m)
     struct lt_str chat_template = { "", 0 };
     if (m->chat) chat_template = lt_chat_source(m->chat, false);
     lt_buf_str(b, "{\"modelfile\":\"\",\"parameters\":\"\",\"template\":");
-    lt_plain_json(b, chat_template);
+    lt_json_put_text(b, chat_template);
     lt_buf_char(b, ',');
     put_details(b, m);
     lt_buf_fmt(b, ",\"model_info\":{\"general.architecture\":\"%s\",\"%s.context_length\":%d,\"%s.vocab_size\":%d},"

@@ -2,7 +2,6 @@
  * llama-server give them. */
 #include "serve/call.h"
 #include "serve/messages.h"
-#include "text/plain_text.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
 
@@ -103,7 +102,7 @@ static int render(struct lt_call *c, const struct asked *a, struct lt_buf *text,
 static void put_piece(struct lt_buf *b, const struct lt_tokenizer *t, int32_t id)
 {
     struct lt_str piece = lt_tokenizer_piece(t, id);
-    lt_plain_json(b, piece.p ? piece : lt_str(""));
+    lt_json_put_text(b, piece.p ? piece : lt_str(""));
 }
 
 static void put_tokens(struct lt_call *c, const struct asked *a, const struct lt_given *g)
@@ -162,7 +161,7 @@ static int decode(struct lt_call *c, const struct asked *a, struct lt_fault *f)
     static const char *const key[] = { "{\"content\":", ",\"prompt\":" };
     for (int i = 0; i < LT_COUNT(key) && !rc; i++) {
         lt_buf_str(&c->out, key[i]);
-        lt_plain_json(&c->out, (struct lt_str){ text ? text : "", n });
+        lt_json_put_text(&c->out, (struct lt_str){ text ? text : "", n });
     }
     if (!rc) lt_buf_str(&c->out, "}\n");
     free(text);
@@ -186,7 +185,7 @@ static int apply_template(struct lt_call *c, struct lt_fault *f)
     int rc = ask(c, &template_body, &a, &body, f) || render(c, &a, &text, f) ? -1 : 0;
     if (!rc) {
         lt_buf_str(&c->out, "{\"prompt\":");
-        lt_plain_json(&c->out, lt_buf_view(&text));
+        lt_json_put_text(&c->out, lt_buf_view(&text));
         lt_buf_str(&c->out, "}\n");
     }
     lt_buf_free(&text);
@@ -198,7 +197,7 @@ static void put_token_named(struct lt_buf *b, const char *key, const struct lt_t
 {
     struct lt_str piece = id >= 0 ? lt_tokenizer_piece(t, id) : (struct lt_str){ 0 };
     lt_buf_fmt(b, ",\"%s\":", key);
-    if (piece.p) lt_plain_json(b, piece);
+    if (piece.p) lt_json_put_text(b, piece);
     else lt_buf_str(b, "null");
 }
 
@@ -214,7 +213,7 @@ static int tokenizer_info(struct lt_call *c, struct lt_fault *f)
     put_token_named(b, "eos_token", t, lt_tokenizer_eos(t));
     put_token_named(b, "pad_token", t, c->model->says.pad);
     lt_buf_fmt(b, ",\"model_max_length\":%d,\"chat_template\":", lt_engine_limit(c->model->engine));
-    if (c->model->chat) lt_plain_json(b, lt_chat_source(c->model->chat, false));
+    if (c->model->chat) lt_json_put_text(b, lt_chat_source(c->model->chat, false));
     else lt_buf_str(b, "null");
     lt_buf_str(b, "}\n");
     return 0;

@@ -1,6 +1,5 @@
 #include "text/plain_text.h"
 
-#include "base/json.h"
 #include "text/tok_char.h"
 #include <string.h>
 
@@ -34,13 +33,4 @@ void lt_text_flow_put(struct lt_text_flow *f, struct lt_str piece, bool last, st
 void lt_plain_text(struct lt_buf *b, struct lt_str bytes)
 {
     put_whole(b, bytes, true);
-}
-
-void lt_plain_json(struct lt_buf *b, struct lt_str bytes)
-{
-    struct lt_buf text = { 0 };
-    lt_buf_put(&text, "", 0);
-    put_whole(&text, bytes, true);
-    lt_json_put_text(b, lt_buf_view(&text));
-    lt_buf_free(&text);
 }

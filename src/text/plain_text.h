@@ -11,6 +11,5 @@ struct lt_text_flow { char kept[4]; size_t n; };
 void lt_text_flow_put(struct lt_text_flow *f, struct lt_str piece, bool last, struct lt_buf *out);
 
 void lt_plain_text(struct lt_buf *b, struct lt_str bytes);          /* appends a whole text */
-void lt_plain_json(struct lt_buf *b, struct lt_str bytes);          /* the same, quoted and escaped */
 
 #endif

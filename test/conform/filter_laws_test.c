@@ -364,6 +364,28 @@ static const char *const pieces[] = { "</s>", "a", "b", "ab", "abc", "c", " a", 
                                       " bb", "'", "a b", ".", "\xC3", "\xA9", "\xC3\xA9", "b\n", " b", "aba", "ca" };
 enum { PIECES = LT_COUNT(pieces) };
 
+static int after(struct lt_filter *f, const struct lt_tokenizer *t, int place, int32_t id)
+{
+    struct lt_str bytes;
+    if (lt_tokenizer_special(t, id) || !lt_tokenizer_bytes(t, id, &bytes) || !bytes.n) return -1;
+    return lt_filter_steps(f, place, bytes);
+}
+
+/* Do tokens lead from a place to one with no unfinished word or character?  -1: too many places to say. */
+static int finishes(struct lt_filter *f, const struct lt_tokenizer *t, int place)
+{
+    int seen[64] = { place }, n = place >= 0;
+    for (int i = 0; i < n; i++) {
+        if (lt_filter_step(f, seen[i], '.') >= 0 && lt_filter_step(f, seen[i], 0x80) < 0) return 1;
+        for (int32_t id = 0; id < lt_tokenizer_vocab(t) && n < LT_COUNT(seen); id++) {
+            int to = after(f, t, seen[i], id), k = 0;
+            while (k < n && seen[k] != to) k++;
+            if (to >= 0 && k == n) seen[n++] = to;
+        }
+    }
+    return n == LT_COUNT(seen) ? -1 : 0;
+}
+
 /* Every token taken by itself. */
 static void compare_masks(struct lt_filter *f, const struct lt_tokenizer *t, const char *label, int runs)
 {
@@ -375,10 +397,11 @@ static void compare_masks(struct lt_filter *f, const struct lt_tokenizer *t, con
             const uint64_t *mask = lt_filter_mask(f, place);
             int n = 0;
             for (int32_t id = 0; id < vocab; id++) {
-                struct lt_str bytes;
-                bool may = !lt_tokenizer_special(t, id) && lt_tokenizer_bytes(t, id, &bytes) && bytes.n
-                    && lt_filter_steps(f, place, bytes) >= 0;
-                if ((mask[id / 64] >> id % 64 & 1) != may) fail_msg("%s: token %d: expected %d", label, id, may);
+                int to = after(f, t, place, id);
+                int ends = vocab > 1000 ? 1 : finishes(f, t, to);       /* large ones have every byte */
+                bool may = to >= 0 && ends;
+                if (ends >= 0 && (mask[id / 64] >> id % 64 & 1) != may)
+                    fail_msg("%s: token %d: expected %d", label, id, may);
                 if (may) allowed[n++] = id;
             }
             if (!n) break;
@@ -396,7 +419,7 @@ static void test_filter_laws__mask_twin(void **state)
     struct lt_tokenizer *t = pieces_tokenizer(pieces, PIECES);
     for (int i = 0; i < LT_COUNT(words); i++) {
         struct lt_filter *f = filter_of(words[i].text, NULL, lt_tokenizer_trie(t));
-        compare_masks(f, t, words[i].text, 30);
+        compare_masks(f, t, words[i].text, 8);
         lt_filter_close(f);
     }
     lt_tokenizer_free(t);
@@ -438,7 +461,6 @@ static void write_at_random(const char *filter, const char *scope, word_fn *fn, 
     for (; n < 100; n++) {
         float x[PIECES + 3], y[PIECES + 3];
         for (int i = 0; i < vocab; i++) x[i] = y[i] = (float)lt_rng_normal(&r) + (i == 0 ? 1 : 0);
-        x[17] = x[18] = y[17] = y[18] = -INFINITY;      /* halves of a character, of which others are missing */
         assert_ok(lt_chain_apply(chain, (struct lt_seq){ token, n, 0 }, x, vocab));
         assert_ok(lt_chain_fork(chain, &fork));
         lt_chain_accept(fork, 5);                       /* a fork, and going back, change nothing here */
@@ -469,7 +491,7 @@ static void test_filter_laws__control(void **state)
 {
     (void)state;
     for (int i = 0; i < LT_COUNT(words); i++)
-        for (uint64_t seed = 0; seed < 20; seed++) {
+        for (uint64_t seed = 0; seed < 8; seed++) {
             write_at_random(words[i].text, "word", words[i].f, seed);
             write_at_random(words[i].text, "token", words[i].f, seed);
         }

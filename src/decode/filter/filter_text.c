@@ -2,7 +2,10 @@
  *
  * Where every word must be one of a set (a list, the dictionary), all its words are tried at the start and those that
  * satisfy the rule become a trie, which then stands for the whole expression.  Places are interned and steps kept, as
- * in grammar/grammar_run.c; a mask is a walk over the trie of tokens that leaves out what may not come. */
+ * in grammar/grammar_run.c; a mask is a walk over the trie of tokens that leaves out what may not come.
+ *
+ * What letters could still make right is of no use where the vocabulary has no such letters: unless every byte is a
+ * token, a token that ends inside an unfinished word is let through only when tokens are found that finish it. */
 #include "base/io.h"
 #include "base/number_map.h"
 #include "decode/filter/word_filter.h"
@@ -12,7 +15,7 @@
 #include <assert.h>
 
 #define CMU_DEBIAN "/usr/share/festival/dicts/cmu/cmudict-0.4.out"
-enum { MASKS = 64, KNOWN_MAX = 1 << 20 };
+enum { MASKS = 64, KNOWN_MAX = 1 << 20, FINISH_MAX = 200 };
 
 struct place {                                  /* compared as bytes: no holes */
     int32_t context, word;                      /* word -1: outside of words */
@@ -31,7 +34,9 @@ struct lt_filter {
     struct place *place; int32_t places, place_cap;
     struct lt_number_map context_of, place_of, step_of;
     uint64_t *mask[MASKS]; int32_t mask_of[MASKS];
-    int32_t *walk;                              /* [depth]: places of a walk */
+    int32_t *walk, *look;                       /* [depth]: places of a walk, and of one that looks ahead */
+    bool every_byte;                            /* is a token by itself */
+    struct lt_number_map finish_of;             /* 1: tokens finish the word of a place; 0: none do; 2: asked now */
     uint32_t age;
 };
 
@@ -144,13 +149,24 @@ static int open_words(struct lt_filter *f, const struct lt_filter_how *how)
     return line ? lt_misuse("filter: no words that satisfy it make up line %d", line) : 0;
 }
 
+static bool has_every_byte(const struct lt_token_trie *t)
+{
+    int n = 0;
+    for (uint32_t i = 0; i < t->nodes; i = t->node[i].end) n += t->node[i].count > 0;
+    return n == 256;
+}
+
 int lt_filter_open(struct lt_str text, const struct lt_filter_how *how, struct lt_filter **out)
 {
     struct lt_filter *f = lt_calloc(1, sizeof *f);
     f->marks = how->marks;
     f->trie = how->trie;
     for (int i = 0; i < MASKS; i++) f->mask_of[i] = -1;
-    if (f->trie) f->walk = lt_alloc(((size_t)f->trie->depth_max + 1) * sizeof *f->walk);
+    if (f->trie) {
+        f->walk = lt_alloc(((size_t)f->trie->depth_max + 1) * sizeof *f->walk);
+        f->look = lt_alloc(((size_t)f->trie->depth_max + 1) * sizeof *f->look);
+        f->every_byte = has_every_byte(f->trie);
+    }
     if (lt_filter_parse(text, f->marks, &f->rule) || open_words(f, how)) {
         lt_filter_close(f);
         return -1;
@@ -172,6 +188,8 @@ void lt_filter_close(struct lt_filter *f)
     free(f->context);
     free(f->place);
     free(f->walk);
+    free(f->look);
+    lt_number_map_free(&f->finish_of);
     lt_number_map_free(&f->context_of);
     lt_number_map_free(&f->place_of);
     lt_number_map_free(&f->step_of);
@@ -360,6 +378,56 @@ bool lt_filter_ends(struct lt_filter *f, int place)
 }
 
 /* ---- masks ---- */
+/* Is nothing unfinished here: neither a character nor a word? */
+static bool finished(struct lt_filter *f, int32_t place)
+{
+    struct place p = f->place[place];
+    return !p.bytes && close_word(f, &p);
+}
+
+struct list { int32_t *place; int count, cap; };
+
+/* Adds the places that tokens lead to from `place` and that were not seen; true: one of them is finished. */
+static bool look_ahead(struct lt_filter *f, int32_t place, struct list *l)
+{
+    const struct lt_token_trie *t = f->trie;
+    f->look[0] = place;
+    for (uint32_t i = 0; i < t->nodes;) {
+        const struct lt_token_node *n = &t->node[i];
+        int32_t to = lt_filter_step(f, f->look[n->depth - 1], n->byte);
+        f->look[n->depth] = to;
+        i = to < 0 ? n->end : i + 1;
+        if (to < 0 || !n->count) continue;
+        int32_t *known = lt_number_map_at(&f->finish_of, (uint64_t)to + 1);
+        if (*known == 1 || finished(f, to)) return true;
+        if (*known != LT_NUMBER_NEW) continue;
+        *known = 2;
+        if (l->count == l->cap) {
+            l->cap = l->cap ? 2 * l->cap : 64;
+            l->place = lt_realloc(l->place, (size_t)l->cap * sizeof *l->place);
+        }
+        l->place[l->count++] = to;
+    }
+    return false;
+}
+
+static bool can_finish(struct lt_filter *f, int32_t place)
+{
+    struct list l = { 0 };
+    bool found = false;
+    if (f->every_byte || finished(f, place)) return true;
+    int32_t known = *lt_number_map_at(&f->finish_of, (uint64_t)place + 1);
+    if (known != LT_NUMBER_NEW) return known == 1;
+    *lt_number_map_at(&f->finish_of, (uint64_t)place + 1) = 2;
+    found = look_ahead(f, place, &l);
+    for (int i = 0; i < l.count && !found; i++) found = l.count > FINISH_MAX || look_ahead(f, l.place[i], &l);
+    for (int i = 0; i < l.count; i++)
+        *lt_number_map_at(&f->finish_of, (uint64_t)l.place[i] + 1) = found ? LT_NUMBER_NEW : 0;
+    free(l.place);
+    *lt_number_map_at(&f->finish_of, (uint64_t)place + 1) = found;
+    return found;
+}
+
 static void walk(struct lt_filter *f, int32_t place, uint64_t *mask)
 {
     const struct lt_token_trie *t = f->trie;
@@ -372,7 +440,7 @@ static void walk(struct lt_filter *f, int32_t place, uint64_t *mask)
             continue;
         }
         f->walk[n->depth] = to;
-        for (uint32_t k = n->first; k < n->first + n->count; k++)
+        for (uint32_t k = n->first; k < n->first + n->count && can_finish(f, to); k++)
             mask[t->id[k] / 64] |= UINT64_C(1) << t->id[k] % 64;
         i++;
     }
@@ -387,6 +455,7 @@ uint32_t lt_filter_age(struct lt_filter *f)
     lt_number_map_clear(&f->context_of);
     lt_number_map_clear(&f->place_of);
     lt_number_map_clear(&f->step_of);
+    lt_number_map_clear(&f->finish_of);
     int start = lt_filter_start(f);             /* the same number as at first, and the same mask */
     for (int i = 0; i < MASKS; i++)
         if (f->mask_of[i] != start) f->mask_of[i] = -1;

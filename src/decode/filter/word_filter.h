@@ -71,7 +71,7 @@ int lt_filter_step(struct lt_filter *f, int place, uint8_t byte);       /* -1: t
 int lt_filter_steps(struct lt_filter *f, int place, struct lt_str bytes);
 bool lt_filter_ends(struct lt_filter *f, int place);    /* may the text end here? */
 bool lt_filter_has_lines(const struct lt_filter *f);    /* is something said of lines? */
-/* Bit i of word i / 64: token i may come here.  Valid until the next call. */
+/* Bit i of word i / 64: token i may come here, and tokens can finish what it begins.  Valid until the next call. */
 const uint64_t *lt_filter_mask(struct lt_filter *f, int place);
 
 #endif
