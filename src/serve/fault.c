@@ -1,4 +1,5 @@
 #include "serve/fault.h"
+#include "base/json.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
