@@ -595,7 +595,8 @@ static void test_serve__closed_before_it_runs(void **state)
     assert_ok(lt_server_open(lt_options_done(set), c, &server));
     int fd = http_dial(lt_server_port(server));
     http_send_request(fd, "POST", "/v1/completions", NULL, "{\"prompt\":[1]}");
-    nap(0.1);
+    for (double until = lt_clock() + 5; metric(lt_server_port(server), "lathe_replies_waiting") < 1; nap(0.01))
+        if (lt_clock() > until) fail_msg("the request did not come in");
     lt_server_close(server);
     struct http_reply r = http_hear(fd);
     assert_int_equal(r.status, 503);
