@@ -317,11 +317,11 @@ static bool read_text(struct lt_tool_reader *r, bool last, const struct out *o)
     const char *open = form->open ? memmem(r->held.p, r->held.n, form->open, strlen(form->open)) : NULL;
     if (open) {
         size_t before = (size_t)(open - r->held.p);
-        if (!r->begun && blank == before) drop(r, before);
-        else give_text(r, before, o);
+        bool nothing = !r->begun && blank == before;            /* white space that goes with the call, if it is one */
+        if (!nothing) give_text(r, before, o);
         r->begun = true;
         r->called = false;
-        r->at = strlen(form->open);
+        r->at = (nothing ? before : 0) + strlen(form->open);
         r->where = BETWEEN;
         return true;
     }
