@@ -50,8 +50,8 @@ static int run(const void *o, struct lt_ctx *c)
 const struct lt_verb lt_verb_serve = {
     .m = { .name = "serve", .brief = "answers OpenAI's HTTP interface with language models",
            .size = sizeof(struct lt_serve_options), .opts = rows,
-           .doc = "Endpoints: /v1/completions /v1/chat/completions /v1/models /tokenize /detokenize /apply-template\n"
-                  "/health /metrics.  A reply has the text of `lathe generate` with the same seed and controls,\n"
+           .doc = "OpenAI's, Ollama's and the token endpoints of vLLM and llama-server: doc/formats/http.md, or\n"
+                  "/openapi.json of a running server.  A reply has the text of `lathe generate` with the same seed and controls,\n"
                   "whatever else is written beside it.  Requests name a model, or get the first.  The first\n"
                   "interruption lets running replies finish.\n"
                   "example: lathe serve MODEL --port 8080\n"

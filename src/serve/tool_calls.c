@@ -302,6 +302,7 @@ static bool read_text(struct lt_tool_reader *r, bool last, const struct out *o)
 {
     const struct lt_tool_form *form = r->form;
     if (r->called) drop(r, white(r));
+    if (!r->held.n) return false;
     size_t blank = white(r), keep = 0;
     if (blank == r->held.n && !r->begun && !last) return false;
     int opens = form->open && !r->begun ? stands(r, blank, form->open) : 0;
@@ -313,14 +314,14 @@ static bool read_text(struct lt_tool_reader *r, bool last, const struct out *o)
         r->where = BETWEEN;
         return true;
     }
-    const char *open = form->open && r->held.n ? memmem(r->held.p, r->held.n, form->open, strlen(form->open)) : NULL;
+    const char *open = form->open ? memmem(r->held.p, r->held.n, form->open, strlen(form->open)) : NULL;
     if (open) {
         size_t before = (size_t)(open - r->held.p);
-        if (!r->begun && blank == before) drop(r, before);
-        else give_text(r, before, o);
+        bool nothing = !r->begun && blank == before;            /* white space that goes with the call, if it is one */
+        if (!nothing) give_text(r, before, o);
         r->begun = true;
         r->called = false;
-        r->at = strlen(form->open);
+        r->at = (nothing ? before : 0) + strlen(form->open);
         r->where = BETWEEN;
         return true;
     }

@@ -77,7 +77,7 @@ class OllamaTest(unittest.TestCase):
 
     def test_a_format_is_kept(self):
         found = self.client.chat(model="small", messages=HELLO, format=Answer.model_json_schema(),
-                                 options={"num_predict": 150, "seed": 2})
+                                 options={"num_predict": 200, "seed": 2})
         self.assertIsInstance(Answer.model_validate_json(found.message.content), Answer)
         found = self.client.generate(model="small", prompt="a", format="json", options={"num_predict": 20})
         self.assertTrue(found.response.startswith("{"))

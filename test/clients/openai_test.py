@@ -80,7 +80,7 @@ class OpenaiTest(unittest.TestCase):
 
     def test_stop_ends_a_reply(self):
         text = self.chat(max_tokens=60).choices[0].message.content
-        word = text.split()[3]
+        word = next(c for c in text[3:] if c.isascii() and c.isalpha())
         cut = self.chat(max_tokens=60, stop=[word]).choices[0]
         self.assertEqual(cut.message.content, text[:text.index(word)])
         self.assertEqual(cut.finish_reason, "stop")
@@ -101,10 +101,10 @@ class OpenaiTest(unittest.TestCase):
         self.assertNotEqual(greedy(), greedy(frequency_penalty=2, presence_penalty=1.5))
 
     def test_completions_echo_the_prompt_with_its_log_probabilities(self):
-        found = self.client.completions.create(model="small", prompt="Once upon", echo=True, logprobs=2, max_tokens=3,
+        found = self.client.completions.create(model="small", prompt="Once upon", echo=True, logprobs=2, max_tokens=0,
                                                temperature=0).choices[0]
         places = found.logprobs
-        self.assertTrue(found.text.startswith("Once upon"))
+        self.assertEqual(found.text, "Once upon")
         self.assertIsNone(places.token_logprobs[0])
         self.assertIsNone(places.top_logprobs[0])
         self.assertEqual("".join(places.tokens), found.text)
@@ -114,7 +114,7 @@ class OpenaiTest(unittest.TestCase):
 
     def test_a_required_tool_is_called_with_arguments_of_its_schema(self):
         for seed in range(3):
-            choice = self.chat(tools=TOOLS, tool_choice="required", max_tokens=120, seed=seed).choices[0]
+            choice = self.chat(tools=TOOLS, tool_choice="required", max_tokens=160, seed=seed).choices[0]
             self.assertEqual(choice.finish_reason, "tool_calls")
             self.assertIsNone(choice.message.content)
             call = choice.message.tool_calls[0].function
@@ -124,7 +124,7 @@ class OpenaiTest(unittest.TestCase):
             self.assertTrue(all(0 <= n <= 99 for n in arguments.values()))
 
     def test_a_named_tool_is_called_and_streamed_as_deltas(self):
-        ask = dict(tools=TOOLS, tool_choice={"type": "function", "function": {"name": "add"}}, max_tokens=120)
+        ask = dict(tools=TOOLS, tool_choice={"type": "function", "function": {"name": "add"}}, max_tokens=160)
         whole = self.chat(**ask).choices[0].message.tool_calls[0]
         deltas = [p.choices[0] for p in self.chat(**ask, stream=True) if p.choices]
         calls = [c for d in deltas for c in d.delta.tool_calls or []]
@@ -134,7 +134,7 @@ class OpenaiTest(unittest.TestCase):
         self.assertEqual(deltas[-1].finish_reason, "tool_calls")
 
     def test_a_conversation_with_calls_and_results_goes_on(self):
-        call = self.chat(tools=TOOLS, tool_choice="required", max_tokens=120).choices[0].message
+        call = self.chat(tools=TOOLS, tool_choice="required", max_tokens=160).choices[0].message
         found = self.chat(tools=TOOLS, tool_choice="none", messages=[
             *HELLO, call, {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "7"}])
         self.assertTrue(found.choices[0].message.content)
@@ -151,7 +151,7 @@ class OpenaiTest(unittest.TestCase):
     def test_structured_output_is_parsed_into_its_class(self):
         for seed in range(3):
             found = self.client.chat.completions.parse(model="small", messages=HELLO, response_format=Step, seed=seed,
-                                                       max_tokens=120)
+                                                       max_tokens=160)
             step = found.choices[0].message.parsed
             self.assertIsInstance(step, Step)
 
