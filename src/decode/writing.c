@@ -70,13 +70,13 @@ int lt_ask_check_stop(const struct lt_ask *a, const struct lt_tokenizer *t)
     return 0;
 }
 
-/* A grammar judges whole tokens, of which the first begins before the text. */
+/* Controls that follow the text are told whole tokens, of which the first begins before it. */
 static int begin_healing(struct lt_writing *w)
 {
     const struct lt_choices *c = w->ask.controls;
     if (!w->t) return lt_misuse("token healing needs a model with a tokenizer");
     for (int i = 0; c && i < c->count; i++)
-        if (((const struct lt_control *)c->item[i].method)->forced)
+        if (((const struct lt_control *)c->item[i].method)->accept)
             return lt_misuse("token healing and %s do not go together: the first token would begin before the text "
                              "that is judged", c->item[i].method->name);
     return lt_healing_begin(&w->heal, w->t, w->token, &w->count);
