@@ -310,6 +310,35 @@ static void test_formula__models_must_fit(void **state)
     lt_lm_close(&lm);
 }
 
+/* What one model cannot take no model has taken, whichever of them it is. */
+static void test_formula__takes_all_or_nothing(void **state)
+{
+    (void)state;
+    static const char *const text[] = {
+        "formula:A=" FAKE "1\"; B=\"fake:vocab=9,seed=2,limit=12\"; A + B|[4,5] + 0.2*classifier(A, B)",
+        "formula:B=\"fake:vocab=9,seed=2,limit=12\"; A=" FAKE "1\"; B|[4,5] + A + 0.2*classifier(A, B)",
+    };
+    for (int i = 0; i < LT_COUNT(text); i++) {
+        struct lt_lm lm = open_lm(text[i]);
+        struct lt_session s = session_of(&lm), fresh = session_of(&lm);
+        float before[V], logp[N];
+        assert_int_equal(s.type->feed(s.self, token, 11), -1);
+        assert_int_equal(s.type->count(s.self), 0);
+        assert_ok(s.type->feed(s.self, token, 7));
+        memcpy(before, row_of(&s), sizeof before);
+        assert_int_equal(s.type->feed(s.self, token + 7, 4), -1);
+        assert_int_equal(s.type->score(s.self, token + 7, 4, logp, NULL), -1);
+        assert_int_equal(s.type->count(s.self), 7);
+        assert_memory_equal(row_of(&s), before, sizeof before);
+        assert_ok(fresh.type->feed(fresh.self, token, 10));
+        assert_ok(s.type->feed(s.self, token + 7, 3));
+        assert_memory_equal(row_of(&s), row_of(&fresh), sizeof before);
+        lt_session_close(&s);
+        lt_session_close(&fresh);
+        lt_lm_close(&lm);
+    }
+}
+
 /* A mixture file that holds a formula that holds the mixture: an error, not a crash. */
 static void test_formula__must_not_hold_itself(void **state)
 {
@@ -461,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_formula__laws),
         cmocka_unit_test(test_formula__a_prefix_is_text_before_the_text),
         cmocka_unit_test(test_formula__models_must_fit),
+        cmocka_unit_test(test_formula__takes_all_or_nothing),
         cmocka_unit_test(test_formula__must_not_hold_itself),
         cmocka_unit_test(test_formula__company_changes_nothing),
         cmocka_unit_test(test_formula__late_terms_leave_the_distribution),

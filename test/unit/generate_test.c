@@ -1,6 +1,7 @@
 /* Generation and perplexity over a model of arithmetic, against brute force. */
 #include "test.h"
 #include "byte_tokenizer.h"
+#include "base/json.h"
 #include "decode/sample.h"
 #include "decode/score.h"
 #include "text/tokenizer.h"
@@ -181,6 +182,37 @@ static void test_generate__a_prompt_is_never_cut(void **unused)
     a.prompt_count = 0;
     assert_fails(lt_generate(&lm, NULL, &a, 1, &r), "the prompt is empty");
     lt_lm_close(&lm);
+}
+
+/* Whatever bytes a model writes, a line of JSON can be read again. */
+static void test_generate__json_lines_are_utf8(void **unused)
+{
+    (void)unused;
+    char *folder = lt_test_temp(), *path = byte_tokenizer(folder), *end;
+    const char *out = lt_test_path(folder, "out.jsonl");
+    struct lt_options *o = lt_options_new(lt_method_find("verb", "generate"));
+    struct lt_buf spec = { 0 }, text = { 0 };
+    lt_buf_fmt(&spec, "fake:seed=7,tokenizer=%s", path);
+    assert_ok(lt_options_set(o, "model", spec.p));
+    assert_ok(lt_options_set(o, "n", "20"));
+    assert_ok(lt_options_set(o, "format", "jsonl"));
+    assert_ok(lt_options_set(o, "output", out));
+    assert_ok(lt_generate_run(lt_options_done(o), NULL));
+    assert_ok(lt_file_read(out, &text));
+    int lines = 0;
+    for (char *line = text.p; (end = memchr(line, '\n', (size_t)(text.p + text.n - line))); line = end + 1, lines++) {
+        json_error_t bad;
+        json_t *row = json_loadb(line, (size_t)(end - line), JSON_ALLOW_NUL, &bad);
+        if (!row) fail_msg("line %d: %s", lines + 1, bad.text);
+        assert_non_null(strstr(json_string_value(json_object_get(row, "text")), "\xEF\xBF\xBD"));
+        json_decref(row);
+    }
+    assert_int_equal(lines, 20);
+    lt_buf_free(&spec);
+    lt_buf_free(&text);
+    lt_options_free(o);
+    free(path);
+    lt_test_temp_end(folder);
 }
 
 struct seen { int64_t count, unscored; double nll; };
@@ -373,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_generate__stops_before_a_stop_string),
         cmocka_unit_test(test_generate__padding_is_never_chosen),
         cmocka_unit_test(test_generate__a_prompt_is_never_cut),
+        cmocka_unit_test(test_generate__json_lines_are_utf8),
         cmocka_unit_test(test_perplexity__windows_agree),
         cmocka_unit_test(test_perplexity__documents_together),
         cmocka_unit_test(test_score__pairs_as_from_nothing),
