@@ -1,9 +1,9 @@
 /* Prompts and generation: a prompt of 512 tokens, then 128 tokens one by one, at the sizes of SmolLM2-135M and
  * TinyLlama-1.1B with random weights, by type of the weights, two threads.
  *
- * A peer runs beside it when LLAMA_BENCH names a program that takes the arguments of llama-bench and BENCH_GGUF a
- * folder with files SIZE-TYPE.gguf (135M-q8_0.gguf).  Where 256 does not divide a width, a matrix is Q8_0 instead of
- * Q4_K.
+ * Peers run beside it when LLAMA_BENCH names llama.cpp's llama-bench, IK_BENCH that of ik_llama.cpp, which then repacks
+ * the weights as it loads them, and BENCH_GGUF a folder with files SIZE-TYPE.gguf (135M-q8_0.gguf); a row names the
+ * better of the two.  Where 256 does not divide a width, a matrix is Q8_0 instead of Q4_K.
  *
  * Arguments: parts of what to keep, as "135M" or "q4_0". */
 #include "bench.h"
@@ -111,20 +111,23 @@ static struct speed ours(struct lt_model *m, struct lt_ctx *c, enum lt_compute c
     return (struct speed){ median(prompt), median(generate) };
 }
 
-/* What the peer prints with -o json: a list of runs, each with n_prompt, n_gen and avg_ts. */
-static struct speed peer(const char *name)
+/* A peer prints with -o json a list of runs, each with n_prompt, n_gen and avg_ts; lines before it are talk. */
+static struct speed peer(const char *program, const char *more, const char *name)
 {
-    const char *program = getenv("LLAMA_BENCH"), *folder = getenv("BENCH_GGUF");
+    const char *folder = getenv("BENCH_GGUF");
     struct speed s = { 0 };
     struct lt_buf text = { 0 };
     char command[1024], block[4096];
     if (!program || !folder) return s;
-    snprintf(command, sizeof command, "'%s' -m '%s/%s.gguf' -p %d -n %d -t %d -r %d -o json", program, folder, name,
-             PROMPT, GENERATE, THREADS, ROUNDS);
+    snprintf(command, sizeof command, "'%s' -m '%s/%s.gguf' -p %d -n %d -t %d -r %d -o json %s", program, folder, name,
+             PROMPT, GENERATE, THREADS, ROUNDS, more);
     FILE *f = popen(command, "r");
     size_t n;
     while (f && (n = fread(block, 1, sizeof block, f)) > 0) lt_buf_put(&text, block, n);
-    json_t *all = f && pclose(f) == 0 && text.n ? json_loadb(text.p, text.n, 0, NULL) : NULL;
+    const bool fine = f && pclose(f) == 0;
+    lt_buf_put(&text, "", 1);
+    const char *list = strstr((const char *)text.p, "[\n");
+    json_t *all = fine && list ? json_loads(list, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *run = json_array_get(all, i);
         const double v = json_number_value(json_object_get(run, "avg_ts"));
@@ -146,9 +149,15 @@ static double bytes_read(const struct lt_model *m)
     return n;
 }
 
-static void rows(const char *name, const struct lt_model *m, const struct kind *k, struct speed we, struct speed they,
+static void row(const char *what, double we, double llama, double ik, const char *bound, double share)
+{
+    bench_row(what, "tokens/s", we, ik > llama ? ik : llama, ik > llama ? "ik_llama.cpp" : "llama.cpp", bound, share);
+}
+
+static void rows(const char *name, const struct lt_model *m, const struct kind *k, struct speed we,
                  const struct ceilings *top)
 {
+    const struct speed llama = peer(getenv("LLAMA_BENCH"), "", name), ik = peer(getenv("IK_BENCH"), "-rtr 1", name);
     const bool bytes = lt_dtype_quantised(k->type), bf16 = k->type == LT_BF16 || k->type == LT_F16;
     const double peak = bytes ? top->int8 : bf16 ? top->bf16 : top->f32;
     /* The head sees the last token alone. */
@@ -156,11 +165,10 @@ static void rows(const char *name, const struct lt_model *m, const struct kind *
     const double flops = lt_model_flops(m, PROMPT) - head * (PROMPT - 1) / PROMPT;
     char what[96];
     snprintf(what, sizeof what, "inference/%s prompt %d", name, PROMPT);
-    bench_row(what, "tokens/s", we.prompt, they.prompt, "llama-bench", bytes ? "int8 peak" : bf16 ? "bf16 peak"
-              : "f32 peak", peak > 0 ? we.prompt * flops / peak : 0);
+    row(what, we.prompt, llama.prompt, ik.prompt, bytes ? "int8 peak" : bf16 ? "bf16 peak" : "f32 peak",
+        peak > 0 ? we.prompt * flops / peak : 0);
     snprintf(what, sizeof what, "inference/%s generate %d", name, GENERATE);
-    bench_row(what, "tokens/s", we.generate, they.generate, "llama-bench", "memory read",
-              we.generate * bytes_read(m) / top->read);
+    row(what, we.generate, llama.generate, ik.generate, "memory read", we.generate * bytes_read(m) / top->read);
 }
 
 static bool wanted(const char *name, int argc, char **argv)
@@ -186,8 +194,7 @@ int main(int argc, char **argv)
             void **copy = lt_calloc((size_t)m->weight_count, sizeof *copy);
             store(m, kinds[j].type, pool, copy);
             const bool narrow = kinds[j].type == LT_BF16 || kinds[j].type == LT_F16;
-            const struct speed we = ours(m, c, narrow ? LT_COMPUTE_BF16 : LT_COMPUTE_F32), they = peer(name);
-            rows(name, m, &kinds[j], we, they, &top);
+            rows(name, m, &kinds[j], ours(m, c, narrow ? LT_COMPUTE_BF16 : LT_COMPUTE_F32), &top);
             for (int w = 0; w < m->weight_count; w++) free(copy[w]);
             free(copy);
         }

@@ -148,19 +148,17 @@ static __attribute__((noinline)) void finish_narrow(int64_t m, int64_t n, const 
     }
 }
 
-/* B (k, n): panels of floats, or rows of any type where they lie; `row` bytes from one k to the next. */
-struct across { const char *p; int64_t row; };
-
 /* One chain of m rows and NR columns: products first, first + CHAINS ... */
-INLINE void chain_of(const int m, int64_t first, int64_t k, const struct lt_gemm_rows *rows, const struct across *b,
-                     __m256 sum[MR][2], const enum lt_dtype type, const bool rounded)
+INLINE void chain_of(const int m, int64_t first, int64_t k, const struct lt_gemm_rows *rows, const float *b,
+                     __m256 sum[MR][2])
 {
-    const char *a = (const char *)rows->p + first * rows->unit, *w = b->p + first * b->row;
-    const int64_t row = rows->row, unit = rows->unit * CHAINS, b_row = b->row * CHAINS;
+    const char *a = (const char *)rows->p + first * rows->unit;
+    const int64_t row = rows->row, unit = rows->unit * CHAINS;
+    b += first * NR;
     LT_UNROLL
     for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
-    for (int64_t j = first; j < k; j += CHAINS, a += unit, w += b_row) {
-        const __m256 b0 = load_as(w, 0, type, rounded), b1 = load_as(w, 8, type, rounded);
+    for (int64_t j = first; j < k; j += CHAINS, a += unit, b += CHAINS * NR) {
+        const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
         LT_UNROLL
         for (int r = 0; r < m; r++) {
             const __m256 x = _mm256_broadcast_ss((const float *)(const void *)(a + r * row));
@@ -171,12 +169,11 @@ INLINE void chain_of(const int m, int64_t first, int64_t k, const struct lt_gemm
 }
 
 /* (chain 0 + chain 1) + (chain 2 + chain 3) of a block. */
-INLINE void sums_of(const int m, int64_t k, const struct lt_gemm_rows *rows, const struct across *b,
-                    __m256 sum[MR][2], const enum lt_dtype type, const bool rounded)
+INLINE void sums_of(const int m, int64_t k, const struct lt_gemm_rows *rows, const float *b, __m256 sum[MR][2])
 {
     float before[CHAINS / 2][MR * NR] __attribute__((aligned(32)));
     for (int i = 0; i < CHAINS; i++) {
-        chain_of(m, i, k, rows, b, sum, type, rounded);
+        chain_of(m, i, k, rows, b, sum);
         float *to = before[i / 2];
         LT_UNROLL
         for (int r = 0; r < m; r++)
@@ -190,8 +187,8 @@ INLINE void sums_of(const int m, int64_t k, const struct lt_gemm_rows *rows, con
         for (int h = 0; h < 2; h++) sum[r][h] = _mm256_add_ps(_mm256_load_ps(before[0] + r * NR + 8 * h), sum[r][h]);
 }
 
-INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const struct across *b,
-                    float *c, int64_t ldc, const float *bias, bool add, const enum lt_dtype type, const bool rounded)
+INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const float *b, float *c,
+                    int64_t ldc, const float *bias, bool add)
 {
     __m256 sum[MR][2];
     LT_UNROLL
@@ -199,7 +196,7 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
         _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
         _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
     }
-    sums_of(m, k, rows, b, sum, type, rounded);
+    sums_of(m, k, rows, b, sum);
     if (n == NR) {
         LT_UNROLL
         for (int r = 0; r < m; r++) {
@@ -217,21 +214,17 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
     finish_narrow(m, n, wide, c, ldc, bias, add);
 }
 
-#define ROWS(m, b, type, rounded) \
-    switch (m) { \
-    case 1: tile_of(1, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
-    case 2: tile_of(2, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
-    case 3: tile_of(3, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
-    case 4: tile_of(4, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
-    case 5: tile_of(5, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
-    default: tile_of(6, n, k, a, b, c, ldc, bias, add, type, rounded); return; \
-    }
-
 static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
                  const float *bias, bool add)
 {
-    const struct across panel = { b, NR * 4 };
-    ROWS(m, &panel, LT_F32, false)
+    switch (m) {
+    case 1: tile_of(1, n, k, a, b, c, ldc, bias, add); return;
+    case 2: tile_of(2, n, k, a, b, c, ldc, bias, add); return;
+    case 3: tile_of(3, n, k, a, b, c, ldc, bias, add); return;
+    case 4: tile_of(4, n, k, a, b, c, ldc, bias, add); return;
+    case 5: tile_of(5, n, k, a, b, c, ldc, bias, add); return;
+    default: tile_of(6, n, k, a, b, c, ldc, bias, add); return;
+    }
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {

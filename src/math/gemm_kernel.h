@@ -79,8 +79,8 @@ struct lt_gemm_kernel {
     /* The sums alone, a block in pieces: sum (m, nr) goes on by k products, an even number unless they are the last.
      * NULL: there is none. */
     void (*part)(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum);
-    /* Where `part` is NULL: the sums of a whole block, sum (m, LT_GEMM_DIRECT), from n <= LT_GEMM_DIRECT rows of B
-     * along which k runs, of any type, where they lie; rows of A with units side by side.  */
+    /* Where `part` is NULL: the sums of a whole block, sum (m, nr), from n <= nr rows of B along which k runs, of any
+     * type, where they lie; rows of A with units side by side. */
     void (*direct)(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const struct lt_gemm_source *b,
                    float *sum);
 };

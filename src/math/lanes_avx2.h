@@ -43,13 +43,6 @@ INLINE __m256 round_bf16(__m256 x)
     return _mm256_and_ps(v, _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000)));
 }
 
-/* Eight elements, rounded to bf16 if asked for. */
-INLINE __m256 load_as(const void *p, int64_t at, const enum lt_dtype type, const bool rounded)
-{
-    const __m256 x = load(p, at, 8, type);
-    return rounded && type != LT_BF16 ? round_bf16(x) : x;
-}
-
 INLINE void transpose8(__m256 r[8])
 {
     __m256 t[8], s[8];

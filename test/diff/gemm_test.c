@@ -133,6 +133,54 @@ static void compare_whole(const struct operands *o)
     free(a.q), free(a.scale), free(b.q), free(b.scale);
 }
 
+/* One element as math/gemm.h defines its sum with AVX2: blocks of at most 256 products, each with four chains. */
+static float chained_element(const struct operands *o, int64_t i, int64_t j)
+{
+    const struct lt_gemm *g = &o->g;
+    int64_t blocks = LT_MAX((g->k + 255) / 256, 1), length = LT_MAX(((g->k + blocks - 1) / blocks + 7) / 8 * 8, 8);
+    float c = o->start[i * g->ldc + j];
+    for (int64_t from = 0; from == 0 || from < g->k; from += length) {
+        float chain[4] = { 0 };
+        for (int64_t k = from; k < LT_MIN(from + length, g->k); k++) {
+            double a = value(o->a, g->a_type, g->a_trans ? k * g->lda + i : i * g->lda + k, g->compute);
+            double b = value(o->b, g->b_type, g->b_trans ? j * g->ldb + k : k * g->ldb + j, g->compute);
+            chain[(k - from) % 4] = fmaf((float)a, (float)b, chain[(k - from) % 4]);
+        }
+        float v = (chain[0] + chain[1]) + (chain[2] + chain[3]);
+        if (g->bias && from == 0) v += g->bias[j];
+        c = g->add || from ? c + v : v;
+    }
+    return c;
+}
+
+/* Few rows, which meet B where it lies, and many, which meet it packed, give the defined sums bit by bit. */
+static void test_gemm__chains_of_avx2(void **state)
+{
+    (void)state;
+    static const int64_t ms[] = { 1, 2, 3, 4, 5, 6, 7, 40 }, ns[] = { 1, 3, 8, 16, 37 }, ks[] = { 1, 7, 64, 257, 576 };
+    static const enum lt_dtype types[] = { LT_F32, LT_BF16, LT_F16 };
+    const float some = 0;
+    if (lt_cpu_choose(LT_ISA_AVX2) != LT_ISA_AVX2) return;
+    for (int t = 0; t < LT_COUNT(ms) * LT_COUNT(ns) * LT_COUNT(ks); t++) {
+        for (int way = 0; way < 6; way++) {
+            struct lt_gemm g = { .m = ms[t % 8], .n = ns[t / 8 % 5], .k = ks[t / 40], .b_trans = way || t % 3,
+                                 .add = t & 1, .bias = t & 2 ? &some : NULL, .isa = LT_ISA_AVX2,
+                                 .b_type = types[way % 3], .compute = way / 3 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32 };
+            struct operands o = make(g, t % 5);
+            lt_gemm(NULL, &o.g);
+            for (int64_t i = 0; i < g.m; i++)
+                for (int64_t j = 0; j < g.n; j++) {
+                    const float want = chained_element(&o, i, j), got = o.c[i * o.g.ldc + j];
+                    if (memcmp(&want, &got, sizeof got))
+                        fail_msg("%s weights %s m %d n %d k %d: C[%d, %d] is %.9g, expected %.9g",
+                                 compute_name[g.compute], lt_dtype_name(g.b_type), (int)g.m, (int)g.n, (int)g.k,
+                                 (int)i, (int)j, (double)got, (double)want);
+                }
+            release(&o);
+        }
+    }
+}
+
 /* Rounded operands are exact in double, so only the sums differ.  A sum of k products in blocks of 129 to 1024 takes at
  * most 1024 + k / 129 + 3 additions, each within half a unit of the sum of magnitudes, and as many multiplications
  * rounded apart in plain C. */
@@ -368,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_gemm__types),
         cmocka_unit_test(test_gemm__awkward_sizes),
         cmocka_unit_test(test_gemm__rows_have_the_same_bits_anywhere),
+        cmocka_unit_test(test_gemm__chains_of_avx2),
         cmocka_unit_test(test_gemm__nan_and_infinity),
         cmocka_unit_test(test_gemm__whole_numbers_at_their_limits),
         cmocka_unit_test(test_gemm__empty),
