@@ -51,8 +51,8 @@ const struct lt_verb lt_verb_serve = {
     .m = { .name = "serve", .brief = "answers OpenAI's HTTP interface with language models",
            .size = sizeof(struct lt_serve_options), .opts = rows,
            .doc = "OpenAI's, Ollama's and the token endpoints of vLLM and llama-server: doc/formats/http.md, or\n"
-                  "/openapi.json of a running server.  A reply has the text of `lathe generate` with the same seed and\n"
-                  "controls, whatever else is written beside it.  Requests name a model, or get the first.  The\n"
+                  "/openapi.json of a running server.  A reply has the text of `lathe generate` with the same seed\n"
+                  "and controls, whatever else is written beside it.  Requests name a model, or get the first.  The\n"
                   "first interruption lets running replies finish.\n"
                   "example: lathe serve MODEL --port 8080\n"
                   "example: lathe serve small=MODEL large.gguf\n"
