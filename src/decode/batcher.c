@@ -430,7 +430,7 @@ void lt_batcher_close(struct lt_batcher *b)
 /* Where nobody else is to guess, the model may bring somebody. */
 static int take_guesser(struct lt_batcher *b)
 {
-    if (drafts(b) || !b->lm->type->guesser) return 0;
+    if (b->how.draft.lm || b->how.draft.lookup || !b->lm->type->guesser) return 0;
     int given = b->lm->type->guesser(b->lm->self, &b->guesser, &b->how.draft.tokens);
     if (given > 0) b->how.draft.lm = &b->guesser;
     return given < 0 ? -1 : 0;
@@ -445,20 +445,20 @@ int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_
     *b = (struct lt_batcher){ .lm = lm, .c = c, .how = *how, .queue_end = &b->queue, .done_end = &b->done };
     if (b->how.batch <= 0) b->how.batch = BATCH;
     b->how.draft.forced = !how->step_by_step;
-    if (!how->draft.lm && !how->draft.lookup) b->how.draft.tokens = how->step_by_step ? 0 : AHEAD;
     b->crowd = b->how.batch;
     b->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
     b->seat = lt_calloc((size_t)b->how.batch, sizeof *b->seat);
     struct lt_session first;
     int rc = take_guesser(b) || lm->type->session(lm->self, &first) ? -1 : 0;
+    if (!b->how.draft.lm && !b->how.draft.lookup) b->how.draft.tokens = how->step_by_step ? 0 : AHEAD;
     if (!rc) {
         b->vocab = lt_session_vocab(&first);
         b->limit = first.type->limit(first.self);
         lt_session_close(&first);
         if (b->vocab < 0) rc = -1;
     }
-    if (!rc && how->draft.lm) rc = open_seat(b, &b->seat[0]);
-    if (!rc && how->draft.lm) rc = lt_draft_match(&b->how.draft, &b->seat[0].draft.s, b->t, b->vocab);
+    if (!rc && b->how.draft.lm) rc = open_seat(b, &b->seat[0]);
+    if (!rc && b->how.draft.lm) rc = lt_draft_match(&b->how.draft, &b->seat[0].draft.s, b->t, b->vocab);
     if (rc) lt_batcher_close(b);
     else *out = b;
     return rc;
