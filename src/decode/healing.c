@@ -53,7 +53,8 @@ void lt_healing_apply(const struct lt_healing *h, float *logits, int vocab)
 void lt_healing_accept(struct lt_healing *h, int32_t token)
 {
     struct lt_str s;
-    size_t n = h->left.n && text_of(h->t, token, &s) ? LT_MIN(s.n, h->left.n) : 0;
+    if (!h->left.n || !text_of(h->t, token, &s)) return;
+    size_t n = LT_MIN(s.n, h->left.n);
     h->left.p += n;
     h->left.n -= n;
 }
