@@ -33,6 +33,7 @@ struct lt_writer { FILE *f; char *path, *temp; uint64_t written; int failed; };
 int lt_writer_open(struct lt_writer *w, const char *path);
 void lt_writer_put(struct lt_writer *w, const void *p, size_t n);
 void lt_writer_fmt(struct lt_writer *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int lt_writer_flush(struct lt_writer *w);                           /* what was put is in the file; not on the disk */
 int lt_writer_commit(struct lt_writer *w);                          /* flush, fsync, rename; on failure aborts */
 void lt_writer_abort(struct lt_writer *w);
 

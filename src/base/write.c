@@ -119,6 +119,13 @@ void lt_writer_fmt(struct lt_writer *w, const char *fmt, ...)
         w->written += (uint64_t)n;
 }
 
+int lt_writer_flush(struct lt_writer *w)
+{
+    if (!w->failed && fflush(w->f))
+        w->failed = errno ? errno : EIO;
+    return w->failed ? lt_fail("%s: cannot write: %s", w->path, strerror(w->failed)) : 0;
+}
+
 int lt_writer_commit(struct lt_writer *w)
 {
     if (!w->failed && fflush(w->f))

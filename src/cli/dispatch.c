@@ -8,8 +8,21 @@
 
 enum { DONE = 0, FAILED = 1, MISUSED = 2, INTERRUPTED = 130 };
 
+static bool reader_went_away(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
+/* A reader that had enough (`| head`) is no news to anybody. */
+static bool lost_the_reader(void)
+{
+    return strstr(lt_error(), strerror(EPIPE)) && reader_went_away(STDOUT_FILENO);
+}
+
 static int complain(const char *verb)
 {
+    if (lost_the_reader()) return FAILED;
     bool again = verb && !strncmp(lt_error(), verb, strlen(verb));
     fprintf(stderr, "lathe%s%s: %s\n", verb && !again ? " " : "", verb && !again ? verb : "", lt_error());
     return lt_error_is_misuse() ? MISUSED : FAILED;
@@ -86,13 +99,7 @@ static int dispatch(int argc, char **argv)
     return run_verb(v, argc - taken, argv + taken);
 }
 
-static bool reader_went_away(int fd)
-{
-    struct pollfd p = { .fd = fd, .events = POLLOUT };
-    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
-}
-
-/* Data that did not reach standard output is a failure.  A reader that had enough (`| head`) is no news to anybody. */
+/* Data that did not reach standard output is a failure. */
 static int close_output(int status)
 {
     bool lost = ferror(stdout), gone = false;

@@ -48,8 +48,7 @@ static int put_piece(void *self, struct lt_str piece)
         return 0;
     }
     lt_writer_put(&r->out, piece.p, piece.n);
-    fflush(r->out.f);
-    return r->out.failed != 0;
+    return lt_writer_flush(&r->out);
 }
 
 static void json_ids(struct lt_buf *b, const int32_t *id, int n)
@@ -148,7 +147,7 @@ static void begin_text(struct run *r, struct slot *s)
     if (r->o->echo) lt_writer_put(&r->out, s->ask.prompt.p, s->ask.prompt.n);
     lt_writer_put(&r->out, s->piece.p, s->piece.n);
     lt_buf_clear(&s->piece);
-    if (r->live) fflush(r->out.f);
+    if (r->live) lt_writer_flush(&r->out);
 }
 
 static struct slot *add_slot(struct run *r)
@@ -201,7 +200,7 @@ static int write_out(struct run *r)
                 : lt_fail("%s%s", s->where ? s->where : "", s->error);
         if (r->jsonl) put_json(r, &s->ask, lt_buf_view(&s->id), &s->reply);
         else put_text(r, &s->reply);
-        fflush(r->out.f);
+        if (lt_writer_flush(&r->out)) return -1;
         r->written++;
         if (!(r->head = s->next)) r->end = &r->head;
         free_slot(s);

@@ -99,6 +99,7 @@ static bool enter(struct scan *c, struct lt_str part, bool last)
             return true;
         }
         value(c);
+        if (c->at == key) return false;             /* nothing a value begins with */
         blanks(c);
         if (c->at < c->s.n && c->s.p[c->at] == ',') c->at++;
     }

@@ -32,7 +32,7 @@ void lt_chat_screen_text(struct lt_chat_screen *s, struct lt_str text)
         done = i + 1;
     }
     lt_writer_put(&s->out, text.p + done, text.n - done);
-    fflush(s->out.f);
+    lt_writer_flush(&s->out);
 }
 
 /* vsnprintf into a buffer. */
@@ -71,7 +71,7 @@ void lt_chat_screen_say(struct lt_chat_screen *s, const char *fmt, ...)
         if (s->colour) lt_writer_fmt(&s->out, "\033[2m");
         lt_chat_screen_text(s, b.n ? lt_buf_view(&b) : lt_str(""));
         lt_writer_fmt(&s->out, s->colour ? "\033[0m\n" : "\n");
-        fflush(s->out.f);
+        lt_writer_flush(&s->out);
     }
     lt_buf_free(&b);
 }

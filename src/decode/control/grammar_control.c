@@ -109,16 +109,16 @@ static void grammar_close(void *st)
 /* ---- the notations ---- */
 static int compile_regex(const struct options *o, struct lt_grammar **out)
 {
-    return lt_grammar_regex("regex", lt_str(o->value), out);
+    return lt_grammar_regex("regex", lt_str(o->value), out) ? lt_misuse("%s", lt_error()) : 0;
 }
 
-/* The text of a file, or the value itself when it begins as the notation does. */
-static int with_text(const struct options *o, bool inline_text,
+/* The text of a file, or the value itself, called by `name`, when it begins as the notation does. */
+static int with_text(const struct options *o, const char *name, bool inline_text,
                      int (*compile)(const char *, struct lt_str, const struct options *, struct lt_grammar **),
                      struct lt_grammar **out)
 {
     struct lt_buf text = { 0 };
-    if (inline_text) return compile("the option", lt_str(o->value), o, out);
+    if (inline_text) return compile(name, lt_str(o->value), o, out) ? lt_misuse("%s", lt_error()) : 0;
     int rc = lt_file_read(o->value, &text);
     if (!rc) rc = compile(o->value, (struct lt_str){ text.p ? text.p : "", text.n }, o, out);
     lt_buf_free(&text);
@@ -133,7 +133,7 @@ static int gbnf_text(const char *label, struct lt_str text, const struct options
 
 static int compile_gbnf(const struct options *o, struct lt_grammar **out)
 {
-    return with_text(o, strstr(o->value, "::=") != NULL, gbnf_text, out);
+    return with_text(o, "grammar", strstr(o->value, "::=") != NULL, gbnf_text, out);
 }
 
 static int schema_text(const char *label, struct lt_str text, const struct options *o, struct lt_grammar **out)
@@ -143,7 +143,7 @@ static int schema_text(const char *label, struct lt_str text, const struct optio
 
 static int compile_schema(const struct options *o, struct lt_grammar **out)
 {
-    return with_text(o, *o->value == '{', schema_text, out);
+    return with_text(o, "json_schema", *o->value == '{', schema_text, out);
 }
 
 static int regex_open(const void *o, void *st, struct lt_lm *lm) { return open_with(compile_regex, o, st, lm); }

@@ -255,8 +255,9 @@ static int32_t raw_step(struct lt_word_machine *m, int32_t state, uint32_t lette
     else {
         beginning_of(m, state, &b);
         int before = b.letters;
+        bool added = append(m, &b, letter);
         /* An apostrophe adds no letter: the state before stays that of the letters. */
-        if (append(m, &b, letter)) to = intern(m, &b, b.letters > before ? state : cell_of(m, state)[m->width - 2]);
+        if (added) to = intern(m, &b, m->letters && b.letters == before ? cell_of(m, state)[m->width - 2] : state);
     }
     return *lt_number_map_at(&m->step_of, key) = to;
 }
