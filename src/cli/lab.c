@@ -12,8 +12,10 @@ static const struct lt_opt rows[] = {
       .flags = LT_NEED | LT_ARG },
     { .key = "set", .help = "VARIABLE=VALUE or STEP.KEY=VALUE in place of what the recipe says", .type = LT_LIST,
       .at = AT(set), .flags = LT_ARG | LT_DOTTED },
-    { .key = "results", .help = "table that the result is put into; every step must run, as with --force", .type = LT_STR, .at = AT(results) },
-    { .key = "force", .help = "run every step", .type = LT_BOOL, .at = AT(force) },
+    { .key = "results", .help = "table that the result is put into; every step must run, as with --force",
+      .type = LT_STR, .at = AT(results) },
+    { .key = "force", .help = "run every step, from its beginning: checkpoints are removed",
+      .type = LT_BOOL, .at = AT(force) },
     { 0 },
 };
 

@@ -176,7 +176,7 @@ static void test_lab__a_table_keeps_one_row_a_name(void **unused)
     lt_test_temp_end(folder);
 }
 
-/* Seconds are those of a run of every step: with steps skipped the row stays, or is refused where its figures differ. */
+/* Seconds are those of a run of every step: with steps skipped the row stays, or is refused if its figures differ. */
 static void test_lab__seconds_are_of_the_run_that_made_the_figures(void **unused)
 {
     (void)unused;
@@ -202,6 +202,15 @@ static void test_lab__seconds_are_of_the_run_that_made_the_figures(void **unused
     assert_ok(lt_file_read(path, &after));
     assert_string_equal(before.p, after.p);
     assert_non_null(strstr(after.p, "\tconfirmed\t77\t"));
+    /* Forced, nothing is skipped, and no checkpoint is there to go on from. */
+    const char *left = lt_test_path(folder, "a.jsonl/checkpoint-3");
+    assert_ok(lt_remove_tree(lt_test_path(folder, "a.jsonl")));
+    assert_ok(lt_mkdirs(left));
+    assert_true(lt_lab_run(&r, &(struct lt_recipe_mode){ .force = true }, NULL, &x) != 0);     /* a folder is there */
+    assert_false(lt_path_exists(left));
+    assert_ok(lt_remove_tree(lt_test_path(folder, "a.jsonl")));
+    assert_ok(lt_lab_run(&r, &(struct lt_recipe_mode){ .force = true }, NULL, &x));
+    assert_int_equal(x.skipped, 0);
     lt_recipe_close(&r);
     lt_buf_free(&before);
     lt_buf_free(&after);
