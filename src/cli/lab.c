@@ -12,8 +12,10 @@ static const struct lt_opt rows[] = {
       .flags = LT_NEED | LT_ARG },
     { .key = "set", .help = "VARIABLE=VALUE or STEP.KEY=VALUE in place of what the recipe says", .type = LT_LIST,
       .at = AT(set), .flags = LT_ARG | LT_DOTTED },
-    { .key = "results", .help = "table that the result is put into", .type = LT_STR, .at = AT(results) },
-    { .key = "force", .help = "run every step", .type = LT_BOOL, .at = AT(force) },
+    { .key = "results", .help = "table that the result is put into; every step must run, as with --force",
+      .type = LT_STR, .at = AT(results) },
+    { .key = "force", .help = "run every step, from its beginning: checkpoints are removed",
+      .type = LT_BOOL, .at = AT(force) },
     { 0 },
 };
 
@@ -34,7 +36,9 @@ static void print(const char *path, const struct lt_lab_result *x)
 {
     struct lt_str name = short_name(path);
     printf("%.*s (%s)\nclaim\t%s\nfigure\t%s\n", (int)name.n, name.p, x->paper, x->claim, x->figure);
-    printf("baseline\t%.6g\nours\t%.6g\nverdict\t%s\nseconds\t%.0f\n", x->baseline, x->ours, x->verdict, x->seconds);
+    printf("baseline\t%.6g\nours\t%.6g\nverdict\t%s\n", x->baseline, x->ours, x->verdict);
+    if (x->skipped) printf("seconds\t- (%d of %d steps were there already)\n", x->skipped, x->steps);
+    else printf("seconds\t%.0f\n", x->seconds);
 }
 
 static int note(const struct lab *o, const char *path, const struct lt_lab_result *x)

@@ -38,7 +38,7 @@ static int run(const void *options, struct lt_ctx *c)
     const struct lt_recipe_mode mode = { .force = o->force, .same_build = o->same_build, .from = o->from };
     struct lt_recipe r;
     if (lt_recipe_open(o->recipe, &o->set, lt_verb_registered, NULL, &r)) return -1;
-    int rc = o->dry_run ? print_plan(&r, &mode) : lt_recipe_run(&r, &mode, c);
+    int rc = o->dry_run ? print_plan(&r, &mode) : lt_recipe_run(&r, &mode, c, NULL);
     lt_recipe_close(&r);
     return rc;
 }

@@ -145,6 +145,29 @@ static const char *judge(const struct claim *c, double gain, double margin)
     return gain < 0 && -gain >= margin ? "reversed" : "not confirmed";
 }
 
+/* A forced step that goes on from its own checkpoint would take no time: they are thrown away first. */
+static int forget_checkpoints(const struct lt_recipe *r)
+{
+    int rc = 0;
+    for (int i = 0; i < r->count; i++)
+        for (int k = 0; k < r->step[i].out_count && !rc; k++) {
+            const char *folder = r->step[i].out[k].path;
+            char **names = NULL;
+            int count = 0;
+            if (!lt_path_is_dir(folder)) continue;
+            rc = lt_list_dir(folder, &names, &count);
+            for (int n = 0; n < count; n++) {
+                struct lt_buf path = { 0 };
+                lt_buf_fmt(&path, "%s/%s", folder, names[n]);
+                if (!rc && lt_str_starts(lt_str(names[n]), "checkpoint-")) rc = lt_remove_tree(path.p);
+                lt_buf_free(&path);
+                free(names[n]);
+            }
+            free(names);
+        }
+    return rc;
+}
+
 int lt_lab_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct lt_ctx *c, struct lt_lab_result *out)
 {
     struct claim k;
@@ -153,11 +176,38 @@ int lt_lab_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct
     if (lt_str_real(lt_str(k.margin), &margin) || !(margin >= 0))
         return lt_misuse("%s: lab: margin: expected a share such as 0.02, found \"%s\"", r->path, k.margin);
     *out = (struct lt_lab_result){ .paper = k.paper, .claim = k.claim, .figure = k.figure };
-    if (lt_recipe_run(r, m, c) || lt_ctx_interrupted(c)) return -1;
+    out->steps = r->count;
+    if (m->force && forget_checkpoints(r)) return -1;
+    if (lt_recipe_run(r, m, c, &out->skipped) || lt_ctx_interrupted(c)) return -1;
     if (read_worst(&k, out)) return -1;
     out->seconds = lt_clock() - began;
     out->verdict = judge(&k, gain_of(&k, out->baseline, out->ours), margin);
     return 0;
+}
+
+/* NAME <tab> paper <tab> baseline <tab> ours <tab> verdict <tab>: what a row says but for its seconds. */
+static void put_figures(struct lt_buf *b, const char *name, const struct lt_lab_result *x)
+{
+    lt_buf_fmt(b, "%s\t%s\t%.6g\t%.6g\t%s\t", name, x->paper, x->baseline, x->ours, x->verdict);
+}
+
+static int check_measured(const char *table, struct lt_str rows, const char *name, const struct lt_lab_result *x)
+{
+    struct lt_buf figures = { 0 };
+    struct lt_str line;
+    bool there = false;
+    put_figures(&figures, name, x);
+    while (!there && lt_str_split(&rows, '\n', &line)) there = lt_str_starts(line, figures.p);
+    lt_buf_free(&figures);
+    if (there) return 0;
+    return lt_fail("%s: %s is not put there: %d of its %d steps were not run this time, so its seconds are not known; "
+                   "--force runs them all", table, name, x->skipped, x->steps);
+}
+
+static void put_row(struct lt_buf *made, const char *name, const struct lt_lab_result *x)
+{
+    put_figures(made, name, x);
+    lt_buf_fmt(made, "%.0f\t%s\t%s\n", x->seconds, x->figure, x->claim);
 }
 
 int lt_lab_note(const char *table, const char *name, const struct lt_lab_result *x)
@@ -166,6 +216,11 @@ int lt_lab_note(const char *table, const char *name, const struct lt_lab_result 
     if (lt_path_exists(table) && lt_file_read(table, &old)) return -1;
     struct lt_str rest = lt_buf_view(&old), line;
     bool put = false;
+    if (x->skipped) {
+        int rc = check_measured(table, rest, name, x);
+        lt_buf_free(&old);
+        return rc;
+    }
     lt_buf_str(&made, header);
     if (rest.n) lt_str_split(&rest, '\n', &line);
     while (rest.n || !put) {
@@ -177,8 +232,7 @@ int lt_lab_note(const char *table, const char *name, const struct lt_lab_result 
             lt_str_split(&left, '\t', &first);
         }
         if (!put && (!first.n || lt_str_cmp(first, lt_str(name)) >= 0)) {
-            lt_buf_fmt(&made, "%s\t%s\t%.6g\t%.6g\t%s\t%.0f\t%s\t%s\n", name, x->paper, x->baseline, x->ours,
-                       x->verdict, x->seconds, x->figure, x->claim);
+            put_row(&made, name, x);
             put = true;
         }
         if (first.n && !lt_str_is(first, name)) lt_buf_fmt(&made, "%.*s\n", (int)line.n, line.p);

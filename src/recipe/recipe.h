@@ -44,8 +44,9 @@ struct lt_recipe_mode {
 /* Appends a line a step: number, name, verb, "run", "skip" or "maybe" (depends on an earlier step), and why, with
  * tabs between.  Writes nothing. */
 int lt_recipe_plan(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct lt_buf *out);
-/* Runs what must run, in order; stops at the first failure or interruption. */
-int lt_recipe_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct lt_ctx *c);
+/* Runs what must run, in order; stops at the first failure or interruption.  skipped: how many steps were left as they
+ * were; NULL: not told. */
+int lt_recipe_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct lt_ctx *c, int *skipped);
 
 /* Is path the same as folder, or below it?  By their spelling, "./" and doubled or last slashes aside. */
 bool lt_path_within(const char *path, const char *folder);

@@ -247,11 +247,11 @@ static int run_step(const struct lt_recipe *r, const struct lt_step *t, struct l
     return 0;
 }
 
-int lt_recipe_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct lt_ctx *c)
+int lt_recipe_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct lt_ctx *c, int *skipped)
 {
     struct plan p = { .r = r, .mode = m };
     struct lt_buf why = { 0 };
-    int rc = find_from(r, m->from, &p.from);
+    int rc = find_from(r, m->from, &p.from), left = 0;
     for (int i = 0; i < r->count && rc == 0; i++) {
         const struct lt_step *t = &r->step[i];
         if (lt_ctx_interrupted(c)) {
@@ -260,11 +260,13 @@ int lt_recipe_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, str
         }
         enum decision d = decide(&p, i, &why);
         lt_note(c, "[%d/%d] %s: %s%s", i + 1, r->count, t->name, d == SKIP ? "skipped: " : "", why.p);
+        left += d == SKIP;
         if (d == SKIP) continue;
         double began = lt_clock();
         rc = run_step(r, t, c);
         if (rc == 0) lt_note(c, "[%d/%d] %s: done in %.1f s", i + 1, r->count, t->name, lt_clock() - began);
     }
+    if (skipped) *skipped = left;
     lt_buf_free(&why);
     return rc;
 }

@@ -209,7 +209,7 @@ static int run_chain(void)
 {
     struct lt_recipe r;
     if (lt_recipe_open("r.yaml", NULL, toy_find, NULL, &r)) return -1;
-    int rc = lt_recipe_run(&r, &(struct lt_recipe_mode){ 0 }, NULL);
+    int rc = lt_recipe_run(&r, &(struct lt_recipe_mode){ 0 }, NULL, NULL);
     lt_recipe_close(&r);
     return rc;
 }

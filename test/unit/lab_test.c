@@ -176,6 +176,47 @@ static void test_lab__a_table_keeps_one_row_a_name(void **unused)
     lt_test_temp_end(folder);
 }
 
+/* Seconds are those of a run of every step: with steps skipped the row stays, or is refused if its figures differ. */
+static void test_lab__seconds_are_of_the_run_that_made_the_figures(void **unused)
+{
+    (void)unused;
+    char *folder = lt_test_temp();
+    const char *path = lt_test_path(folder, "results.tsv");
+    struct lt_lab_result x;
+    struct lt_recipe r;
+    struct lt_buf before = { 0 }, after = { 0 };
+    assert_ok(judge(folder, "1", "", &x, &r));
+    assert_int_equal(x.steps, 2);
+    assert_int_equal(x.skipped, 0);
+    x.seconds = 77;
+    assert_ok(lt_lab_note(path, "toy", &x));
+    assert_ok(lt_file_read(path, &before));
+    lt_recipe_close(&r);
+    assert_ok(judge(folder, "1", "", &x, &r));
+    assert_int_equal(x.skipped, 2);
+    assert_ok(lt_lab_note(path, "toy", &x));
+    lt_recipe_close(&r);
+    assert_ok(judge(folder, "3", "", &x, &r));
+    assert_int_equal(x.skipped, 1);
+    assert_fails(lt_lab_note(path, "toy", &x), "1 of its 2 steps were not run this time");
+    assert_ok(lt_file_read(path, &after));
+    assert_string_equal(before.p, after.p);
+    assert_non_null(strstr(after.p, "\tconfirmed\t77\t"));
+    /* Forced, nothing is skipped, and no checkpoint is there to go on from. */
+    const char *left = lt_test_path(folder, "a.jsonl/checkpoint-3");
+    assert_ok(lt_remove_tree(lt_test_path(folder, "a.jsonl")));
+    assert_ok(lt_mkdirs(left));
+    assert_true(lt_lab_run(&r, &(struct lt_recipe_mode){ .force = true }, NULL, &x) != 0);     /* a folder is there */
+    assert_false(lt_path_exists(left));
+    assert_ok(lt_remove_tree(lt_test_path(folder, "a.jsonl")));
+    assert_ok(lt_lab_run(&r, &(struct lt_recipe_mode){ .force = true }, NULL, &x));
+    assert_int_equal(x.skipped, 0);
+    lt_recipe_close(&r);
+    lt_buf_free(&before);
+    lt_buf_free(&after);
+    lt_test_temp_end(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_lab__pairs_and_quotients),
         cmocka_unit_test(test_lab__refuses),
         cmocka_unit_test(test_lab__a_table_keeps_one_row_a_name),
+        cmocka_unit_test(test_lab__seconds_are_of_the_run_that_made_the_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

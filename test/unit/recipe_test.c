@@ -70,7 +70,7 @@ static int try_run(const char *overrides, struct lt_recipe_mode mode, struct lt_
 {
     struct lt_recipe r;
     assert_ok(open_recipe(&r, overrides));
-    int rc = lt_recipe_run(&r, &mode, c);
+    int rc = lt_recipe_run(&r, &mode, c, NULL);
     lt_recipe_close(&r);
     return rc;
 }
@@ -273,7 +273,7 @@ static void test_recipe__killed_at_any_step(void **state)
         assert_true(child >= 0);
         if (child == 0) {
             struct lt_recipe r;
-            if (open_recipe(&r, "") == 0) lt_recipe_run(&r, &(struct lt_recipe_mode){ 0 }, NULL);
+            if (open_recipe(&r, "") == 0) lt_recipe_run(&r, &(struct lt_recipe_mode){ 0 }, NULL, NULL);
             _exit(0);
         }
         int status;

@@ -2,7 +2,12 @@
  *
  * Where every word must be one of a set (a list, the dictionary), all its words are tried at the start and those that
  * satisfy the rule become a trie, which then stands for the whole expression.  Places are interned and steps kept, as
- * in grammar/grammar_run.c; a mask is a walk over the trie of tokens that leaves out what may not come.
+ * in grammar/grammar_run.c.
+ *
+ * A mask is a walk over the trie of tokens that leaves out what may not come, and keeps nothing of the places it comes
+ * by.  Inside a word only the tokens that do not end it at once are walked through: the others are those that may come
+ * outside of words, where the word may end.  Of a palindrome or an isogram alone not even these: tokens that are
+ * letters alone are known by their letters (filter_tokens.h).
  *
  * What letters could still make right is of no use where the vocabulary has no such letters: unless every byte is a
  * token, a token that ends inside an unfinished word is let through only when tokens are found that finish it. */
@@ -10,12 +15,15 @@
 #include "base/number_map.h"
 #include "decode/filter/word_filter.h"
 #include "decode/filter/filter_lines.h"
+#include "decode/filter/filter_tokens.h"
 #include "text/letters.h"
 #include "text/tok_char.h"
 #include <assert.h>
 
 #define CMU_DEBIAN "/usr/share/festival/dicts/cmu/cmudict-0.4.out"
-enum { MASKS = 64, KNOWN_MAX = 1 << 20, FINISH_MAX = 200 };
+/* Past KNOWN_BYTES of what is remembered a filter forgets it all.  It is asked before a mask, which may add as much
+ * again: a filter stays below 64 MB, besides its dictionary and what it knows of the vocabulary. */
+enum { MASKS = 64, KNOWN_BYTES = 24 << 20, FINISH_MAX = 200 };
 
 struct place {                                  /* compared as bytes: no holes */
     int32_t context, word;                      /* word -1: outside of words */
@@ -33,8 +41,13 @@ struct lt_filter {
     struct lt_line_place *context; int32_t contexts, context_cap;
     struct place *place; int32_t places, place_cap;
     struct lt_number_map context_of, place_of, step_of;
-    uint64_t *mask[MASKS]; int32_t mask_of[MASKS];
-    int32_t *walk, *look;                       /* [depth]: places of a walk, and of one that looks ahead */
+    uint64_t *mask[MASKS + 1]; int32_t mask_of[MASKS + 1];      /* the last is of the start */
+    uint64_t *made;                             /* a mask in the making */
+    struct lt_filter_tokens *tokens;
+    struct place *walk;                         /* [depth]: places of a walk */
+    int32_t *look;                              /* [depth]: of one that looks ahead */
+    struct lt_word_run *runs;                   /* [depth]: words of a walk; NULL: words are states there too */
+    int run;                                    /* in a walk with runs: where the next step goes; else -1 */
     bool every_byte;                            /* is a token by itself */
     struct lt_number_map finish_of;             /* 1: tokens finish the word of a place; 0: none do; 2: asked now */
     uint32_t age;
@@ -53,7 +66,7 @@ static int read_file(const char *path, bool marks, bool sounds, struct lt_lexico
 
 static int read_sounds(struct lt_filter *f, const struct lt_filter_how *how)
 {
-    const char *path = how->dictionary ? how->dictionary : CMU_DEBIAN;
+    const char *path = how->dictionary ? how->dictionary : how->installed ? how->installed : CMU_DEBIAN;
     if (f->sounds) return 0;
     if (!how->dictionary && !lt_path_exists(path))
         return lt_misuse("filter: rhymes and syllables need a pronouncing dictionary: install the Debian package "
@@ -149,6 +162,8 @@ static int open_words(struct lt_filter *f, const struct lt_filter_how *how)
     return line ? lt_misuse("filter: no words that satisfy it make up line %d", line) : 0;
 }
 
+static size_t mask_words(const struct lt_filter *f) { return ((size_t)f->trie->vocab + 63) / 64; }
+
 static bool has_every_byte(const struct lt_token_trie *t)
 {
     int n = 0;
@@ -156,21 +171,29 @@ static bool has_every_byte(const struct lt_token_trie *t)
     return n == 256;
 }
 
+static void open_walks(struct lt_filter *f)
+{
+    int deep = f->trie->depth_max + 2;
+    f->walk = lt_calloc((size_t)deep, sizeof *f->walk);
+    f->look = lt_alloc((size_t)deep * sizeof *f->look);
+    f->made = lt_calloc(mask_words(f), sizeof *f->made);
+    f->runs = lt_word_machine_runs(f->words) ? lt_word_runs_new(deep) : NULL;
+    f->every_byte = has_every_byte(f->trie);
+    f->tokens = lt_filter_tokens_new(f->trie, f->marks);
+}
+
 int lt_filter_open(struct lt_str text, const struct lt_filter_how *how, struct lt_filter **out)
 {
     struct lt_filter *f = lt_calloc(1, sizeof *f);
     f->marks = how->marks;
     f->trie = how->trie;
-    for (int i = 0; i < MASKS; i++) f->mask_of[i] = -1;
-    if (f->trie) {
-        f->walk = lt_alloc(((size_t)f->trie->depth_max + 1) * sizeof *f->walk);
-        f->look = lt_alloc(((size_t)f->trie->depth_max + 1) * sizeof *f->look);
-        f->every_byte = has_every_byte(f->trie);
-    }
+    f->run = -1;
+    for (int i = 0; i <= MASKS; i++) f->mask_of[i] = -1;
     if (lt_filter_parse(text, f->marks, &f->rule) || open_words(f, how)) {
         lt_filter_close(f);
         return -1;
     }
+    if (f->trie) open_walks(f);
     f->whole = f->lines || f->rule.alliteration;
     lt_filter_start(f);
     *out = f;
@@ -184,7 +207,10 @@ void lt_filter_close(struct lt_filter *f)
     lt_word_machine_free(f->words);
     lt_lexicon_free(f->sounds);
     for (int i = 0; i < LT_FILTER_TERMS_MAX; i++) lt_lexicon_free(f->list[i]);
-    for (int i = 0; i < MASKS; i++) free(f->mask[i]);
+    for (int i = 0; i <= MASKS; i++) free(f->mask[i]);
+    lt_filter_tokens_free(f->tokens);
+    free(f->made);
+    free(f->runs);
     free(f->context);
     free(f->place);
     free(f->walk);
@@ -241,6 +267,26 @@ int lt_filter_start(struct lt_filter *f)
     return intern(f, &p);
 }
 
+/* ---- words: states of the machine, or in a walk runs that leave none behind ---- */
+static int32_t word_start(struct lt_filter *f)
+{
+    int32_t start = lt_word_machine_start(f->words);
+    if (f->run < 0) return start;
+    lt_word_run_at(f->words, f->runs, f->run, start);
+    return f->run;
+}
+
+static int32_t word_step(struct lt_filter *f, int32_t word, uint32_t letter)
+{
+    if (f->run < 0) return lt_word_machine_step(f->words, word, letter);
+    return lt_word_run_step(f->words, f->runs, word, f->run, letter) ? f->run : -1;
+}
+
+static bool word_accepts(struct lt_filter *f, int32_t word)
+{
+    return f->run < 0 ? lt_word_machine_accepts(f->words, word) : lt_word_run_accepts(f->words, f->runs, word);
+}
+
 /* ---- characters ---- */
 /* Ends the word that is open; false: it may not end. */
 static bool close_word(struct lt_filter *f, struct place *p)
@@ -249,7 +295,7 @@ static bool close_word(struct lt_filter *f, struct place *p)
     p->word = -1;
     p->apostrophe = 0;
     if (word < 0) return true;
-    if (!lt_word_machine_accepts(f->words, word)) return false;
+    if (!word_accepts(f, word)) return false;
     if (!f->lines) return true;
     struct lt_line_place c = f->context[p->context];
     if (!lt_filter_lines_word(f->lines, &c, f->set->node[lt_word_machine_node(f->words, word)].word)) return false;
@@ -271,7 +317,7 @@ static bool other(struct lt_filter *f, struct place *p, uint32_t c)
 
 static bool begin_word(struct lt_filter *f, struct place *p, uint32_t letter)
 {
-    p->word = lt_word_machine_start(f->words);
+    p->word = word_start(f);
     if (!f->rule.alliteration) return true;
     struct lt_line_place c = f->context[p->context];
     if (c.first && c.first != letter) return false;
@@ -292,9 +338,9 @@ static bool character(struct lt_filter *f, struct place *p, uint32_t c)
     if (n < 0) return other(f, p, c);
     if (n == 0) return true;
     if (p->word < 0 && !begin_word(f, p, letter[0])) return false;
-    if (p->apostrophe) p->word = lt_word_machine_step(f->words, p->word, '\'');
+    if (p->apostrophe) p->word = word_step(f, p->word, '\'');
     p->apostrophe = 0;
-    for (int i = 0; i < n && p->word >= 0; i++) p->word = lt_word_machine_step(f->words, p->word, letter[i]);
+    for (int i = 0; i < n && p->word >= 0; i++) p->word = word_step(f, p->word, letter[i]);
     if (p->word < 0) return false;
     return !f->lines
         || lt_filter_lines_allow(f->lines, &f->context[p->context], lt_word_machine_node(f->words, p->word));
@@ -314,43 +360,68 @@ static int character_size(uint8_t first)
     return first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
 }
 
-/* May a character begin so that some end of it may come?  Exact for the last byte.  For more, it is enough that signs
- * may come here, or letters that nothing mentions; under some first bytes there are letters alone. */
-static bool may_continue(struct lt_filter *f, int32_t at)
+/* One byte more; false: it may not come.  Of a character that is not whole yet, whether it may end is not asked. */
+static bool take_byte(struct lt_filter *f, struct place *p, uint8_t byte)
 {
-    struct place p = f->place[at];
-    int left = character_size(p.byte[0]) - p.bytes;
+    char text[4] = { 0 };
+    uint32_t c;
+    int size = character_size(p->bytes ? p->byte[0] : byte);
+    if (!size) return false;
+    memcpy(text, p->byte, p->bytes);
+    text[p->bytes] = (char)byte;
+    if (p->bytes + 1 == size) {
+        if (lt_utf8_bad(text, (size_t)size) < (size_t)size) return false;
+        lt_utf8_get(text, &c);
+        p->bytes = 0;
+        memset(p->byte, 0, sizeof p->byte);
+        return character(f, p, c);
+    }
+    if (p->bytes && byte >> 6 != 2) return false;
+    p->byte[p->bytes++] = byte;
+    return true;
+}
+
+/* A letter that is mentioned, or of a word of a set, may come and is written with these first bytes. */
+static bool mentioned_may_come(struct lt_filter *f, const struct place *p)
+{
+    uint32_t letter[512];
+    int32_t word = p->word;
+    if (word < 0) word = lt_word_machine_start(f->words);
+    else if (f->run >= 0) word = lt_word_run_state(f->words, f->runs, word);
+    int n = lt_word_machine_candidates(f->words, word, letter, LT_COUNT(letter));
+    for (int i = 0; i < n; i++) {
+        char text[4];
+        if (letter[i] >= 0x80 && lt_utf8_put(text, letter[i]) > p->bytes && !memcmp(text, p->byte, p->bytes)
+            && may_come(f, *p, letter[i]))
+            return true;
+    }
+    return false;
+}
+
+/* May a character begin so that some end of it may come?  Exact for the last byte.  For more, it is enough that signs
+ * may come here, or letters that nothing mentions (under some first bytes there are letters alone), or one that is
+ * mentioned and begins so; a rare form of a mentioned letter, as e with two marks, is then not thought of. */
+static bool may_continue(struct lt_filter *f, const struct place *p)
+{
+    int left = character_size(p->byte[0]) - p->bytes;
     if (left > 1) {
-        bool signs = may_come(f, p, '.'), letters = may_come(f, p, 0x4E00);
-        bool letters_only = (p.byte[0] >= 0xE4 && p.byte[0] <= 0xE9) || p.byte[0] == 0xEB || p.byte[0] == 0xEC;
-        if (!letters && (!signs || letters_only)) return false;
+        bool signs = may_come(f, *p, '.'), letters = may_come(f, *p, 0x4E00);
+        bool letters_only = (p->byte[0] >= 0xE4 && p->byte[0] <= 0xE9) || p->byte[0] == 0xEB || p->byte[0] == 0xEC;
+        if (!letters && (!signs || letters_only) && !mentioned_may_come(f, p)) return false;
         if (left > 2) return true;
     }
-    for (int c = 0x80; c < 0xC0; c++)
-        if (lt_filter_step(f, at, (uint8_t)c) >= 0) return true;
+    for (int c = 0x80; c < 0xC0; c++) {
+        struct place next = *p;
+        if (take_byte(f, &next, (uint8_t)c)) return true;
+    }
     return false;
 }
 
 static int32_t make_step(struct lt_filter *f, int32_t at, uint8_t byte)
 {
     struct place p = f->place[at];
-    char text[4] = { 0 };
-    uint32_t c;
-    int size = character_size(p.bytes ? p.byte[0] : byte);
-    if (!size) return -1;
-    memcpy(text, p.byte, p.bytes);
-    text[p.bytes] = (char)byte;
-    if (p.bytes + 1 == size) {
-        if (lt_utf8_bad(text, (size_t)size) < (size_t)size) return -1;
-        lt_utf8_get(text, &c);
-        p.bytes = 0;
-        memset(p.byte, 0, sizeof p.byte);
-        return character(f, &p, c) ? intern(f, &p) : -1;
-    }
-    if (p.bytes && byte >> 6 != 2) return -1;
-    p.byte[p.bytes++] = byte;
-    int32_t to = intern(f, &p);
-    return may_continue(f, to) ? to : -1;
+    if (!take_byte(f, &p, byte) || (p.bytes && !may_continue(f, &p))) return -1;
+    return intern(f, &p);
 }
 
 int lt_filter_step(struct lt_filter *f, int place, uint8_t byte)
@@ -428,49 +499,110 @@ static bool can_finish(struct lt_filter *f, int32_t place)
     return found;
 }
 
-static void walk(struct lt_filter *f, int32_t place, uint64_t *mask)
+/* Asked of a place in a walk that has a number only for the asking. */
+static bool can_finish_from(struct lt_filter *f, struct place p)
 {
-    const struct lt_token_trie *t = f->trie;
-    f->walk[0] = place;
+    int run = f->run;
+    if (f->every_byte) return true;
+    if (run >= 0 && p.word >= 0) p.word = lt_word_run_state(f->words, f->runs, p.word);
+    f->run = -1;
+    bool found = can_finish(f, intern(f, &p));
+    f->run = run;
+    return found;
+}
+
+static void walk(struct lt_filter *f, const struct lt_token_trie *t, struct place from, uint64_t *mask)
+{
+    if (f->runs && from.word >= 0) lt_word_run_at(f->words, f->runs, 0, from.word);
+    if (f->runs && from.word >= 0) from.word = 0;
+    f->walk[0] = from;
     for (uint32_t i = 0; i < t->nodes;) {
         const struct lt_token_node *n = &t->node[i];
-        int32_t to = lt_filter_step(f, f->walk[n->depth - 1], n->byte);
-        if (to < 0) {
+        struct place *p = &f->walk[n->depth];
+        *p = f->walk[n->depth - 1];
+        f->run = f->runs ? n->depth : -1;
+        /* A character of two bytes is asked for only where a token ends in it: else its last byte tells. */
+        bool ask = n->count || (p->bytes ? (uint8_t)p->byte[0] : n->byte) >= 0xE0;
+        if (!take_byte(f, p, n->byte) || (p->bytes && ask && !may_continue(f, p))) {
             i = n->end;
             continue;
         }
-        f->walk[n->depth] = to;
-        for (uint32_t k = n->first; k < n->first + n->count && can_finish(f, to); k++)
-            mask[t->id[k] / 64] |= UINT64_C(1) << t->id[k] % 64;
+        if (n->count && can_finish_from(f, *p))
+            for (uint32_t k = n->first; k < n->first + n->count; k++)
+                mask[t->id[k] / 64] |= UINT64_C(1) << t->id[k] % 64;
         i++;
     }
+    f->run = -1;
 }
 
-/* A walk leaves a place behind for every token that it lets through. */
+/* Tokens that are letters alone, of a rule whose words are known by their letters; false: it is none. */
+static bool add_inside(struct lt_filter *f, const struct place *p, uint64_t *mask)
+{
+    const struct lt_filter_tokens *s = f->tokens;
+    const struct lt_filter_rule *r = &f->rule;
+    uint32_t letter[LT_WORD_LETTERS_MAX];
+    if (!f->every_byte || f->whole || r->terms != 1 || r->codes != 1) return false;
+    if (r->term[0].kind == LT_FILTER_ISOGRAM) {
+        int n = lt_word_machine_letters(f->words, p->word, letter);
+        lt_filter_tokens_without(s, letter, n, LT_WORD_LETTERS_MAX - n, mask);
+        return true;
+    }
+    /* Every beginning of a word that leaves room for its mirror image becomes a palindrome. */
+    if (r->term[0].kind != LT_FILTER_PALINDROME) return false;
+    if (2 * (lt_word_machine_letters(f->words, p->word, letter) + s->longest) > LT_WORD_LETTERS_MAX) return false;
+    for (size_t i = 0; i < mask_words(f); i++) mask[i] |= s->inside[i];
+    return true;
+}
+
+/* Tokens that do not end the word here, and where it may end those that do. */
+static void inside_word(struct lt_filter *f, struct place p, uint64_t *mask)
+{
+    struct place closed = p;
+    if (close_word(f, &closed)) {
+        const uint64_t *outside = lt_filter_mask(f, intern(f, &closed));
+        for (size_t i = 0; i < mask_words(f); i++) mask[i] = outside[i] & f->tokens->outer[i];
+    } else memset(mask, 0, mask_words(f) * sizeof *mask);
+    walk(f, add_inside(f, &p, mask) ? f->tokens->rest : f->tokens->inner, p, mask);
+}
+
+static size_t map_bytes(const struct lt_number_map *t) { return t->size * (sizeof *t->key + sizeof *t->value); }
+
 uint32_t lt_filter_age(struct lt_filter *f)
 {
-    if (lt_word_machine_states(f->words) + f->places <= KNOWN_MAX) return f->age;
+    size_t known = lt_word_machine_bytes(f->words) + (size_t)f->place_cap * sizeof *f->place
+                 + (size_t)f->context_cap * sizeof *f->context + map_bytes(&f->context_of) + map_bytes(&f->place_of)
+                 + map_bytes(&f->step_of) + map_bytes(&f->finish_of);
+    if (known <= KNOWN_BYTES) return f->age;
     lt_word_machine_forget(f->words);
-    f->places = f->contexts = 0;
-    lt_number_map_clear(&f->context_of);
-    lt_number_map_clear(&f->place_of);
-    lt_number_map_clear(&f->step_of);
-    lt_number_map_clear(&f->finish_of);
-    int start = lt_filter_start(f);             /* the same number as at first, and the same mask */
-    for (int i = 0; i < MASKS; i++)
-        if (f->mask_of[i] != start) f->mask_of[i] = -1;
+    free(f->place);
+    free(f->context);
+    f->place = NULL;
+    f->context = NULL;
+    f->places = f->contexts = f->place_cap = f->context_cap = 0;
+    lt_number_map_free(&f->context_of);
+    lt_number_map_free(&f->place_of);
+    lt_number_map_free(&f->step_of);
+    lt_number_map_free(&f->finish_of);
+    lt_filter_start(f);                         /* the same number as at first, and the same mask */
+    for (int i = 0; i < MASKS; i++) f->mask_of[i] = -1;
     return ++f->age;
 }
 
 const uint64_t *lt_filter_mask(struct lt_filter *f, int place)
 {
     assert(f->trie && place >= 0);
-    size_t words = ((size_t)f->trie->vocab + 63) / 64;
-    int slot = place % MASKS;
+    size_t size = mask_words(f) * sizeof(uint64_t);
+    int slot = place ? place % MASKS : MASKS;   /* the start is place 0 */
     if (f->mask_of[slot] == place) return f->mask[slot];
-    if (!f->mask[slot]) f->mask[slot] = lt_alloc(words * sizeof(uint64_t));
-    memset(f->mask[slot], 0, words * sizeof(uint64_t));
-    walk(f, place, f->mask[slot]);
+    struct place p = f->place[place];
+    bool inside = p.word >= 0 && !p.bytes;
+    if (inside) inside_word(f, p, f->made);
+    if (!f->mask[slot]) f->mask[slot] = lt_alloc(size);
+    memcpy(f->mask[slot], f->made, inside ? size : 0);
+    if (!inside) {
+        memset(f->mask[slot], 0, size);
+        walk(f, f->trie, p, f->mask[slot]);
+    }
     f->mask_of[slot] = place;
     return f->mask[slot];
 }

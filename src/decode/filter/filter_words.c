@@ -13,6 +13,7 @@ enum { SEARCH_MAX = 4000, ANY = -2, FAILED = -1, MENTIONED_MAX = 256 };
 enum verdict { NO, YES, OPEN };                 /* of a beginning: whatever follows, or it depends */
 /* A beginning: its numbers, its letters where they are needed. */
 struct beginning { int32_t cell[LT_FILTER_TERMS_MAX + 3]; uint32_t letter[LT_WORD_LETTERS_MAX]; int letters; };
+struct lt_word_run { struct beginning b; bool any; int32_t state; };     /* any: as ANY; state: where it began so */
 enum viable { UNKNOWN, ALIVE, DEAD, WAITING };
 
 struct lt_word_machine {
@@ -20,7 +21,8 @@ struct lt_word_machine {
     struct lt_word_trie **trie;                 /* [terms]; NULL: not a set of words */
     uint32_t mentioned[MENTIONED_MAX]; int mentions;
     bool letters, mirrors;                      /* some term needs the letters; one is about palindromes */
-    bool only_set;                              /* the rule is one set of words: every state lives */
+    bool sets;                                  /* some term is about a set of words */
+    bool only_set;                              /* the rule is one set of words: a state is a node of its trie */
     int width;                                  /* numbers in a state: terms; letters, the state before, a letter */
     int32_t *cell; int32_t states, cap;         /* (states, width) */
     uint8_t *viable;                            /* [states] */
@@ -110,17 +112,10 @@ static bool is_palindrome(const uint32_t *letter, int n)
 /* Is there a palindrome of at most LT_WORD_LETTERS_MAX letters that begins so? */
 static bool begins_palindrome(const uint32_t *letter, int n)
 {
+    if (2 * n <= LT_WORD_LETTERS_MAX) return true;
     for (int from = 0; n + from <= LT_WORD_LETTERS_MAX; from++)     /* letters before the middle part, and after it */
         if (from >= n || is_palindrome(letter + from, n - from)) return true;
     return false;
-}
-
-static bool is_isogram(const uint32_t *letter, int n)
-{
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < i; k++)
-            if (letter[i] == letter[k]) return false;
-    return true;
 }
 
 static int different(const struct lt_filter_term *t)
@@ -155,7 +150,7 @@ static enum verdict judge(const struct lt_word_machine *m, int i, const struct b
     case LT_FILTER_ANAGRAM: return !ends ? OPEN : at == all_used(t);
     case LT_FILTER_PALINDROME:
         return ends ? is_palindrome(b->letter, b->letters) : begins_palindrome(b->letter, b->letters) ? OPEN : NO;
-    case LT_FILTER_ISOGRAM: return !is_isogram(b->letter, b->letters) ? NO : ends ? YES : OPEN;
+    case LT_FILTER_ISOGRAM: return ends ? YES : OPEN;
     default: return NO;
     }
 }
@@ -183,6 +178,10 @@ static bool append(const struct lt_word_machine *m, struct beginning *b, uint32_
     for (int i = 0; i < m->rule->terms; i++) b->cell[i] = advance(&m->rule->term[i], m->trie[i], b->cell[i], letter);
     if (!m->letters || letter == '\'') return true;
     if (b->letters == LT_WORD_LETTERS_MAX) return false;
+    bool again = false;
+    for (int i = 0; i < b->letters; i++) again |= b->letter[i] == letter;
+    for (int i = 0; i < m->rule->terms && again; i++)
+        if (m->rule->term[i].kind == LT_FILTER_ISOGRAM) b->cell[i] = FAILED;
     b->letter[b->letters++] = letter;
     return true;
 }
@@ -240,7 +239,7 @@ static int32_t intern(struct lt_word_machine *m, struct beginning *b, int32_t be
     }
     memcpy(m->cell + (size_t)m->states * (size_t)m->width, b->cell, size);
     m->accepts[m->states] = v == YES || judge_all(m, b, true) == YES;
-    m->viable[m->states] = m->only_set || m->accepts[m->states] ? ALIVE : UNKNOWN;
+    m->viable[m->states] = m->accepts[m->states] ? ALIVE : UNKNOWN;
     return m->states++;
 }
 
@@ -264,14 +263,12 @@ static int32_t raw_step(struct lt_word_machine *m, int32_t state, uint32_t lette
 
 /* ---- can it still come right? ---- */
 /* A palindrome's missing part is known: that of the letters read backwards. */
-static bool mirrors(const struct lt_word_machine *m, int32_t state)
+static bool mirrors(const struct lt_word_machine *m, const struct beginning *start)
 {
-    struct beginning start, b;
-    beginning_of(m, state, &start);
-    for (int from = start.letters - 1; from >= 0; from--) {
+    for (int from = start->letters - 1; from >= 0; from--) {
         bool fits = true;
-        b = start;
-        for (int i = from; i >= 0 && fits; i--) fits = append(m, &b, start.letter[i]);
+        struct beginning b = *start;
+        for (int i = from; i >= 0 && fits; i--) fits = append(m, &b, start->letter[i]);
         if (fits && judge_all(m, &b, true) == YES) return true;
     }
     return false;
@@ -324,10 +321,12 @@ static bool lives(struct lt_word_machine *m, int32_t state)
     struct search q = { 0 };
     int found = -1;
     uint32_t letter[512];
+    struct beginning b;
     if (m->viable[state] != UNKNOWN) return m->viable[state] == ALIVE;
     enqueue(m, &q, state, -1);
     for (int i = 0; i < q.count && found < 0 && q.count < SEARCH_MAX; i++) {
-        if (m->mirrors && mirrors(m, q.state[i])) found = i;
+        if (m->mirrors) beginning_of(m, q.state[i], &b);
+        if (m->mirrors && mirrors(m, &b)) found = i;
         int n = found < 0 ? candidates(m, q.state[i], letter, LT_COUNT(letter)) : 0;
         for (int k = 0; k < n && found < 0; k++) {
             int32_t to = raw_step(m, q.state[i], letter[k]);
@@ -356,7 +355,7 @@ bool lt_word_machine_holds(const struct lt_word_machine *m, const uint32_t *lett
 
 int32_t lt_word_machine_node(const struct lt_word_machine *m, int state)
 {
-    return cell_of(m, state)[0];
+    return m->only_set ? state : cell_of(m, state)[0];
 }
 
 struct lt_word_machine *lt_word_machine_new(const struct lt_filter_rule *rule, struct lt_word_trie **of_term)
@@ -370,12 +369,17 @@ struct lt_word_machine *lt_word_machine_new(const struct lt_filter_rule *rule, s
     for (int i = 0; i < rule->terms; i++) {
         const struct lt_filter_term *t = &rule->term[i];
         m->trie[i] = of_term[i];
+        m->sets |= of_term[i] != NULL;
         m->mirrors |= t->kind == LT_FILTER_PALINDROME;
         m->letters |= t->kind == LT_FILTER_PALINDROME || t->kind == LT_FILTER_ISOGRAM;
         for (int k = 0; k < t->letters && !m->trie[i]; k++)
             m->mentions = put_letter(m->mentioned, m->mentions, MENTIONED_MAX, t->letter[k]);
     }
     m->width = LT_MAX(rule->terms, 1) + (m->letters ? 3 : 0);
+    if (m->only_set) {
+        m->start = m->trie[0]->node[0].child >= 0 ? 0 : -1;
+        return m;
+    }
     m->start = intern(m, &start, -1);
     bool any = false;                           /* a word has at least one letter */
     int n = m->start >= 0 ? candidates(m, m->start, letter, LT_COUNT(letter)) : 0;
@@ -384,27 +388,41 @@ struct lt_word_machine *lt_word_machine_new(const struct lt_filter_rule *rule, s
     return m;
 }
 
-void lt_word_machine_free(struct lt_word_machine *m)
+static size_t map_bytes(const struct lt_number_map *t) { return t->size * (sizeof *t->key + sizeof *t->value); }
+
+size_t lt_word_machine_bytes(const struct lt_word_machine *m)
 {
-    if (!m) return;
-    for (int i = 0; i < m->rule->terms; i++) lt_word_trie_free(m->trie[i]);
-    free(m->trie);
+    size_t a_state = (size_t)m->width * sizeof *m->cell + sizeof *m->viable + sizeof *m->accepts;
+    return (size_t)m->cap * a_state + map_bytes(&m->state_of) + map_bytes(&m->step_of);
+}
+
+static void release_states(struct lt_word_machine *m)
+{
     free(m->cell);
     free(m->viable);
     free(m->accepts);
     lt_number_map_free(&m->state_of);
     lt_number_map_free(&m->step_of);
-    free(m);
+    m->cell = NULL;
+    m->viable = NULL;
+    m->accepts = NULL;
+    m->states = m->cap = 0;
 }
 
-int32_t lt_word_machine_states(const struct lt_word_machine *m) { return m->states; }
+void lt_word_machine_free(struct lt_word_machine *m)
+{
+    if (!m) return;
+    for (int i = 0; i < m->rule->terms; i++) lt_word_trie_free(m->trie[i]);
+    free(m->trie);
+    release_states(m);
+    free(m);
+}
 
 void lt_word_machine_forget(struct lt_word_machine *m)
 {
     struct beginning start = { 0 };
-    m->states = 0;
-    lt_number_map_clear(&m->state_of);
-    lt_number_map_clear(&m->step_of);
+    if (m->only_set) return;                    /* its states are nodes */
+    release_states(m);
     m->start = intern(m, &start, -1);           /* the rule can be satisfied, or the machine would not be there */
 }
 
@@ -412,11 +430,79 @@ int lt_word_machine_start(struct lt_word_machine *m) { return m->start; }
 
 int lt_word_machine_step(struct lt_word_machine *m, int state, uint32_t letter)
 {
-    int32_t to = state < 0 ? -1 : raw_step(m, state, letter);
+    if (state < 0) return -1;
+    if (m->only_set) return lt_word_trie_step(m->trie[0], state, letter);
+    int32_t to = raw_step(m, state, letter);
     return to >= 0 && lives(m, to) ? to : -1;
 }
 
 bool lt_word_machine_accepts(const struct lt_word_machine *m, int state)
 {
-    return state >= 0 && m->accepts[state];
+    return state >= 0 && (m->only_set ? m->trie[0]->node[state].word >= 0 : m->accepts[state]);
+}
+
+int lt_word_machine_candidates(const struct lt_word_machine *m, int state, uint32_t *out, int cap)
+{
+    if (!m->only_set) return candidates(m, state, out, cap);
+    int n = 0;
+    for (int32_t k = m->trie[0]->node[state].child; k >= 0 && n < cap; k = m->trie[0]->node[k].next)
+        out[n++] = m->trie[0]->node[k].letter;
+    return n;
+}
+
+int lt_word_machine_letters(const struct lt_word_machine *m, int state, uint32_t out[LT_WORD_LETTERS_MAX])
+{
+    struct beginning b;
+    beginning_of(m, state, &b);
+    memcpy(out, b.letter, (size_t)b.letters * sizeof *out);
+    return b.letters;
+}
+
+/* ---- runs ---- */
+bool lt_word_machine_runs(const struct lt_word_machine *m) { return m->letters && !m->sets; }
+
+struct lt_word_run *lt_word_runs_new(int n) { return lt_calloc((size_t)n, sizeof(struct lt_word_run)); }
+
+void lt_word_run_at(const struct lt_word_machine *m, struct lt_word_run *runs, int i, int state)
+{
+    runs[i] = (struct lt_word_run){ .any = cell_of(m, state)[0] == ANY, .state = state };
+    if (!runs[i].any) beginning_of(m, state, &runs[i].b);
+}
+
+static void copy_run(const struct lt_word_machine *m, struct lt_word_run *to, const struct lt_word_run *from)
+{
+    if (to == from) return;
+    memcpy(to->b.cell, from->b.cell, (size_t)m->rule->terms * sizeof *to->b.cell);
+    memcpy(to->b.letter, from->b.letter, (size_t)from->b.letters * sizeof *to->b.letter);
+    to->b.letters = from->b.letters;
+    to->any = from->any;
+    to->state = from->any ? from->state : -1;
+}
+
+int lt_word_run_state(struct lt_word_machine *m, const struct lt_word_run *runs, int i)
+{
+    int32_t state = m->start;
+    if (runs[i].any && runs[i].state >= 0) return runs[i].state;
+    for (int k = 0; k < runs[i].b.letters && state >= 0; k++) state = raw_step(m, state, runs[i].b.letter[k]);
+    return state;
+}
+
+/* What follows from the letters alone, or else what a search finds. */
+bool lt_word_run_step(struct lt_word_machine *m, struct lt_word_run *runs, int from, int to, uint32_t letter)
+{
+    copy_run(m, &runs[to], &runs[from]);
+    struct beginning *b = &runs[to].b;
+    if (runs[to].any) return true;
+    if (!append(m, b, letter)) return false;
+    enum verdict v = judge_all(m, b, false);
+    runs[to].any = v == YES;
+    if (v != OPEN) return v == YES;
+    if (judge_all(m, b, true) == YES || (m->mirrors && mirrors(m, b))) return true;
+    int32_t state = lt_word_run_state(m, runs, to);
+    return state >= 0 && lives(m, state);
+}
+
+bool lt_word_run_accepts(const struct lt_word_machine *m, const struct lt_word_run *runs, int i)
+{
+    return runs[i].any || judge_all(m, &runs[i].b, true) == YES;
 }

@@ -48,14 +48,29 @@ int lt_word_machine_step(struct lt_word_machine *m, int state, uint32_t letter);
 bool lt_word_machine_accepts(const struct lt_word_machine *m, int state);
 /* Does one whole word satisfy the rule?  Term by term, with no memory. */
 bool lt_word_machine_holds(const struct lt_word_machine *m, const uint32_t *letter, int letters);
-int32_t lt_word_machine_states(const struct lt_word_machine *m);    /* how many are known */
+size_t lt_word_machine_bytes(const struct lt_word_machine *m);      /* of what it remembers */
 void lt_word_machine_forget(struct lt_word_machine *m);             /* all of them; no state is valid any more */
 int32_t lt_word_machine_node(const struct lt_word_machine *m, int state);   /* of the first term's trie */
+
+/* Letters to go on with, of which each may matter; all others are alike to the rule.  At most cap. */
+int lt_word_machine_candidates(const struct lt_word_machine *m, int state, uint32_t *out, int cap);
+/* The letters that led to a state, of a machine that runs, where whether the word can come right depends on more. */
+int lt_word_machine_letters(const struct lt_word_machine *m, int state, uint32_t out[LT_WORD_LETTERS_MAX]);
+/* Steps that leave no state behind, where there would be one for every word: for terms about all letters of a word.  A
+ * run is one of an array, and goes on into the same or another of it. */
+struct lt_word_run;
+bool lt_word_machine_runs(const struct lt_word_machine *m);         /* is it of that sort? */
+struct lt_word_run *lt_word_runs_new(int n);                        /* free() it */
+void lt_word_run_at(const struct lt_word_machine *m, struct lt_word_run *runs, int i, int state);
+bool lt_word_run_step(struct lt_word_machine *m, struct lt_word_run *runs, int from, int to, uint32_t letter);
+bool lt_word_run_accepts(const struct lt_word_machine *m, const struct lt_word_run *runs, int i);
+int lt_word_run_state(struct lt_word_machine *m, const struct lt_word_run *runs, int i);
 
 /* ---- texts ---- */
 struct lt_filter;
 struct lt_filter_how {
     const char *dictionary;         /* NULL: Debian's of festlex-cmu */
+    const char *installed;          /* where that is looked for; NULL: where Debian puts it */
     bool marks;                     /* letters keep their diacritics */
     const struct lt_token_trie *trie;       /* for masks; NULL: none; borrowed */
 };
