@@ -444,6 +444,7 @@ static int factor(struct parser *p, struct value *out)
     case TEXT: return model(p, out);
     default: break;
     }
+    if (sees(p, '/')) return unexpected(p, "a model (its path in quotes), a term, a number or \"(\"");
     if (!sees(p, '(')) return unexpected(p, "a model, a term, a number or \"(\"");
     return advance(p) || expression(p, out) || need(p, ')') ? -1 : 0;
 }

@@ -37,6 +37,7 @@ static void test_formula__is_refused_by_column(void **state)
     static const struct { const char *text, *says; } bad[] = {
         { "", "column 1: expected a model, a term, a number or \"(\", found the end" },
         { "M +", "column 4: expected a model" },
+        { "M + /models/a", "column 5: expected a model (its path in quotes)" },
         { "M A", "column 3: expected +, -, *, / or the end, found \"A\"" },
         { "(M + A", "column 7: expected \")\", found the end" },
         { "2", "column 1: the formula is a number" },
