@@ -22,6 +22,15 @@ static void read_more(struct seat *s, int wait)
     if (n > 0) lt_buf_put(&s->seen, piece, (size_t)n);
 }
 
+/* Waits until so many bytes are there. */
+static void expect_bytes(struct seat *s, size_t n)
+{
+    for (int waited = 0; s->seen.n < n; waited += 20) {
+        if (waited > PATIENCE) fail_msg("%zu bytes did not come, only: %.*s", n, (int)s->seen.n, s->seen.p);
+        read_more(s, 20);
+    }
+}
+
 /* Waits until the text comes; what is looked at next begins after it. */
 static void expect(struct seat *s, const char *text)
 {
@@ -110,7 +119,7 @@ static void test_chat_terminal__ctrl_c_stops_the_answer(void **unused)
     type(&s, "hi\r");
     expect(&s, "\033[?2004l");
     size_t from = s.looked;
-    while (s.seen.n < from + 1000) read_more(&s, 20);
+    expect_bytes(&s, from + 1000);
     type(&s, "\003");
     expect(&s, "[stopped");
     assert_null(memchr(s.seen.p + from, '\033', s.looked - from));
