@@ -22,6 +22,7 @@ struct lt_word_machine {
     uint32_t mentioned[MENTIONED_MAX]; int mentions;
     bool letters, mirrors;                      /* some term needs the letters; one is about palindromes */
     bool sets;                                  /* some term is about a set of words */
+    uint32_t must;                              /* terms that hold of every word, a bit each */
     bool mirrored;                              /* every word is a palindrome */
     bool only_mirrored;                         /* and that is all: what may begin one lives */
     int64_t longest;                            /* no word has more letters */
@@ -267,8 +268,10 @@ static int32_t raw_step(struct lt_word_machine *m, int32_t state, uint32_t lette
 /* A palindrome's missing part is known: that of the letters read backwards. */
 static bool mirrors(const struct lt_word_machine *m, const struct beginning *start)
 {
-    for (int from = start->letters - 1; from >= 0; from--) {
-        bool fits = true;
+    int n = start->letters;
+    for (int from = n - 1; from >= 0; from--) {
+        bool fits = n + from + 1 <= LT_WORD_LETTERS_MAX && is_palindrome(start->letter + from + 1, n - from - 1);
+        if (!fits || (m->mirrored && n + from + 1 > m->longest)) continue;
         struct beginning b = *start;
         for (int i = from; i >= 0 && fits; i--) fits = append(m, &b, start->letter[i]);
         if (fits && judge_all(m, &b, true) == YES) return true;
@@ -411,10 +414,10 @@ static uint32_t must_hold(const struct lt_filter_rule *r)
 static void find_bounds(struct lt_word_machine *m)
 {
     const struct lt_filter_rule *r = m->rule;
-    uint32_t must = must_hold(r);
+    m->must = must_hold(r);
     m->longest = LT_WORD_LETTERS_MAX;           /* where letters are kept */
     for (int i = 0; i < r->terms; i++) {
-        if (!(must >> i & 1)) continue;
+        if (!(m->must >> i & 1)) continue;
         m->mirrored |= r->term[i].kind == LT_FILTER_PALINDROME;
         if (r->term[i].kind == LT_FILTER_LENGTH) m->longest = LT_MIN(m->longest, r->term[i].high);
     }
@@ -503,6 +506,18 @@ int lt_word_machine_step(struct lt_word_machine *m, int state, uint32_t letter)
 bool lt_word_machine_accepts(const struct lt_word_machine *m, int state)
 {
     return state >= 0 && (m->only_set ? m->trie[0]->node[state].word >= 0 : m->accepts[state]);
+}
+
+int lt_word_machine_only(const struct lt_word_machine *m, int64_t *longest)
+{
+    int kind = -1;
+    for (int i = 0; i < m->rule->terms; i++) {
+        int k = (int)m->rule->term[i].kind;
+        if (!(m->must >> i & 1) || (k != LT_FILTER_LENGTH && kind >= 0)) return -1;
+        if (k != LT_FILTER_LENGTH) kind = k;
+    }
+    *longest = m->longest;
+    return kind == LT_FILTER_ISOGRAM || kind == LT_FILTER_PALINDROME ? kind : -1;
 }
 
 int lt_word_machine_candidates(const struct lt_word_machine *m, int state, uint32_t *out, int cap)
