@@ -166,7 +166,8 @@ sanitized-test:
 	@$(MAKE) $(SANITIZED) TEST_SRC="$(SANITIZED_TESTS)" test
 
 # Benches are built for the machine they run on and link peers that nothing else uses (bench/run installs them).
-BENCH_BIN = $(patsubst %,$(BUILD)/bench/%,ceilings encode_text gemm generate grammar_masks inference optim start)
+BENCH_BIN = $(patsubst %,$(BUILD)/bench/%,ceilings encode_text filter_masks gemm generate grammar_masks inference \
+            optim start)
 BENCH_LIBS_gemm = -ldnnl -lopenblas
 $(BUILD)/bench/%: bench/%.c bench/memory.c bench/bench.h $(BUILD)/liblathe.a
 	@mkdir -p $(@D)

@@ -14,7 +14,7 @@ static const struct lt_opt rows[] = {
       .at = AT(set), .flags = LT_ARG | LT_DOTTED },
     { .key = "results", .help = "table that the result is put into; every step must run, as with --force",
       .type = LT_STR, .at = AT(results) },
-    { .key = "force", .help = "run every step, from its beginning: checkpoints are removed",
+    { .key = "force", .help = "run every step, from its beginning: folders that its steps made are removed",
       .type = LT_BOOL, .at = AT(force) },
     { 0 },
 };

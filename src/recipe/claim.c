@@ -145,25 +145,18 @@ static const char *judge(const struct claim *c, double gain, double margin)
     return gain < 0 && -gain >= margin ? "reversed" : "not confirmed";
 }
 
-/* A forced step that goes on from its own checkpoint would take no time: they are thrown away first. */
-static int forget_checkpoints(const struct lt_recipe *r)
+/* A forced step that goes on from its own checkpoint would take no time: folders that a verb made, as their run records
+ * say, are removed first. */
+static int forget_folders(const struct lt_recipe *r)
 {
     int rc = 0;
     for (int i = 0; i < r->count; i++)
         for (int k = 0; k < r->step[i].out_count && !rc; k++) {
             const char *folder = r->step[i].out[k].path;
-            char **names = NULL;
-            int count = 0;
-            if (!lt_path_is_dir(folder)) continue;
-            rc = lt_list_dir(folder, &names, &count);
-            for (int n = 0; n < count; n++) {
-                struct lt_buf path = { 0 };
-                lt_buf_fmt(&path, "%s/%s", folder, names[n]);
-                if (!rc && lt_str_starts(lt_str(names[n]), "checkpoint-")) rc = lt_remove_tree(path.p);
-                lt_buf_free(&path);
-                free(names[n]);
-            }
-            free(names);
+            struct lt_buf record = { 0 };
+            lt_buf_fmt(&record, "%s/" LT_RECORD_IN_FOLDER, folder);
+            if (lt_path_is_dir(folder) && lt_path_exists(record.p)) rc = lt_remove_tree(folder);
+            lt_buf_free(&record);
         }
     return rc;
 }
@@ -177,7 +170,7 @@ int lt_lab_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct
         return lt_misuse("%s: lab: margin: expected a share such as 0.02, found \"%s\"", r->path, k.margin);
     *out = (struct lt_lab_result){ .paper = k.paper, .claim = k.claim, .figure = k.figure };
     out->steps = r->count;
-    if (m->force && forget_checkpoints(r)) return -1;
+    if (m->force && forget_folders(r)) return -1;
     if (lt_recipe_run(r, m, c, &out->skipped) || lt_ctx_interrupted(c)) return -1;
     if (read_worst(&k, out)) return -1;
     out->seconds = lt_clock() - began;

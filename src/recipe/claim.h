@@ -11,7 +11,8 @@ struct lt_lab_result {
     int steps, skipped;                     /* skipped: not run, so the seconds are not those of the figures */
 };
 /* Runs what must run of the recipe and compares the two figures its `lab:` names.  A recipe without one is refused
- * before anything runs.  Forced, every step runs from its beginning: checkpoints in output folders are removed. */
+ * before anything runs.  Forced, every step runs from its beginning: the output folders of
+ * its steps are removed if they hold run records. */
 int lt_lab_run(const struct lt_recipe *r, const struct lt_recipe_mode *m, struct lt_ctx *c, struct lt_lab_result *out);
 /* Puts the result into a table (lab/results.tsv), in place of an older one of this name.  A result of which steps were
  * skipped is not put there: the table stays as it is where it has these figures already, and else it is a failure. */

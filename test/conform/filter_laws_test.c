@@ -277,6 +277,9 @@ static void test_filter_laws__characters(void **state)
                                                                                                    false },
         { "length 2", "\xFF", false, false, false }, { "length 2", "\x80", false, false, false },
         { "length 2", "\xC3" "a", false, false, false }, { "length 2", "\xF0\x9F\x98\x80 ab", false, true, true },
+        { "only(\xE4\xB8\xAD)", "\xE4\xB8\xAD", false, true, true }, { "only(\xE4\xB8\xAD)", "\xE4\xB8", false, false, true },
+        { "only(\xE4\xB8\xAD)", "\xE5", false, false, false },
+        { "palindrome and length 3", "a\xE4\xB8\xAD", false, false, true },
         { "length 2", "ab\xF0\x9F", false, false, true }, { "length < 70 and isogram", "abcdefgh", false, true, true },
     };
     for (int i = 0; i < LT_COUNT(cases); i++) {

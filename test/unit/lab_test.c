@@ -202,14 +202,15 @@ static void test_lab__seconds_are_of_the_run_that_made_the_figures(void **unused
     assert_ok(lt_file_read(path, &after));
     assert_string_equal(before.p, after.p);
     assert_non_null(strstr(after.p, "\tconfirmed\t77\t"));
-    /* Forced, nothing is skipped, and no checkpoint is there to go on from. */
-    const char *left = lt_test_path(folder, "a.jsonl/checkpoint-3");
-    assert_ok(lt_remove_tree(lt_test_path(folder, "a.jsonl")));
+    /* Forced, nothing is skipped, and of a folder that a verb made nothing is left to go on from. */
+    const char *output = lt_test_path(folder, "a.jsonl"), *left = lt_test_path(folder, "a.jsonl/checkpoint-3");
+    assert_ok(lt_remove_tree(output));
     assert_ok(lt_mkdirs(left));
-    assert_true(lt_lab_run(&r, &(struct lt_recipe_mode){ .force = true }, NULL, &x) != 0);     /* a folder is there */
-    assert_false(lt_path_exists(left));
-    assert_ok(lt_remove_tree(lt_test_path(folder, "a.jsonl")));
+    assert_true(lt_lab_run(&r, &(struct lt_recipe_mode){ .force = true }, NULL, &x) != 0);     /* not a verb's */
+    assert_true(lt_path_exists(left));
+    assert_ok(lt_file_save(lt_test_path(folder, "a.jsonl/lathe-run.json"), "{}", 2));
     assert_ok(lt_lab_run(&r, &(struct lt_recipe_mode){ .force = true }, NULL, &x));
+    assert_false(lt_path_exists(left));
     assert_int_equal(x.skipped, 0);
     lt_recipe_close(&r);
     lt_buf_free(&before);

@@ -16,6 +16,8 @@ struct lt_filter_lines {
     uint32_t *leads[LT_FILTER_LINES_MAX];       /* the same, of words that later lines can rhyme with; NULL: none do */
     uint32_t fill;                              /* bit k: words of k syllables together */
     struct masks *masks; int masks_count;
+    bool asked; struct lt_line_place of;        /* the place that was asked about last, and what came out */
+    int32_t target; uint32_t inner, ending;
 };
 
 /* ---- syllables below a node ---- */
@@ -235,19 +237,28 @@ int lt_filter_lines_impossible(struct lt_filter_lines *l)
     return 0;
 }
 
-bool lt_filter_lines_allow(struct lt_filter_lines *l, const struct lt_line_place *p, int32_t node)
+/* Syllables that the next word may have: as one before the last, and as the last. */
+static void ask(struct lt_filter_lines *l, const struct lt_line_place *p)
 {
     int want = l->rule->syllables[p->line];
-    if (!want) return true;
-    int32_t target = target_of(l, p);
-    uint32_t last = last_mask(l, p->line, target, node), after = completable(l, p->line, target);
+    l->asked = true;
+    l->of = *p;
+    l->target = target_of(l, p);
+    l->inner = l->ending = 0;
+    uint32_t after = completable(l, p->line, l->target);
     for (int s = 0; s <= want; s++)
         for (int c = 0; (p->sums >> s & 1) && c <= want - s; c++) {
             int missing = want - s - c;
-            if (!(l->all[node] >> c & 1)) continue;
-            if (missing ? after >> missing & 1 : last >> c & 1) return true;
+            if (!missing) l->ending |= UINT32_C(1) << c;
+            else if (after >> missing & 1) l->inner |= UINT32_C(1) << c;
         }
-    return false;
+}
+
+bool lt_filter_lines_allow(struct lt_filter_lines *l, const struct lt_line_place *p, int32_t node)
+{
+    if (!l->rule->syllables[p->line]) return true;
+    if (!l->asked || memcmp(&l->of, p, sizeof *p)) ask(l, p);
+    return (l->all[node] & l->inner) || (l->ending && (last_mask(l, p->line, l->target, node) & l->ending));
 }
 
 bool lt_filter_lines_word(struct lt_filter_lines *l, struct lt_line_place *p, int word)

@@ -539,17 +539,17 @@ static void walk(struct lt_filter *f, const struct lt_token_trie *t, struct plac
 static bool add_inside(struct lt_filter *f, const struct place *p, uint64_t *mask)
 {
     const struct lt_filter_tokens *s = f->tokens;
-    const struct lt_filter_rule *r = &f->rule;
     uint32_t letter[LT_WORD_LETTERS_MAX];
-    if (!f->every_byte || f->whole || r->terms != 1 || r->codes != 1) return false;
-    if (r->term[0].kind == LT_FILTER_ISOGRAM) {
-        int n = lt_word_machine_letters(f->words, p->word, letter);
-        lt_filter_tokens_without(s, letter, n, LT_WORD_LETTERS_MAX - n, mask);
+    int64_t longest;
+    int kind = f->every_byte && f->runs && !f->whole ? lt_word_machine_only(f->words, &longest) : -1;
+    if (kind < 0) return false;
+    int n = lt_word_machine_letters(f->words, p->word, letter);
+    if (kind == LT_FILTER_ISOGRAM) {
+        lt_filter_tokens_without(s, letter, n, (int)(longest - n), mask);
         return true;
     }
     /* Every beginning of a word that leaves room for its mirror image becomes a palindrome. */
-    if (r->term[0].kind != LT_FILTER_PALINDROME) return false;
-    if (2 * (lt_word_machine_letters(f->words, p->word, letter) + s->longest) > LT_WORD_LETTERS_MAX) return false;
+    if (2 * ((int64_t)n + s->longest) > longest) return false;
     for (size_t i = 0; i < mask_words(f); i++) mask[i] |= s->inside[i];
     return true;
 }

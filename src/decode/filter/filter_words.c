@@ -22,6 +22,10 @@ struct lt_word_machine {
     uint32_t mentioned[MENTIONED_MAX]; int mentions;
     bool letters, mirrors;                      /* some term needs the letters; one is about palindromes */
     bool sets;                                  /* some term is about a set of words */
+    uint32_t must;                              /* terms that hold of every word, a bit each */
+    bool mirrored;                              /* every word is a palindrome */
+    bool only_mirrored;                         /* and that is all: what may begin one lives */
+    int64_t longest;                            /* no word has more letters */
     bool only_set;                              /* the rule is one set of words: a state is a node of its trie */
     int width;                                  /* numbers in a state: terms; letters, the state before, a letter */
     int32_t *cell; int32_t states, cap;         /* (states, width) */
@@ -265,8 +269,10 @@ static int32_t raw_step(struct lt_word_machine *m, int32_t state, uint32_t lette
 /* A palindrome's missing part is known: that of the letters read backwards. */
 static bool mirrors(const struct lt_word_machine *m, const struct beginning *start)
 {
-    for (int from = start->letters - 1; from >= 0; from--) {
-        bool fits = true;
+    int n = start->letters;
+    for (int from = n - 1; from >= 0; from--) {
+        bool fits = n + from + 1 <= LT_WORD_LETTERS_MAX && is_palindrome(start->letter + from + 1, n - from - 1);
+        if (!fits || (m->mirrored && n + from + 1 > m->longest)) continue;
         struct beginning b = *start;
         for (int i = from; i >= 0 && fits; i--) fits = append(m, &b, start->letter[i]);
         if (fits && judge_all(m, &b, true) == YES) return true;
@@ -302,6 +308,34 @@ static int candidates(const struct lt_word_machine *m, int32_t state, uint32_t *
     }
 }
 
+/* Letters that no term mentions, each another: enough for many rules, and found at once. */
+static bool plain_end(const struct lt_word_machine *m, const struct beginning *start)
+{
+    enum { MORE = 16 };
+    struct beginning b = *start;
+    uint32_t fresh = 'a';
+    for (int i = 0; i < MORE; i++, fresh++) {
+        bool seen = true;
+        for (; seen; fresh += seen) {
+            if (fresh == 'z' + 1) fresh = 0x4E00;
+            seen = false;
+            for (int k = 0; k < m->mentions; k++) seen |= m->mentioned[k] == fresh;
+            for (int k = 0; k < b.letters; k++) seen |= b.letter[k] == fresh;
+        }
+        if (!append(m, &b, fresh) || judge_all(m, &b, false) == NO) return false;
+        if (judge_all(m, &b, true) == YES) return true;
+    }
+    return false;
+}
+
+/* Does the word live, by what its letters alone tell?  ALIVE, DEAD or UNKNOWN; of one that the rule leaves open. */
+static enum viable quick_look(const struct lt_word_machine *m, const struct beginning *b)
+{
+    if (m->only_mirrored) return ALIVE;
+    if ((m->mirrors && mirrors(m, b)) || (m->letters && plain_end(m, b))) return ALIVE;
+    return m->mirrored && 2 * (int64_t)b->letters + 1 > m->longest ? DEAD : UNKNOWN;
+}
+
 struct search { int32_t *state, *from; int count, cap; };
 
 static void enqueue(struct lt_word_machine *m, struct search *q, int32_t state, int32_t from)
@@ -325,8 +359,11 @@ static bool lives(struct lt_word_machine *m, int32_t state)
     if (m->viable[state] != UNKNOWN) return m->viable[state] == ALIVE;
     enqueue(m, &q, state, -1);
     for (int i = 0; i < q.count && found < 0 && q.count < SEARCH_MAX; i++) {
-        if (m->mirrors) beginning_of(m, q.state[i], &b);
-        if (m->mirrors && mirrors(m, &b)) found = i;
+        enum viable look = UNKNOWN;
+        if (m->letters) beginning_of(m, q.state[i], &b);
+        if (m->letters) look = quick_look(m, &b);
+        if (look == ALIVE) found = i;
+        if (look == DEAD) continue;
         int n = found < 0 ? candidates(m, q.state[i], letter, LT_COUNT(letter)) : 0;
         for (int k = 0; k < n && found < 0; k++) {
             int32_t to = raw_step(m, q.state[i], letter[k]);
@@ -358,6 +395,36 @@ int32_t lt_word_machine_node(const struct lt_word_machine *m, int state)
     return m->only_set ? state : cell_of(m, state)[0];
 }
 
+/* Terms that hold of every word, a bit each. */
+static uint32_t must_hold(const struct lt_filter_rule *r)
+{
+    uint32_t stack[LT_FILTER_CODE_MAX];
+    int n = 0;
+    for (int i = 0; i < r->codes; i++) {
+        int c = r->code[i];
+        if (c >= 0 || c == LT_FILTER_TRUE) stack[n++] = c >= 0 ? UINT32_C(1) << c : 0;
+        else if (c == LT_FILTER_NOT) stack[n - 1] = 0;
+        else {
+            uint32_t b = stack[--n], a = stack[n - 1];
+            stack[n - 1] = c == LT_FILTER_AND ? a | b : a & b;
+        }
+    }
+    return stack[0];
+}
+
+static void find_bounds(struct lt_word_machine *m)
+{
+    const struct lt_filter_rule *r = m->rule;
+    m->must = must_hold(r);
+    m->longest = LT_WORD_LETTERS_MAX;           /* where letters are kept */
+    for (int i = 0; i < r->terms; i++) {
+        if (!(m->must >> i & 1)) continue;
+        m->mirrored |= r->term[i].kind == LT_FILTER_PALINDROME;
+        if (r->term[i].kind == LT_FILTER_LENGTH) m->longest = LT_MIN(m->longest, r->term[i].high);
+    }
+    m->only_mirrored = m->mirrored && r->terms == 1 && r->codes == 1;
+}
+
 struct lt_word_machine *lt_word_machine_new(const struct lt_filter_rule *rule, struct lt_word_trie **of_term)
 {
     struct lt_word_machine *m = lt_calloc(1, sizeof *m);
@@ -375,6 +442,7 @@ struct lt_word_machine *lt_word_machine_new(const struct lt_filter_rule *rule, s
         for (int k = 0; k < t->letters && !m->trie[i]; k++)
             m->mentions = put_letter(m->mentioned, m->mentions, MENTIONED_MAX, t->letter[k]);
     }
+    find_bounds(m);
     m->width = LT_MAX(rule->terms, 1) + (m->letters ? 3 : 0);
     if (m->only_set) {
         m->start = m->trie[0]->node[0].child >= 0 ? 0 : -1;
@@ -441,6 +509,18 @@ bool lt_word_machine_accepts(const struct lt_word_machine *m, int state)
     return state >= 0 && (m->only_set ? m->trie[0]->node[state].word >= 0 : m->accepts[state]);
 }
 
+int lt_word_machine_only(const struct lt_word_machine *m, int64_t *longest)
+{
+    int kind = -1;
+    for (int i = 0; i < m->rule->terms; i++) {
+        int k = (int)m->rule->term[i].kind;
+        if (!(m->must >> i & 1) || (k != LT_FILTER_LENGTH && kind >= 0)) return -1;
+        if (k != LT_FILTER_LENGTH) kind = k;
+    }
+    *longest = m->longest;
+    return kind == LT_FILTER_ISOGRAM || kind == LT_FILTER_PALINDROME ? kind : -1;
+}
+
 int lt_word_machine_candidates(const struct lt_word_machine *m, int state, uint32_t *out, int cap)
 {
     if (!m->only_set) return candidates(m, state, out, cap);
@@ -497,7 +577,9 @@ bool lt_word_run_step(struct lt_word_machine *m, struct lt_word_run *runs, int f
     enum verdict v = judge_all(m, b, false);
     runs[to].any = v == YES;
     if (v != OPEN) return v == YES;
-    if (judge_all(m, b, true) == YES || (m->mirrors && mirrors(m, b))) return true;
+    if (judge_all(m, b, true) == YES) return true;
+    enum viable look = quick_look(m, b);
+    if (look != UNKNOWN) return look == ALIVE;
     int32_t state = lt_word_run_state(m, runs, to);
     return state >= 0 && lives(m, state);
 }

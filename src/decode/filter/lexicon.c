@@ -262,6 +262,25 @@ static int32_t add_node(struct lt_word_trie *t, int32_t *cap, uint32_t letter)
     return t->nodes++;
 }
 
+/* Level by level, so that those a step looks through lie side by side. */
+static void order_nodes(struct lt_word_trie *t)
+{
+    struct lt_word_node *to = lt_alloc((size_t)t->nodes * sizeof *to);
+    int32_t count = 1;
+    to[0] = t->node[0];
+    for (int32_t i = 0; i < count; i++) {
+        int32_t from = to[i].child;             /* a number of before */
+        if (from >= 0) to[i].child = count;
+        for (; from >= 0; from = t->node[from].next) {
+            to[count] = t->node[from];
+            to[count].next = t->node[from].next < 0 ? -1 : count + 1;
+            count++;
+        }
+    }
+    free(t->node);
+    t->node = to;
+}
+
 struct lt_word_trie *lt_word_trie_new(const struct lt_lexicon *of, const bool *chosen)
 {
     struct lt_word_trie *t = lt_calloc(1, sizeof *t);
@@ -283,6 +302,7 @@ struct lt_word_trie *lt_word_trie_new(const struct lt_lexicon *of, const bool *c
         t->node[path[w->letters]].word = i;
         before = w;
     }
+    order_nodes(t);
     return t;
 }
 

@@ -52,6 +52,9 @@ size_t lt_word_machine_bytes(const struct lt_word_machine *m);      /* of what i
 void lt_word_machine_forget(struct lt_word_machine *m);             /* all of them; no state is valid any more */
 int32_t lt_word_machine_node(const struct lt_word_machine *m, int state);   /* of the first term's trie */
 
+/* LT_FILTER_ISOGRAM or LT_FILTER_PALINDROME where every word is one, of at most `longest` letters, and nothing else is
+ * asked but how long words are: then any letters that leave it possible may come.  Else -1. */
+int lt_word_machine_only(const struct lt_word_machine *m, int64_t *longest);
 /* Letters to go on with, of which each may matter; all others are alike to the rule.  At most cap. */
 int lt_word_machine_candidates(const struct lt_word_machine *m, int state, uint32_t *out, int cap);
 /* The letters that led to a state, of a machine that runs, where whether the word can come right depends on more. */
