@@ -6,6 +6,8 @@
 
 /* The conversation as the text of the model's template.  tools, extra: NULL: none. */
 int lt_call_render(struct lt_call *c, const struct lt_chat_ask *a, struct lt_buf *text, struct lt_fault *f);
+/* The same as tokens, of which only the template's own are control tokens; free(to->id). */
+int lt_call_turn(struct lt_call *c, const struct lt_chat_ask *a, struct lt_given *to, struct lt_fault *f);
 /* A text as tokens, free(to->id).  flags as lt_tokenizer_encode. */
 int lt_call_encode(struct lt_call *c, struct lt_str text, unsigned flags, const char *param, struct lt_given *to,
                    struct lt_fault *f);

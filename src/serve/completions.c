@@ -7,15 +7,51 @@
 
 /* ---- the way to a model and back ---- */
 
+static int no_chat(const struct lt_call *c, struct lt_fault *f)
+{
+    return lt_fault_set(f, 400, "messages", "no_chat_template", "%s", c->model->no_chat);
+}
+
 int lt_call_render(struct lt_call *c, const struct lt_chat_ask *given, struct lt_buf *text, struct lt_fault *f)
 {
     struct lt_chat_ask a = *given;
     a.now = (int64_t)time(NULL);
-    if (!c->model->chat) return lt_fault_set(f, 400, "messages", "no_chat_template", "%s", c->model->no_chat);
+    if (!c->model->chat) return no_chat(c, f);
     if (lt_chat_render(c->model->chat, &a, text, NULL))
         return lt_fault_set(f, 400, "messages", "invalid_value", "%s", lt_error());
     lt_buf_put(text, "", 0);
     return 0;
+}
+
+static int no_tokenizer(const char *param, struct lt_fault *f)
+{
+    return lt_fault_set(f, 400, param, "no_tokenizer", "the model has no tokenizer");
+}
+
+/* token: taken over. */
+static struct lt_given given_of(struct lt_token *token, size_t n)
+{
+    struct lt_given g = { .id = lt_alloc((n + 1) * sizeof *g.id), .count = (int)n };
+    for (size_t i = 0; i < n; i++) g.id[i] = token[i].id;
+    free(token);
+    return g;
+}
+
+int lt_call_turn(struct lt_call *c, const struct lt_chat_ask *given, struct lt_given *to, struct lt_fault *f)
+{
+    const struct lt_tokenizer *t = lt_engine_tokenizer(c->model->engine);
+    struct lt_chat_ask a = *given;
+    struct lt_buf text = { 0 };
+    struct lt_token *token = NULL;
+    size_t n = 0, cap = 0;
+    a.now = (int64_t)time(NULL);
+    if (!c->model->chat) return no_chat(c, f);
+    if (!t) return no_tokenizer("messages", f);
+    int rc = lt_chat_encode(c->model->chat, &a, t, &text, &token, &n, &cap);
+    if (rc) lt_fault_set(f, 400, "messages", "invalid_value", "%s", lt_error());
+    *to = given_of(token, rc ? 0 : n);
+    lt_buf_free(&text);
+    return rc;
 }
 
 int lt_call_encode(struct lt_call *c, struct lt_str text, unsigned flags, const char *param, struct lt_given *to,
@@ -24,31 +60,25 @@ int lt_call_encode(struct lt_call *c, struct lt_str text, unsigned flags, const 
     const struct lt_tokenizer *t = lt_engine_tokenizer(c->model->engine);
     struct lt_token *token = NULL;
     size_t n = 0, cap = 0;
-    if (!t) return lt_fault_set(f, 400, param, "no_tokenizer", "the model has no tokenizer");
-    if (lt_tokenizer_encode(t, text, flags, &token, &n, &cap)) {
-        free(token);
-        return lt_fault_set(f, 400, param, "invalid_value", "%s: %s", param, lt_error());
-    }
-    *to = (struct lt_given){ .id = lt_alloc((n + 1) * sizeof *to->id), .count = (int)n };
-    for (size_t i = 0; i < n; i++) to->id[i] = token[i].id;
-    free(token);
-    return 0;
+    if (!t) return no_tokenizer(param, f);
+    int rc = lt_tokenizer_encode(t, text, flags, &token, &n, &cap);
+    if (rc) lt_fault_set(f, 400, param, "invalid_value", "%s: %s", param, lt_error());
+    *to = given_of(token, rc ? 0 : n);
+    return rc;
 }
 
-/* A conversation as the one prompt of a request: encoded without what the tokenizer puts around a text, since the
- * template has its own begin token. */
+/* A conversation as the one prompt of a request.  A call that must be made has begun. */
 static int make_turn(struct lt_call *c, struct lt_request *r, struct lt_given *turn, struct lt_fault *f)
 {
     struct lt_str source = { 0 };
-    struct lt_buf text = { 0 };
+    struct lt_buf opening = { 0 };
     if (c->model->chat) source = lt_chat_source(c->model->chat, r->tools != NULL);
     int rc = lt_request_bind_tools(r, source, f);
+    if (!rc && r->tool_form && r->tool_choice >= LT_TOOLS_REQUIRED) lt_tool_opening(r->tool_form, &opening);
     struct lt_chat_ask a = { .messages = r->messages, .tools = r->tools, .extra = r->template_extra,
-                             .generation_prompt = true };
-    if (!rc) rc = lt_call_render(c, &a, &text, f);
-    if (!rc && r->tool_form && r->tool_choice >= LT_TOOLS_REQUIRED) lt_tool_opening(r->tool_form, &text);
-    if (!rc) rc = lt_call_encode(c, lt_buf_view(&text), 0, "messages", turn, f);
-    lt_buf_free(&text);
+                             .generation_prompt = true, .begun = lt_buf_view(&opening) };
+    if (!rc) rc = lt_call_turn(c, &a, turn, f);
+    lt_buf_free(&opening);
     return rc;
 }
 

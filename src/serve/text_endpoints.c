@@ -92,11 +92,10 @@ static int ask(struct lt_call *c, const struct lt_body *b, struct asked *a, json
     return lt_body_take(b, a, "", *body, f) || lt_call_model(c, a->model, f) ? -1 : 0;
 }
 
-static int render(struct lt_call *c, const struct asked *a, struct lt_buf *text, struct lt_fault *f)
+static struct lt_chat_ask conversation(const struct asked *a)
 {
-    struct lt_chat_ask chat = { .messages = a->messages, .tools = a->tools, .extra = a->extra,
-                                .generation_prompt = !a->no_generation_prompt };
-    return lt_call_render(c, &chat, text, f);
+    return (struct lt_chat_ask){ .messages = a->messages, .tools = a->tools, .extra = a->extra,
+                                 .generation_prompt = !a->no_generation_prompt };
 }
 
 static void put_piece(struct lt_buf *b, const struct lt_tokenizer *t, int32_t id)
@@ -125,23 +124,30 @@ static void put_tokens(struct lt_call *c, const struct asked *a, const struct lt
     lt_buf_str(b, !a->strings ? "}\n" : g->count ? "]}\n" : "[]}\n");
 }
 
+static int encode(struct lt_call *c, const struct asked *a, struct lt_given *to, struct lt_fault *f)
+{
+    const char *text = a->content ? a->content : a->prompt;
+    struct lt_chat_ask chat = conversation(a);
+    if ((a->content != NULL) + (a->prompt != NULL) + (a->messages != NULL) != 1)
+        return lt_fault_set(f, 400, "content", "missing_field", "content, prompt or messages: expected one of them");
+    if (text) {
+        bool special = a->special_said ? a->add_special : a->prompt != NULL;
+        return lt_call_encode(c, lt_str(text), special ? LT_SPECIAL : 0, a->content ? "content" : "prompt", to, f);
+    }
+    if (a->add_special)
+        return lt_fault_set(f, 400, "add_special_tokens", "invalid_value",
+                            "add_special_tokens: what stands around messages is the chat template's: leave it out");
+    return lt_call_turn(c, &chat, to, f);
+}
+
 static int tokenize(struct lt_call *c, struct lt_fault *f)
 {
     struct lt_given given = { 0 };
-    struct lt_buf text = { 0 };
     struct asked a;
     json_t *body;
-    int rc = ask(c, &tokenize_body, &a, &body, f);
-    const char *param = a.content ? "content" : a.prompt ? "prompt" : "messages";
-    bool special = a.special_said ? a.add_special : a.prompt != NULL;
-    if (!rc && (a.content != NULL) + (a.prompt != NULL) + (a.messages != NULL) != 1)
-        rc = lt_fault_set(f, 400, "content", "missing_field", "content, prompt or messages: expected one of them");
-    if (!rc && a.messages) rc = render(c, &a, &text, f);
-    struct lt_str all = a.messages ? lt_buf_view(&text) : lt_str(a.content ? a.content : a.prompt ? a.prompt : "");
-    if (!rc) rc = lt_call_encode(c, all, special ? LT_SPECIAL : 0, param, &given, f);
+    int rc = ask(c, &tokenize_body, &a, &body, f) || encode(c, &a, &given, f) ? -1 : 0;
     if (!rc) put_tokens(c, &a, &given);
     free(given.id);
-    lt_buf_free(&text);
     release(&a, body);
     return rc;
 }
@@ -182,7 +188,9 @@ static int apply_template(struct lt_call *c, struct lt_fault *f)
     struct lt_buf text = { 0 };
     struct asked a;
     json_t *body;
-    int rc = ask(c, &template_body, &a, &body, f) || render(c, &a, &text, f) ? -1 : 0;
+    int rc = ask(c, &template_body, &a, &body, f);
+    struct lt_chat_ask chat = conversation(&a);
+    if (!rc) rc = lt_call_render(c, &chat, &text, f);
     if (!rc) {
         lt_buf_str(&c->out, "{\"prompt\":");
         lt_json_put_text(&c->out, lt_buf_view(&text));

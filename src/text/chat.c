@@ -195,7 +195,9 @@ static int render(const struct lt_chat *c, const struct lt_chat_ask *a, const js
 int lt_chat_render(const struct lt_chat *c, const struct lt_chat_ask *a, struct lt_buf *out,
                    struct lt_jinja_spans *spans)
 {
-    return lt_chat_check(a->messages) ? -1 : render(c, a, a->messages, a->generation_prompt, out, spans);
+    if (lt_chat_check(a->messages) || render(c, a, a->messages, a->generation_prompt, out, spans)) return -1;
+    lt_buf_put(out, a->begun.p, a->begun.n);
+    return 0;
 }
 
 /* ---- what the assistant writes ---- */

@@ -22,6 +22,7 @@ struct lt_chat_ask {
     const json_t *messages;                     /* a list of {"role", "content", ...} */
     const json_t *tools, *documents, *extra;    /* NULL: none; extra: an object of further variables */
     bool generation_prompt;                     /* end with what begins the model's next turn */
+    struct lt_str begun;                        /* what that turn says already; as trusted as the template */
     int64_t now;                                /* seconds since 1970, for templates that show the date */
 };
 /* The template's own text; tools: of the one that is taken when there are tools.  Lives as long as c. */
@@ -35,8 +36,9 @@ int lt_chat_render(const struct lt_chat *c, const struct lt_chat_ask *a, struct 
 int lt_chat_learnt(const struct lt_chat *c, const struct lt_chat_ask *a, struct lt_buf *out,
                    struct lt_jinja_spans *spans);
 
-/* The same as lt_chat_render, and its tokens, of which only the template's own are control tokens: what a message
- * spells like one ("<|im_end|>") stays text.  Appends to *text and *out, whose offsets count from where it began. */
+/* The same as lt_chat_render, and its tokens, of which only the template's own are control tokens: what a message, a
+ * tool or a document spells like one ("<|im_end|>") stays text.  Appends to *text and *out, whose offsets count from
+ * where it began. */
 int lt_chat_encode(const struct lt_chat *c, const struct lt_chat_ask *a, const struct lt_tokenizer *t,
                    struct lt_buf *text, struct lt_token **out, size_t *n, size_t *cap);
 

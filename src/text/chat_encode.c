@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MARK_FIRST = 0xD0, MARK_LAST = 0xEF, MARK_SIZE = 3, DEPTH = 32 };    /* U+FDD0 .. U+FDEF: EF B7 90 .. EF B7 AF */
+enum { MARK_FIRST = 0xD0, MARK_LAST = 0xEF, MARK_SIZE = 3, DEPTH = 128 };   /* U+FDD0 .. U+FDEF: EF B7 90 .. AF */
 
 struct marker {
     const struct lt_tokenizer *t;
     char mark[MARK_SIZE + 1];
     int marks;
+    bool too_deep;
 };
 
 /* ---- which spellings are guarded ---- */
@@ -44,9 +45,8 @@ static bool spelt_at(const struct lt_tokenizer *t, struct lt_str text, size_t at
 
 /* ---- marking ---- */
 /* NULL: nothing to mark. */
-static json_t *marked_text(struct marker *m, const json_t *v, bool own)
+static json_t *marked_text(struct marker *m, struct lt_str s, bool own)
 {
-    struct lt_str s = { json_string_value(v), json_string_length(v) };
     struct lt_buf b = { 0 };
     size_t done = 0;
     for (size_t i = 0; i < s.n; i++) {
@@ -62,56 +62,76 @@ static json_t *marked_text(struct marker *m, const json_t *v, bool own)
     return out;
 }
 
-static int mark_value(struct marker *m, json_t *v, bool own, int depth);
+static json_t *marked(struct marker *m, json_t *v, bool own, int depth);
 
-static int mark_member(struct marker *m, json_t *in, const char *key, size_t i, json_t *v, bool own, int depth)
+/* Templates print the names of members too: those of a tool's arguments, say. */
+static json_t *marked_object(struct marker *m, json_t *v, bool own, int depth)
 {
-    json_t *text = json_is_string(v) ? marked_text(m, v, own) : NULL;
-    if (!text) return mark_value(m, v, own, depth + 1);
-    if (key) json_object_set_new(in, key, text);
-    else json_array_set_new(in, i, text);
-    return 0;
-}
-
-static int mark_value(struct marker *m, json_t *v, bool own, int depth)
-{
+    json_t *out = json_object(), *one;
     const char *key;
-    void *next;
-    json_t *one;
-    size_t i;
-    int rc = 0;
-    if (depth > DEPTH) return lt_misuse("messages: nested deeper than %d", DEPTH);
-    json_object_foreach_safe(v, next, key, one)
-        if (!rc) rc = mark_member(m, v, key, 0, one, own, depth);
-    if (json_is_array(v))
-        json_array_foreach(v, i, one)
-            if (!rc) rc = mark_member(m, v, NULL, i, one, own, depth);
-    return rc;
+    json_object_foreach(v, key, one) {
+        json_t *name = marked_text(m, lt_str(key), own);
+        json_object_set_new(out, name ? json_string_value(name) : key, marked(m, one, own, depth + 1));
+        json_decref(name);
+    }
+    return out;
 }
 
-/* A mark that no message holds. */
-static int choose_mark(struct marker *m, const json_t *messages)
+static json_t *marked_list(struct marker *m, json_t *v, bool own, int depth)
 {
-    char *all = json_dumps(messages, 0);
+    json_t *out = json_array(), *one;
+    size_t i;
+    json_array_foreach(v, i, one) json_array_append_new(out, marked(m, one, own, depth + 1));
+    return out;
+}
+
+/* What is nested too deep is left out: the fault is reported in the end. */
+static json_t *marked(struct marker *m, json_t *v, bool own, int depth)
+{
+    json_t *text = NULL;
+    m->too_deep |= depth > DEPTH;
+    if (depth > DEPTH) return json_null();
+    if (json_is_object(v)) return marked_object(m, v, own, depth);
+    if (json_is_array(v)) return marked_list(m, v, own, depth);
+    if (json_is_string(v)) text = marked_text(m, (struct lt_str){ json_string_value(v), json_string_length(v) }, own);
+    return text ? text : json_incref(v);
+}
+
+/* A mark that nothing given holds. */
+static int choose_mark(struct marker *m, const struct lt_chat_ask *a)
+{
+    json_t *given = json_pack("[O, O*, O*]", a->messages, a->tools, a->documents);
+    char *all = json_dumps(given, 0);
     int last = MARK_FIRST;
     snprintf(m->mark, sizeof m->mark, "\xEF\xB7%c", (char)(MARK_FIRST - 0x40));
     while (all && last <= MARK_LAST && strstr(all, m->mark)) m->mark[2] = (char)(++last - 0x40);
     bool found = all && last <= MARK_LAST;
     free(all);
+    json_decref(given);
     return found ? 0 : lt_misuse("messages: they hold every character from U+FDD0 to U+FDEF, which stand for nothing");
 }
 
-static int mark_messages(struct marker *m, const json_t *messages, json_t **out)
+static json_t *marked_messages(struct marker *m, const json_t *messages)
 {
+    json_t *out = json_array(), *one;
     size_t i;
-    json_t *one;
-    *out = json_deep_copy(messages);
-    if (choose_mark(m, messages)) return -1;
-    json_array_foreach(*out, i, one) {
+    json_array_foreach((json_t *)messages, i, one) {
         const char *role = json_string_value(json_object_get(one, "role"));
-        if (mark_value(m, one, role && !strcmp(role, "assistant"), 0)) return -1;
+        json_array_append_new(out, marked(m, one, role && !strcmp(role, "assistant"), 0));
     }
-    return 0;
+    return out;
+}
+
+/* Three objects that are the caller's; NULL where nothing was given. */
+struct guarded { json_t *messages, *tools, *documents; };
+
+static int guard(struct marker *m, const struct lt_chat_ask *a, struct guarded *g)
+{
+    if (choose_mark(m, a)) return -1;
+    g->messages = marked_messages(m, a->messages);
+    g->tools = a->tools ? marked(m, (json_t *)a->tools, false, 0) : NULL;
+    g->documents = a->documents ? marked(m, (json_t *)a->documents, false, 0) : NULL;
+    return m->too_deep ? lt_misuse("messages, tools or documents: something is nested deeper than %d", DEPTH) : 0;
 }
 
 /* Takes the marks out of the text from `from` on; where they stood, counted from there.  free(the result). */
@@ -137,13 +157,13 @@ int lt_chat_encode(const struct lt_chat *c, const struct lt_chat_ask *a, const s
                    struct lt_buf *text, struct lt_token **out, size_t *n, size_t *cap)
 {
     struct marker m = { .t = t };
-    struct lt_chat_ask marked = *a;
-    json_t *messages = NULL;
+    struct lt_chat_ask ask = *a;
+    struct guarded g = { NULL, NULL, NULL };
     size_t from = text->n, count = 0;
     if (lt_chat_check(a->messages)) return -1;
-    int rc = mark_messages(&m, a->messages, &messages);
-    marked.messages = m.marks ? messages : a->messages;
-    if (!rc) rc = lt_chat_render(c, &marked, text, NULL);
+    int rc = guard(&m, a, &g);
+    if (m.marks) ask.messages = g.messages, ask.tools = g.tools, ask.documents = g.documents;
+    if (!rc) rc = lt_chat_render(c, &ask, text, NULL);
     if (!rc) {
         size_t *at = m.marks ? unmark(&m, text, from, &count) : NULL;
         struct lt_encoder *e = lt_encoder_new(t);
@@ -153,6 +173,8 @@ int lt_chat_encode(const struct lt_chat *c, const struct lt_chat_ask *a, const s
         lt_encoder_free(e);
         free(at);
     }
-    json_decref(messages);
+    json_decref(g.messages);
+    json_decref(g.tools);
+    json_decref(g.documents);
     return rc;
 }

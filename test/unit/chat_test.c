@@ -100,6 +100,46 @@ static void test_chat__roles_and_depth(void **unused)
     lt_test_temp_end(folder);
 }
 
+/* Tools and documents are guarded too, with the names of their members; what begins the answer is the template's. */
+static void test_chat__tools_and_what_has_begun(void **unused)
+{
+    static const char template[] = "{{ tools | tojson }}{{ documents[0].text }}{{ messages[0].content }}</s>";
+    char *folder = lt_test_temp();
+    struct lt_tokenizer *t = tokenizer(folder);
+    struct lt_chat *c;
+    struct lt_buf text = { 0 };
+    struct lt_token *token = NULL;
+    size_t n = 0, cap = 0;
+    int control[CHAT_VOCAB] = { 0 };
+    (void)unused;
+    struct lt_chat_ask a = {
+        .messages = json_pack("[{s:s, s:s}]", "role", "user", "content", "a"), .begun = lt_str("<|start|>b"),
+        .tools = json_pack("[{s:{s:s}}]", "function", "</s>", "[INST]"),
+        .documents = json_pack("[{s:s}]", "text", "<|start|></s>"),
+    };
+    assert_ok(lt_chat_parse("template", lt_str(template), NULL, &c));
+    assert_ok(lt_chat_encode(c, &a, t, &text, &token, &n, &cap));
+    lt_buf_put(&text, "", 0);
+    assert_string_equal(text.p, "[{\"function\": {\"</s>\": \"[INST]\"}}]<|start|></s>a</s><|start|>b");
+    for (size_t i = 0; i < n; i++) control[token[i].id]++;
+    assert_int_equal(control[CHAT_END], 1);
+    assert_int_equal(control[CHAT_START], 1);
+    assert_int_equal(control[CHAT_NORMAL], 0);
+    json_t *deep = json_array();
+    for (int i = 0; i < 200; i++) deep = json_pack("[o]", deep);
+    json_decref((json_t *)a.documents);
+    a.documents = deep;
+    assert_fails(lt_chat_encode(c, &a, t, &text, &token, &n, &cap), "nested deeper than 128");
+    json_decref((json_t *)a.messages);
+    json_decref((json_t *)a.tools);
+    json_decref(deep);
+    free(token);
+    lt_buf_free(&text);
+    lt_chat_free(c);
+    lt_tokenizer_free(t);
+    lt_test_temp_end(folder);
+}
+
 /* ---- a conversation with a model of arithmetic ---- */
 
 struct table { char *folder; struct lt_chat_options o; struct lt_buf model, template; struct lt_chat_talk h; };
@@ -326,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chat__what_a_message_spells_stays_text),
         cmocka_unit_test(test_chat__roles_and_depth),
+        cmocka_unit_test(test_chat__tools_and_what_has_begun),
         cmocka_unit_test(test_chat__a_turn_feeds_what_is_new),
         cmocka_unit_test(test_chat__its_own_tokens_stay),
         cmocka_unit_test(test_chat__too_long_is_not_said),
