@@ -1,6 +1,7 @@
 /* Thread pool.  Chunks are handed out from one atomic word that holds (job number, next chunk): a worker that
  * wakes late finds another job number there and takes nothing, so a run need not wait for workers that came to
- * nothing.  Threads spin for a moment before they sleep, so that runs close together cost microseconds. */
+ * nothing.  Threads spin for a moment before they sleep, and offer the processor to others for another, so that runs
+ * close together cost microseconds, also where other programs run. */
 #include "base/base.h"
 #include <pthread.h>
 #include <sched.h>
@@ -9,7 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SPIN = 1000 };                               /* some tens of microseconds */
+enum { SPINS = 1000,                                /* some tens of microseconds */
+       YIELDS = 400 };                              /* some hundreds, if nobody else wants to run */
 #define MOST_CHUNKS (INT64_C(1) << 31)
 
 struct lt_pool {
@@ -28,10 +30,12 @@ struct lt_pool {
     pthread_t thread[];
 };
 
-static void pause_cpu(void)
+/* The i-th step of waiting for what comes soon. */
+static void linger(int i)
 {
+    if (i >= SPINS) sched_yield();
 #if defined __x86_64__ || defined __i386__
-    __builtin_ia32_pause();
+    else __builtin_ia32_pause();
 #endif
 }
 
@@ -69,8 +73,8 @@ static void *worker(void *arg)
     struct lt_pool *p = arg;
     uint32_t seen = 0;
     while (!atomic_load(&p->quit)) {
-        for (int i = 0; i < SPIN && idle(p, seen); i++)
-            pause_cpu();
+        for (int i = 0; i < SPINS + YIELDS && idle(p, seen); i++)
+            linger(i);
         if (idle(p, seen)) {
             pthread_mutex_lock(&p->mutex);
             atomic_fetch_add(&p->sleepers, 1);
@@ -87,8 +91,8 @@ static void *worker(void *arg)
 
 static void wait_for_all(struct lt_pool *p)
 {
-    for (int i = 0; i < SPIN && atomic_load(&p->left); i++)
-        pause_cpu();
+    for (int i = 0; i < SPINS + YIELDS && atomic_load(&p->left); i++)
+        linger(i);
     if (atomic_load(&p->left) == 0)
         return;
     pthread_mutex_lock(&p->mutex);
