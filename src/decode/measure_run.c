@@ -1,5 +1,6 @@
 /* Keywords that are there, distances from a length, words and texts that satisfy a filter: averages over texts. */
 #include "decode/measure_run.h"
+#include "base/ctx.h"
 #include "base/io.h"
 #include "base/json.h"
 #include "decode/filter/word_filter.h"
@@ -96,15 +97,22 @@ static int write_figures(const struct lt_measure_options *o, const struct sums *
     return rc;
 }
 
-static int measure_all(const struct lt_measure_options *o, struct lt_filter *f)
+static int measure_all(const struct lt_measure_options *o, struct lt_ctx *c, struct lt_filter *f)
 {
     struct lt_docs_how how = { .field = o->field };
     struct lt_docs *docs;
     struct lt_doc d;
     struct sums s = { 0 };
+    struct lt_progress p;
     int rc = lt_docs_open(&o->input, &how, &docs), more = 0;
     if (rc) return -1;
-    while ((more = lt_docs_next(docs, &d)) > 0) measure(o, f, d.text, &s);
+    lt_progress_begin(c, &p, "measure", "texts", 0);
+    for (uint64_t i = 0; !lt_ctx_interrupted(c) && (more = lt_docs_next(docs, &d)) > 0;) {
+        measure(o, f, d.text, &s);
+        lt_progress_at(&p, (double)++i, NULL);
+    }
+    lt_progress_end(&p);
+    if (lt_ctx_interrupted(c)) more = lt_fail("interrupted");
     for (uint64_t i = 0; !more && i < lt_docs_empty(docs); i++) measure(o, f, (struct lt_str){ "", 0 }, &s);
     lt_docs_close(docs);
     return more < 0 ? -1 : write_figures(o, &s, f && !lt_filter_has_lines(f));
@@ -114,12 +122,11 @@ int lt_measure_run(const struct lt_measure_options *o, struct lt_ctx *c)
 {
     struct lt_filter_how how = { .dictionary = o->dictionary, .marks = !strcmp(o->diacritics, "keep") };
     struct lt_filter *f = NULL;
-    (void)c;
     if (o->dictionary && !o->filter) return lt_misuse("dictionary is read for filter: give one with it");
     for (int i = 0; i < o->keywords.count; i++)
         if (!*o->keywords.item[i]) return lt_misuse("keywords: a keyword is empty; every text would hold it");
     if (o->filter && lt_filter_open(lt_str(o->filter), &how, &f)) return -1;
-    int rc = measure_all(o, f);
+    int rc = measure_all(o, c, f);
     lt_filter_close(f);
     return rc;
 }

@@ -11,6 +11,7 @@ static int open_models(struct lt_server *s)
     const struct lt_serve_options *o = s->o;
     if (o->served_model_name && o->model.count > 1)
         return lt_misuse("served_model_name: there are %d models; write NAME=PATH for each instead", o->model.count);
+    if (o->served_model_name && !*o->served_model_name) return lt_misuse("served_model_name: the name is empty");
     s->model = lt_calloc((size_t)o->model.count, sizeof *s->model);
     for (int i = 0; i < o->model.count; i++) {
         struct lt_served *m = &s->model[s->models++];
