@@ -119,11 +119,7 @@ static void test_chat_terminal__ctrl_c_stops_the_answer(void **unused)
     type(&s, "hi\r");
     expect(&s, "\033[?2004l");
     size_t from = s.looked;
-<<<<<<< HEAD
     expect_bytes(&s, from + 1000);
-=======
-    for (int waited = 0; waited < PATIENCE && s.seen.n < from + 1000; waited += 20) read_more(&s, 20);
->>>>>>> tester
     type(&s, "\003");
     expect(&s, "[stopped");
     assert_null(memchr(s.seen.p + from, '\033', s.looked - from));
