@@ -5,13 +5,13 @@
 #include "test.h"
 #include "text/tokenizer.h"
 
-static inline struct lt_tokenizer *pieces_tokenizer(const char *const *piece, int count)
+static inline struct lt_tokenizer *texts_tokenizer(const struct lt_str *piece, int count)
 {
     struct lt_str *spelt = lt_calloc((size_t)count, sizeof *spelt);
     struct lt_buf *all = lt_calloc((size_t)count, sizeof *all);
     for (int i = 0; i < count; i++) {
-        if (i) lt_tok_spell(&all[i], lt_str(piece[i]));
-        else lt_buf_str(&all[i], piece[i]);
+        if (i) lt_tok_spell(&all[i], piece[i]);
+        else lt_buf_put(&all[i], piece[i].p, piece[i].n);
         spelt[i] = lt_buf_view(&all[i]);
     }
     struct lt_tok_added end = { .id = 0, .content = spelt[0], .special = true };
@@ -23,6 +23,15 @@ static inline struct lt_tokenizer *pieces_tokenizer(const char *const *piece, in
     for (int i = 0; i < count; i++) lt_buf_free(&all[i]);
     free(all);
     free(spelt);
+    return t;
+}
+
+static inline struct lt_tokenizer *pieces_tokenizer(const char *const *piece, int count)
+{
+    struct lt_str *text = lt_alloc((size_t)count * sizeof *text);
+    for (int i = 0; i < count; i++) text[i] = lt_str(piece[i]);
+    struct lt_tokenizer *t = texts_tokenizer(text, count);
+    free(text);
     return t;
 }
 
