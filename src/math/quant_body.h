@@ -19,6 +19,7 @@
 
 enum { VECTORS = 2, NR = VECTORS * W };
 enum { STEP = VECTORS * (int)sizeof(V) };       /* bytes from quad to quad */
+enum { AHEAD = 8 };                             /* blocks of 32 whose scales are gathered at a time */
 
 /* Bytes of one block of a panel. */
 enum {
@@ -93,7 +94,10 @@ static void unpack_q4_0(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *
 
 static void unpack_q8_0(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *out)
 {
+    uint16_t d[AHEAD][VECTORS][W] __attribute__((aligned(64)));
     for (int64_t i = 0; i < blocks; i++, out += SIZE_Q8_0) {
+        for (int64_t j = 0; i % AHEAD == 0 && j < LT_MIN(AHEAD, blocks - i); j++)
+            for (int h = 0; h < VECTORS; h++) gather_halves(w + h * W * row + (i + j) * 34, row, d[j][h]);
         for (int h = 0; h < VECTORS; h++) {
             const uint8_t *c = w + h * W * row + i * 34;
             uint8_t *to = out + h * (int)sizeof(V);
@@ -102,14 +106,14 @@ static void unpack_q8_0(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *
                 quads(c + 2 + 4 * j, row, q);
                 for (int k = 0; k < 4; k++) {
                     if (WORDS) {
-                        STORE(to + 2 * (j + k) * STEP, SRA16(SHUFFLE(q[k], pick(128, 0, 128, 1)), 8));
-                        STORE(to + (2 * (j + k) + 1) * STEP, SRA16(SHUFFLE(q[k], pick(128, 2, 128, 3)), 8));
+                        STORE(to + 2 * (j + k) * STEP, SRA16(SHL(q[k], 8), 8));
+                        STORE(to + (2 * (j + k) + 1) * STEP, SRA16(q[k], 8));
                     } else {
                         STORE(to + (j + k) * STEP, XOR(q[k], SET8((char)128)));
                     }
                 }
             }
-            gather_floats(c, row, to + (WORDS ? 16 : 8) * STEP);
+            store_floats(to + (WORDS ? 16 : 8) * STEP, d[i % AHEAD][h]);
         }
     }
 }
@@ -219,7 +223,7 @@ static void unpack_q6_k(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *
 
 /* ---- few rows: weights go through registers, a vector of columns at a time ---- */
 
-enum { WIDTH = sizeof(V), FEW = LT_QUANT_FEW, AHEAD = 8 };      /* AHEAD: blocks whose scales are gathered at a time */
+enum { WIDTH = sizeof(V), FEW = LT_QUANT_FEW };
 
 INLINE const int8_t *row_at(const struct lt_quant_a *a, int64_t r, int64_t k)
 {

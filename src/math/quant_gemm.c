@@ -1,7 +1,8 @@
 /* Splitting of products with quantised weights over threads, around the kernels of quant_gemm.h.
  *
- * Rows of A are rounded once.  Columns are then taken by panels, each unpacked from the weights where they lie and met
- * by all rows.  With few rows nothing is unpacked to memory: weights go from where they lie through registers. */
+ * Rows of A are rounded once.  Columns are then taken by panels, each unpacked from the weights where they lie, a
+ * stretch of k at a time, and met by all rows.  With few rows nothing is unpacked to memory: weights go from where they
+ * lie through registers. */
 #include "math/quant_gemm.h"
 
 #include <assert.h>
@@ -12,6 +13,8 @@ enum {
     FEW = LT_QUANT_FEW,
     LINE = 64,
     WIDEST = 32, TALLEST = 16,          /* nr and mr of any kernel */
+    TILES = 8,                          /* that meet a stretch of a panel before the next one comes */
+    STRETCH = 9 << 10,                  /* bytes of it, about */
     SERIAL = 4,                         /* rows of A that are rounded without waking other threads */
 };
 
@@ -22,6 +25,7 @@ struct plan {
     int64_t block, blocks;              /* elements in one; in a row */
     int64_t row;                        /* bytes of a row of weights */
     int64_t lda, ldc;
+    int64_t carry;                      /* bytes of carry of a block */
     bool thin, words;
     int64_t cell, cells;                /* columns that a thread takes at a time, a multiple of nr */
     struct lt_quant_a a;
@@ -67,6 +71,17 @@ static void carry_of(const struct plan *p, const int8_t *q, char *out)
     }
 }
 
+/* In the order of lt_quant_kernel.words. */
+static void widen(const int8_t *q, int64_t n, int16_t *out)
+{
+    for (int64_t i = 0; i < n; i += 4) {
+        out[i] = q[i];
+        out[i + 1] = q[i + 2];
+        out[i + 2] = q[i + 1];
+        out[i + 3] = q[i + 3];
+    }
+}
+
 static void round_row(void *arg, int64_t r)
 {
     const struct plan *p = arg;
@@ -84,7 +99,7 @@ static void round_row(void *arg, int64_t r)
         if (p->words) {
             int8_t bytes[LT_QUANT_BLOCK_MAX];
             p->kernels->round(x, p->block, bytes, &scale[i]);
-            for (int64_t j = 0; j < p->block; j++) ((int16_t *)(void *)q)[i * p->block + j] = bytes[j];
+            widen(bytes, p->block, (int16_t *)(void *)q + i * p->block);
         } else {
             p->kernels->round(x, p->block, q + i * p->block, &scale[i]);
         }
@@ -129,21 +144,50 @@ static void thin_panel(const struct plan *p, int64_t j)
     finish(p, sum + from, 0, p->g->m, j, LT_MIN(p->kernels->nr, p->g->n - j));
 }
 
+/* Asks for part `part` of `parts` of so many bytes. */
+static void ask_for(const uint8_t *p, int64_t bytes, int64_t part, int64_t parts)
+{
+    const int64_t end = (part + 1) * bytes / parts;
+    for (int64_t i = part * bytes / parts; i < end; i += LINE) __builtin_prefetch(p + i, 0, 2);
+}
+
+/* Rows from r on, `tiles` of `height`, against a panel, a stretch of k at a time that stays in the first cache: it is
+ * unpacked, then met by all of these rows, while what the next panel needs there comes up. */
+static void wide_rows(const struct plan *p, const uint8_t *w, uint8_t *panel, int64_t r, int64_t tiles, int64_t height,
+                      float *sum)
+{
+    const struct lt_quant_kernel *kernel = p->kernel;
+    const int64_t nr = p->kernels->nr, size = (int64_t)lt_dtype_block_size(p->g->b_type);
+    const int64_t element = p->words ? 2 : 1;
+    const int64_t stretch = LT_MAX(1, STRETCH / (int64_t)kernel->panel);
+    for (int64_t b = 0; b < p->blocks; b += stretch) {
+        const int64_t blocks = LT_MIN(stretch, p->blocks - b);
+        uint8_t *part = panel + b * (int64_t)kernel->panel;
+        if (r == 0) kernel->unpack(w + b * size, p->row, blocks, part);
+        for (int64_t i = 0; i < tiles; i++) {
+            const int64_t at = r + i * height;
+            struct lt_quant_a a = p->a;
+            a.q += at * a.q_row + b * p->block * element;
+            a.scale = (float *)(void *)((char *)a.scale + at * a.scale_row + 4 * b);
+            a.carry += at * a.carry_row + b * p->carry;
+            if (r == 0) ask_for(w + nr * (p->row + b * size), nr * blocks * size, i, tiles);
+            kernel->tile(LT_MIN(height, p->g->m - at), blocks, &a, part, sum + i * height * nr);
+        }
+    }
+}
+
 static void wide_panel(const struct plan *p, uint8_t *panel, int64_t j)
 {
     const int64_t nr = p->kernels->nr, m = p->g->m;
-    const int64_t height = ceil_div(m, ceil_div(m, p->kernels->mr));    /* tiles of equal height */
+    const int64_t all = ceil_div(m, p->kernels->mr), height = ceil_div(m, all);     /* tiles of equal height */
+    const int64_t group = height * TILES;
     int64_t from;
     const uint8_t *w = columns(p, j, &from);
-    p->kernel->unpack(w, p->row, p->blocks, panel);
-    for (int64_t r = 0; r < m; r += height) {
-        float sum[TALLEST * WIDEST] __attribute__((aligned(64))) = { 0 };
-        struct lt_quant_a a = p->a;
-        a.q += r * a.q_row;
-        a.scale = (float *)(void *)((char *)a.scale + r * a.scale_row);
-        a.carry += r * a.carry_row;
-        const int64_t rows = LT_MIN(height, m - r);
-        p->kernel->tile(rows, p->blocks, &a, panel, sum);
+    for (int64_t r = 0; r < m; r += group) {
+        float sum[TILES * TALLEST * WIDEST] __attribute__((aligned(64)));
+        const int64_t rows = LT_MIN(group, m - r);
+        memset(sum, 0, (size_t)(rows * nr) * sizeof *sum);
+        wide_rows(p, w, panel, r, ceil_div(rows, height), height, sum);
         finish(p, sum + from, r, rows, j, LT_MIN(nr, p->g->n - j));
     }
 }
@@ -170,8 +214,9 @@ static void make_plan(struct plan *p, const struct lt_gemm *g, int threads)
     assert(g->b_trans && !g->a_trans && g->k % p->block == 0 && (g->ldb == 0 || g->ldb == g->k));
     p->kernel = &p->kernels->type[g->b_type];
     p->blocks = g->k / p->block;
-    p->thin = g->m <= FEW && p->kernel->thin;
+    p->thin = g->m <= p->kernel->few;
     p->words = p->kernel->words && !p->thin;
+    p->carry = g->b_type == LT_Q6_K ? 32 : p->block == 32 ? 4 : 16;
     p->row = (int64_t)lt_dtype_bytes(g->b_type, g->k);
     p->lda = g->lda ? g->lda : g->k;
     p->ldc = g->ldc ? g->ldc : g->n;

@@ -31,17 +31,19 @@ struct lt_quant_a {
     int64_t q_row, scale_row, carry_row;    /* bytes from row to row */
 };
 
-enum { LT_QUANT_FEW = 8 };              /* rows of A that `thin` takes at most */
+enum { LT_QUANT_FEW = 16 };             /* rows of A that any `thin` takes at most */
 
 /* Columns of weights are unpacked into panels of nr of them, which are unsigned bytes in the order in which a tile
  * reads them, with scales beside them.  w is the first byte to read of the first column, the others lie `row` bytes
  * apart, and all nr must be there.  sum (m, nr) goes on by `blocks` blocks. */
 struct lt_quant_kernel {
     size_t panel;                       /* bytes of a panel for one block of k, a multiple of 64 */
-    bool words;                         /* panels are signed, and met by rows of A as int16 */
+    /* Panels are signed, and met by rows of A as int16: of four, the first and third before the second and fourth. */
+    bool words;
     void (*unpack)(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel);
     void (*tile)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *panel, float *sum); /* m <= mr */
-    /* Weights from where they lie, for m <= LT_QUANT_FEW; A as bytes.  NULL: there is none. */
+    /* Weights from where they lie, for m <= few, which is as many rows as it is the faster way for; A as bytes. */
+    int few;                            /* 0: there is no thin */
     void (*thin)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum);
 };
 struct lt_quant_kernels {

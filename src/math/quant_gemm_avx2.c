@@ -301,11 +301,12 @@ static void round_block(const float *x, int64_t n, int8_t *q, float *scale)
 const struct lt_quant_kernels lt_quant_kernels_avx2 = {
     .mr = MR, .nr = NR, .round = round_block,
     .type = {
-        [LT_Q8_0] = { .panel = SIZE_Q8_0, .words = true, .unpack = unpack_q8_0, .tile = tile_q8_0, .thin = thin_q8_0 },
-        [LT_Q4_0] = { .panel = SIZE_Q4_0, .unpack = unpack_q4_0, .tile = tile_q4_0, .thin = thin_q4_0 },
-        [LT_Q4_K] = { .panel = SIZE_K, .unpack = unpack_q4_k, .tile = tile_q4_k, .thin = thin_q4_k },
-        [LT_Q5_K] = { .panel = SIZE_K, .unpack = unpack_q5_k, .tile = tile_q5_k, .thin = thin_q5_k },
-        [LT_Q6_K] = { .panel = SIZE_Q6_K, .unpack = unpack_q6_k, .tile = tile_q6_k, .thin = thin_q6_k },
+        [LT_Q8_0] = { .panel = SIZE_Q8_0, .words = true, .unpack = unpack_q8_0, .tile = tile_q8_0,
+                      .thin = thin_q8_0, .few = 16 },
+        [LT_Q4_0] = { .panel = SIZE_Q4_0, .unpack = unpack_q4_0, .tile = tile_q4_0, .thin = thin_q4_0, .few = 8 },
+        [LT_Q4_K] = { .panel = SIZE_K, .unpack = unpack_q4_k, .tile = tile_q4_k, .thin = thin_q4_k, .few = 8 },
+        [LT_Q5_K] = { .panel = SIZE_K, .unpack = unpack_q5_k, .tile = tile_q5_k, .thin = thin_q5_k, .few = 8 },
+        [LT_Q6_K] = { .panel = SIZE_Q6_K, .unpack = unpack_q6_k, .tile = tile_q6_k, .thin = thin_q6_k, .few = 8 },
     },
 };
 #else

@@ -90,7 +90,7 @@ static void test_quant_gemm__shapes(void **state)
     static const struct shape shapes[] = {
         { 1, 1, 1 }, { 1, 16, 2 }, { 2, 7, 1 }, { 3, 33, 3 }, { 4, 15, 1 },  { 5, 48, 2 }, { 6, 17, 3 },
         { 7, 31, 1 }, { 8, 65, 9 }, { 9, 32, 1 }, { 13, 50, 2 }, { 15, 5, 17 }, { 31, 20, 5 },
-        { 2, 3, 0 }, { 70, 200, 1 },
+        { 2, 3, 0 }, { 70, 200, 1 }, { 16, 33, 9 }, { 17, 18, 10 }, { 61, 37, 19 },
     };
     struct lt_pool *pool = lt_pool_new(2);
     for (int t = 0; t < LT_COUNT(types); t++) {
