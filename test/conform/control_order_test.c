@@ -1,5 +1,5 @@
-/* In the default chain what forbids tokens comes before what keeps a few of the likely ones, in whatever order they were
- * asked for: else nothing might be left, or a text be written that is forbidden. */
+/* In the default chain what forbids tokens comes before what keeps a few of the likely ones, in whatever order they
+ * were asked for: else nothing might be left, or a text be written that is forbidden. */
 #include "pieces_tokenizer.h"
 #include "decode/chain.h"
 #include <math.h>
@@ -30,8 +30,8 @@ static void choose(const struct setting *s, struct lt_options **o, struct lt_cho
     assert_non_null(choice->o);
 }
 
-/* Writes at random with the ban after all the cuts, and asks the ban alone about every token.  Tokens written before the
- * end; -1: the chain found nothing that may come. */
+/* Writes at random with the ban after all the cuts, and asks the ban alone about every token.  Tokens written before
+ * the end; -1: the chain found nothing that may come. */
 static int write_text(const struct setting *ban, bool as_given, uint64_t seed)
 {
     struct lt_tokenizer *t = pieces_tokenizer(pieces, PIECES);
