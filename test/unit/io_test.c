@@ -86,6 +86,10 @@ static void test_writer__reports_a_full_disk_once(void **state)
         lt_writer_put(&w, "0123456789", 10);
     assert_int_equal(w.failed, ENOSPC);
     assert_fails(lt_writer_commit(&w), "/dev/full: cannot write: No space left");
+    assert_ok(lt_writer_open(&w, "/dev/full"));
+    lt_writer_put(&w, "0", 1);
+    assert_fails(lt_writer_flush(&w), "/dev/full: cannot write: No space left");
+    assert_fails(lt_writer_commit(&w), "/dev/full: cannot write: No space left");
     assert_true(lt_path_exists("/dev/full"));
 }
 
