@@ -259,7 +259,8 @@ static int32_t raw_step(struct lt_word_machine *m, int32_t state, uint32_t lette
         beginning_of(m, state, &b);
         int before = b.letters;
         /* An apostrophe adds no letter: the state before stays that of the letters. */
-        if (append(m, &b, letter)) to = intern(m, &b, b.letters > before ? state : cell_of(m, state)[m->width - 2]);
+        int32_t earlier = m->letters ? cell_of(m, state)[m->rule->terms + 1] : -1;
+        if (append(m, &b, letter)) to = intern(m, &b, b.letters > before ? state : earlier);
     }
     return *lt_number_map_at(&m->step_of, key) = to;
 }
