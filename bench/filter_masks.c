@@ -1,7 +1,7 @@
 /* Masks of word filters along random texts, on vocabularies of 32k and 50k: opening, the first mask after it, the
- * median and the 99th of a hundred of the masks that follow (each with the steps of its token), and how much larger the
- * process became.  Peer rows hold the limits that are kept, with the name "limit", so a ratio below 1 is good; opening
- * has none.
+ * median and the 99th of a hundred of the masks that follow (each with the steps of its token), and how much the
+ * process grew (each filter has one of its own).  Peer rows hold the limits that are kept, with the name "limit", so a
+ * ratio below 1 is good; opening has none.
  *     build/bench/filter_masks [DICTIONARY]        (sounds of words; else Debian's festlex-cmu) */
 #include "bench.h"
 

@@ -19,12 +19,13 @@ static bool has_longer(const struct lt_tokenizer *t, struct lt_str bytes)
     return false;
 }
 
-/* What the token is as the beginning of a text: some decoders leave a blank out there. */
-static int text_size(const struct lt_tokenizer *t, int32_t id, size_t *out)
+/* Bytes of text of the last token, which another is written in place of. */
+static int text_size(const struct lt_tokenizer *t, const int32_t *token, int count, size_t *out)
 {
     struct lt_detok *d = lt_detok_new(t, false);
     struct lt_buf b = { 0 };
-    int rc = lt_detok_push(d, id, &b) || lt_detok_finish(d, &b) ? -1 : 0;
+    int rc = lt_detok_behind(d, token, (size_t)count - 1) || lt_detok_push(d, token[count - 1], &b)
+          || lt_detok_finish(d, &b) ? -1 : 0;
     *out = b.n;
     lt_buf_free(&b);
     lt_detok_free(d);
@@ -37,7 +38,7 @@ int lt_healing_begin(struct lt_healing *h, const struct lt_tokenizer *t, const i
     *h = (struct lt_healing){ .t = t };
     if (*count < 2 || token[*count - 1] >= lt_tokenizer_vocab(t) || !text_of(t, token[*count - 1], &bytes)) return 0;
     if (lt_utf8_bad(bytes.p, bytes.n) < bytes.n || !has_longer(t, bytes)) return 0;
-    if (text_size(t, token[*count - 1], &h->skip)) return -1;
+    if (text_size(t, token, *count, &h->skip)) return -1;
     h->left = bytes;
     --*count;
     return 0;

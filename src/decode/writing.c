@@ -95,6 +95,7 @@ int lt_writing_begin(struct lt_writing *w, struct lt_lm *lm, const struct lt_ask
     w->reply = (struct lt_reply){ .finish = "length", .prompt_count = w->prompt };
     if (lt_chain_open(ask->controls, lm, &w->chain)) return -1;
     if (w->t) w->detok = lt_detok_new(w->t, false);
+    if (w->t && lt_detok_behind(w->detok, w->token, (size_t)w->prompt)) return -1;
     w->logits = lt_alloc((size_t)vocab * sizeof(float));
     w->work = lt_alloc((size_t)vocab * sizeof(float));
     return 0;

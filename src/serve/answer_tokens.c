@@ -72,12 +72,15 @@ static void put_tops(struct lt_buf *b, const struct lt_tokenizer *t, const struc
     lt_map_free(&seen);
 }
 
-static void put_offsets(struct lt_buf *b, const struct lt_tokenizer *t, const struct places *all)
+/* before: what the reply goes on behind, where that is not among the places. */
+static void put_offsets(struct lt_buf *b, const struct lt_tokenizer *t, const struct lt_asked *before,
+                        const struct places *all)
 {
     struct lt_detok *d = t ? lt_detok_new(t, false) : NULL;
     struct lt_text_flow flow = { 0 };
     struct lt_buf text = { 0 }, plain = { 0 };
     size_t at = 0;
+    if (d && before) lt_detok_behind(d, before->id, (size_t)before->count);
     for (int i = 0; i < all->n; i++) {
         lt_buf_fmt(b, "%s%zu", i ? "," : "", at);
         lt_buf_clear(&text);
@@ -115,7 +118,7 @@ static void put_legacy(struct lt_buf *b, const struct lt_tokenizer *t, const str
     }
     if (all.tops) lt_buf_str(b, all.n ? "]" : "[]");
     lt_buf_str(b, ",\"text_offset\":[");
-    put_offsets(b, t, &all);
+    put_offsets(b, t, x->req.echo ? NULL : &x->prompt[s->prompt], &all);
     lt_buf_str(b, "]}");
     free(all.at);
 }

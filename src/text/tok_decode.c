@@ -359,6 +359,7 @@ struct lt_detok {
     uint64_t count;                             /* pieces taken */
     int64_t stripped;
     bool strip_done;
+    size_t skip;                                /* bytes that are not given: of what the text goes on behind */
     int32_t held;                               /* a piece that waits to know whether it is the last; -1: none */
 };
 
@@ -411,6 +412,14 @@ static void strip_front(struct lt_detok *d)
     cut_front(&d->text, front);
 }
 
+static void pass_on(struct lt_detok *d, struct lt_buf *out, size_t n)
+{
+    size_t drop = LT_MIN(n, d->skip);
+    d->skip -= drop;
+    if (n > drop)
+        lt_buf_put(out, d->text.p + drop, n - drop);
+}
+
 static void give(struct lt_detok *d, struct lt_buf *out, bool all)
 {
     const struct lt_tok_decoder *k = &d->t->decoder;
@@ -419,7 +428,7 @@ static void give(struct lt_detok *d, struct lt_buf *out, bool all)
     if (k->strip && !d->strip_done)
         strip_front(d);
     size_t keep = all ? 0 : unfinished(d->text.p, d->text.n);
-    lt_buf_put(out, d->text.p, d->text.n - keep);
+    pass_on(d, out, d->text.n - keep);
     cut_front(&d->text, d->text.n - keep);
 }
 
@@ -480,7 +489,7 @@ int lt_detok_finish(struct lt_detok *d, struct lt_buf *out)
     int rc = d->held >= 0 ? take(d, d->held, true) : 0;
     if (rc == 0 && k->whole) {
         rc = run_stages(d, k->joined, k->count, true, &d->text);
-        lt_buf_put(out, d->text.p, rc ? 0 : d->text.n);
+        pass_on(d, out, rc ? 0 : d->text.n);
     } else if (rc == 0) {
         give(d, out, true);
     }
@@ -490,17 +499,47 @@ int lt_detok_finish(struct lt_detok *d, struct lt_buf *out)
     d->count = 0;
     d->stripped = 0;
     d->strip_done = false;
+    d->skip = 0;
     d->held = -1;
     return rc < 0 ? -1 : 0;
+}
+
+/* One token before is enough: decoders ask whether there is one, and at most which. */
+int lt_detok_behind(struct lt_detok *d, const int32_t *ids, size_t n)
+{
+    const struct lt_tokenizer *t = d->t;
+    const struct lt_tok_decoder *k = &t->decoder;
+    struct lt_buf none = { 0 };
+    char *text;
+    size_t size;
+    if (!k->none && !k->places && !k->whole && !k->strip)
+        return 0;
+    while (n && ids[n - 1] >= 0 && ids[n - 1] < t->size && t->special[ids[n - 1]] && !d->keep_special)
+        n--;
+    if (!n)
+        return 0;
+    if (lt_tokenizer_decode(t, &ids[n - 1], 1, d->keep_special, &text, &size))
+        return -1;
+    free(text);
+    d->skip = size;
+    int rc = lt_detok_push(d, ids[n - 1], &none);
+    lt_buf_free(&none);
+    return rc;
 }
 
 int lt_tokenizer_decode(const struct lt_tokenizer *t, const int32_t *ids, size_t n, bool keep_special, char **out,
                         size_t *out_n)
 {
+    return lt_tokenizer_decode_from(t, ids, 0, n, keep_special, out, out_n);
+}
+
+int lt_tokenizer_decode_from(const struct lt_tokenizer *t, const int32_t *ids, size_t from, size_t n,
+                             bool keep_special, char **out, size_t *out_n)
+{
     struct lt_detok *d = lt_detok_new(t, keep_special);
     struct lt_buf b = { 0 };
-    int rc = 0;
-    for (size_t i = 0; i < n && rc == 0; i++)
+    int rc = lt_detok_behind(d, ids, from);
+    for (size_t i = from; i < n && rc == 0; i++)
         rc = lt_detok_push(d, ids[i], &b);
     if (rc == 0)
         rc = lt_detok_finish(d, &b);

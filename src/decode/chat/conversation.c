@@ -201,16 +201,20 @@ static void add_mark(struct lt_conversation *c)
 }
 
 /* The tokens of the reply without the one that ended it, if they are its text. */
-static int said(const struct lt_tokenizer *t, const struct lt_reply *r)
+static int said(const struct lt_tokenizer *t, const struct lt_spoken *s, const struct lt_reply *r)
 {
     int n = r->count;
     char *text = NULL;
-    size_t size = 0;
+    size_t size = 0, before = (size_t)s->count;
     if (n && !strcmp(r->finish, "stop") && lt_tokenizer_special(t, r->token[n - 1])) n--;
-    bool same = !lt_tokenizer_decode(t, r->token, (size_t)n, false, &text, &size) && size == r->text_size &&
-                (!size || !memcmp(text, r->text, size));
+    int32_t *all = lt_alloc((before + (size_t)n + 1) * sizeof *all);
+    memcpy(all, s->id, before * sizeof *all);
+    memcpy(all + before, r->token, (size_t)n * sizeof *all);
+    bool same = !lt_tokenizer_decode_from(t, all, before, before + (size_t)n, false, &text, &size) &&
+                size == r->text_size && (!size || !memcmp(text, r->text, size));
     for (int i = 0; i < n && same; i++) same = !lt_tokenizer_special(t, r->token[i]);
     free(text);
+    free(all);
     return same ? n : -1;
 }
 
@@ -232,7 +236,7 @@ static void put_as_text(struct lt_buf *b, struct lt_str s)
 int lt_conversation_answer(struct lt_conversation *c, const struct lt_tokenizer *t, struct lt_spoken *s,
                            const struct lt_reply *reply)
 {
-    int n = said(t, reply);
+    int n = said(t, s, reply);
     struct lt_buf text = { 0 };
     lt_buf_put(&text, "", 0);
     put_as_text(&text, (struct lt_str){ reply->text, reply->text_size });

@@ -25,7 +25,7 @@ struct lt_word_machine {
     uint32_t must;                              /* terms that hold of every word, a bit each */
     bool mirrored;                              /* every word is a palindrome */
     bool only_mirrored;                         /* and that is all: what may begin one lives */
-    int64_t longest;                            /* no word has more letters */
+    int64_t longest, shortest;                  /* no word has more letters, or fewer */
     bool only_set;                              /* the rule is one set of words: a state is a node of its trie */
     int width;                                  /* numbers in a state: terms; letters, the state before, a letter */
     int32_t *cell; int32_t states, cap;         /* (states, width) */
@@ -258,9 +258,9 @@ static int32_t raw_step(struct lt_word_machine *m, int32_t state, uint32_t lette
     else {
         beginning_of(m, state, &b);
         int before = b.letters;
-        bool added = append(m, &b, letter);
         /* An apostrophe adds no letter: the state before stays that of the letters. */
-        if (added) to = intern(m, &b, m->letters && b.letters == before ? cell_of(m, state)[m->width - 2] : state);
+        int32_t earlier = m->letters ? cell_of(m, state)[m->width - 2] : -1;
+        if (append(m, &b, letter)) to = intern(m, &b, b.letters > before ? state : earlier);
     }
     return *lt_number_map_at(&m->step_of, key) = to;
 }
@@ -328,11 +328,25 @@ static bool plain_end(const struct lt_word_machine *m, const struct beginning *s
     return false;
 }
 
+/* A palindrome with other letters between these and their mirror image, of the fewest that it may have. */
+static bool widens(const struct lt_word_machine *m, const struct beginning *start)
+{
+    struct beginning b = *start;
+    int64_t more = LT_MAX(m->shortest - 2 * (int64_t)b.letters, 1);
+    if (2 * (int64_t)b.letters + more > m->longest) return false;
+    for (int64_t i = 0; i < more; i++)
+        if (!append(m, &b, 0x4E00)) return false;
+    for (int i = start->letters - 1; i >= 0; i--)
+        if (!append(m, &b, start->letter[i])) return false;
+    return judge_all(m, &b, true) == YES;
+}
+
 /* Does the word live, by what its letters alone tell?  ALIVE, DEAD or UNKNOWN; of one that the rule leaves open. */
 static enum viable quick_look(const struct lt_word_machine *m, const struct beginning *b)
 {
     if (m->only_mirrored) return ALIVE;
     if ((m->mirrors && mirrors(m, b)) || (m->letters && plain_end(m, b))) return ALIVE;
+    if (m->mirrored && widens(m, b)) return ALIVE;
     return m->mirrored && 2 * (int64_t)b->letters + 1 > m->longest ? DEAD : UNKNOWN;
 }
 
@@ -420,7 +434,9 @@ static void find_bounds(struct lt_word_machine *m)
     for (int i = 0; i < r->terms; i++) {
         if (!(m->must >> i & 1)) continue;
         m->mirrored |= r->term[i].kind == LT_FILTER_PALINDROME;
-        if (r->term[i].kind == LT_FILTER_LENGTH) m->longest = LT_MIN(m->longest, r->term[i].high);
+        if (r->term[i].kind != LT_FILTER_LENGTH) continue;
+        m->longest = LT_MIN(m->longest, r->term[i].high);
+        m->shortest = LT_MAX(m->shortest, r->term[i].low);
     }
     m->only_mirrored = m->mirrored && r->terms == 1 && r->codes == 1;
 }

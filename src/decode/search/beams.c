@@ -116,7 +116,7 @@ static int words_of(const struct search *s, const struct text *x, struct lt_buf 
 {
     char *p;
     size_t n;
-    if (lt_tokenizer_decode(s->t, x->token + x->prompt, (size_t)(x->count - x->prompt), false, &p, &n)) return -1;
+    if (lt_tokenizer_decode_from(s->t, x->token, (size_t)x->prompt, (size_t)x->count, false, &p, &n)) return -1;
     lt_buf_put(out, p, x->cut ? LT_MIN(n, x->kept) : n);
     free(p);
     return 0;
