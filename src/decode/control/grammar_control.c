@@ -14,8 +14,15 @@
 struct options { const char *value; int64_t indent; };
 
 /* What forks of a chain share; they belong to one thread. */
-struct shared { struct lt_grammar *grammar; struct lt_gmachine *machine; const struct lt_tokenizer *t; int holders; };
-struct state { struct shared *shared; int *place; int count, cap; };     /* places so far, the last is now */
+struct shared {
+    struct lt_grammar *grammar; struct lt_gmachine *machine; const struct lt_tokenizer *t;
+    bool drops;                     /* does its text begin without the blank of its first token? */
+    int holders;
+};
+struct state {
+    struct shared *shared; int *place; int count, cap;      /* places so far, the last is now */
+    bool begins;                    /* the first token of the reply is that of the text, and its blank is dropped */
+};
 
 typedef int compile_fn(const struct options *o, struct lt_grammar **out);
 
@@ -28,6 +35,38 @@ static void push(struct state *s, int place)
     s->place[s->count++] = place;
 }
 
+/* ---- the beginning of a text ---- */
+
+/* The bytes behind the blank that a token begins with. */
+static bool behind_blank(const struct lt_tokenizer *t, int32_t id, struct lt_str *out)
+{
+    if (lt_tokenizer_special(t, id) || !lt_tokenizer_bytes(t, id, out) || !out->n || out->p[0] != ' ') return false;
+    *out = (struct lt_str){ out->p + 1, out->n - 1 };
+    return true;
+}
+
+static bool drops_blank(const struct lt_tokenizer *t)
+{
+    struct lt_str rest;
+    char *text;
+    size_t n;
+    for (int32_t id = 0; id < lt_tokenizer_vocab(t); id++) {
+        if (!behind_blank(t, id, &rest) || !rest.n || lt_tokenizer_decode(t, &id, 1, false, &text, &n)) continue;
+        free(text);
+        return n == rest.n;
+    }
+    return false;
+}
+
+static bool is_empty(const struct lt_tokenizer *t, struct lt_seq seq)
+{
+    for (int i = 0; i < seq.count; i++)
+        if (seq.token[i] >= lt_tokenizer_vocab(t) || !lt_tokenizer_special(t, seq.token[i])) return false;
+    return true;
+}
+
+/* ---- the control ---- */
+
 static int open_with(compile_fn *compile, const void *v, void *st, struct lt_lm *lm)
 {
     struct state *s = st;
@@ -37,9 +76,18 @@ static int open_with(compile_fn *compile, const void *v, void *st, struct lt_lm 
     if (compile(v, &g)) return -1;
     struct shared *h = lt_calloc(1, sizeof *h);
     *h = (struct shared){ .grammar = g, .machine = lt_gmachine_new(g, lt_tokenizer_trie(t)), .t = t, .holders = 1 };
+    h->drops = drops_blank(t);
     s->shared = h;
     push(s, lt_gmachine_start(h->machine));
     return 0;
+}
+
+static bool may_come(const struct state *s, int place, const uint64_t *mask, int32_t id)
+{
+    struct lt_str rest;
+    if (s->begins && behind_blank(s->shared->t, id, &rest))
+        return lt_gmachine_steps(s->shared->machine, place, rest) >= 0;
+    return mask && mask[id / 64] >> (id % 64) & 1;
 }
 
 static void grammar_apply(const void *v, void *st, struct lt_seq seq, float *logits, int vocab)
@@ -47,15 +95,16 @@ static void grammar_apply(const void *v, void *st, struct lt_seq seq, float *log
     struct state *s = st;
     const struct shared *h = s->shared;
     int place = s->place[s->count - 1], known = LT_MIN(vocab, lt_tokenizer_vocab(h->t)), eos = lt_tokenizer_eos(h->t);
-    (void)v, (void)seq;
+    (void)v;
+    s->begins = s->count == 1 && h->drops && is_empty(h->t, seq);
     float end = eos >= 0 && eos < vocab && lt_gmachine_ends(h->machine, place) ? logits[eos] : -INFINITY;
     const uint64_t *mask = place < 0 ? NULL : lt_gmachine_mask(h->machine, place);
     for (int i = 0; i < known; i += 64) {
         uint64_t bits = mask ? mask[i / 64] : 0;
         int n = LT_MIN(64, known - i);
-        if (bits == UINT64_MAX) continue;
+        if (bits == UINT64_MAX && !s->begins) continue;
         for (int k = 0; k < n; k++)
-            if (!(bits >> k & 1)) logits[i + k] = -INFINITY;
+            if (!may_come(s, place, mask, i + k)) logits[i + k] = -INFINITY;
     }
     for (int i = known; i < vocab; i++) logits[i] = -INFINITY;
     if (eos >= 0 && eos < vocab) logits[eos] = LT_MAX(logits[eos], end);
@@ -68,6 +117,7 @@ static void grammar_accept(const void *v, void *st, int32_t token)
     int place = s->place[s->count - 1];
     (void)v;
     if (lt_tokenizer_special(s->shared->t, token) || !lt_tokenizer_bytes(s->shared->t, token, &bytes)) bytes.n = 0;
+    if (s->begins && s->count == 1) behind_blank(s->shared->t, token, &bytes);
     push(s, lt_gmachine_steps(s->shared->machine, place, bytes));
 }
 
