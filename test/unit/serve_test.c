@@ -452,6 +452,45 @@ static void test_serve__keys(void **state)
     lt_test_temp_end(folder);
 }
 
+/* Pages of other origins and names that are made to point here. */
+static void test_serve__who_may_ask_from_a_browser(void **state)
+{
+    (void)state;
+    static const struct { const char *header; int status[3]; } row[] = {     /* none allowed; one; all */
+        { "Host: localhost:8080\r\n", { 200, 200, 200 } }, { "Host: 127.0.0.9\r\n", { 200, 200, 200 } },
+        { "Host: [::1]:80\r\n", { 200, 200, 200 } }, { "Host: a.localhost\r\n", { 200, 200, 200 } },
+        { "Host: notlocalhost\r\n", { 403, 403, 200 } }, { "Host: 127.0.0.1.evil.example\r\n", { 403, 403, 200 } },
+        { "Host: good.example:81\r\n", { 403, 200, 200 } }, { "Host: 10.0.0.1\r\n", { 403, 403, 200 } },
+        { "Host: localhost:80\r\nOrigin: http://localhost:80\r\n", { 200, 200, 200 } },
+        { "Host: localhost:80\r\nOrigin: http://localhost:81\r\n", { 403, 403, 200 } },
+        { "Origin: null\r\n", { 403, 403, 200 } }, { "Origin: http://evil.example\r\n", { 403, 403, 200 } },
+        { "Origin: http://good.example:81\r\n", { 403, 200, 200 } },
+        { "Origin: https://good.example:81\r\n", { 403, 403, 200 } },
+    };
+    static const char *const allow[] = { NULL, "http://good.example:81", "*" };
+    struct serving s;
+    for (int k = 0; k < 3; k++) {
+        assert_ok(serving_open(&s, 1, allow[k] ? SERVING("fake:vocab=40", "--allow_origin", allow[k])
+                                               : SERVING("fake:vocab=40")));
+        for (int i = 0; i < LT_COUNT(row); i++) {
+            struct http_reply r = http_ask(s.port, "GET", "/v1/models", row[i].header, NULL);
+            if (r.status != row[i].status[k]) fail_msg("%d, row %d: status %d: %s", k, i, r.status, r.body.p);
+            http_release(&r);
+        }
+        struct http_reply r = http_ask(s.port, "OPTIONS", "/v1/completions", "Origin: http://good.example:81\r\n"
+                                       "Access-Control-Request-Headers: x-one\r\n", NULL);
+        assert_int_equal(r.status, k ? 204 : 403);
+        if (k) assert_non_null(strstr(r.head.p, "Access-Control-Allow-Origin: http://good.example:81\r\n"));
+        if (k) assert_non_null(strstr(r.head.p, "Access-Control-Allow-Headers: x-one\r\n"));
+        else assert_null(strstr(r.head.p, "Access-Control"));
+        http_release(&r);
+        serving_close(&s);
+    }
+    assert_int_equal(serving_open(&s, 1, SERVING("fake:vocab=40", "--allow_origin", "good.example")), -1);
+    assert_non_null(strstr(lt_error(), "allow_origin: expected"));
+    serving_close(&s);
+}
+
 static void test_serve__a_full_queue_refuses(void **state)
 {
     (void)state;
@@ -507,7 +546,7 @@ static void test_serve__who_vanishes_costs_nothing(void **state)
         vanish(fd, i & 1);
     }
     static const char *const part[] = { "", "PO", "POST /v1/completions HTTP/1.1\r\n",
-                                        "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{" };
+                                        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{" };
     for (int i = 0; i < 2 * LT_COUNT(part); i++) {
         int fd = http_dial(s.port);
         http_send(fd, lt_str(part[i / 2]));
@@ -529,7 +568,7 @@ static void dawdle(int port, double *silent, double *slow)
     int fd[2] = { http_dial(port), http_dial(port) };
     double began = lt_clock(), *took[2] = { silent, slow };
     *silent = *slow = 0;
-    http_send(fd[1], lt_str("POST /v1/completions HTTP/1.1\r\nHost: x\r\nX: "));
+    http_send(fd[1], lt_str("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nX: "));
     for (; (*silent <= 0 || *slow <= 0) && lt_clock() < began + 10; nap(0.05)) {
         for (int i = 0; i < 2; i++) {
             char c;
@@ -784,6 +823,7 @@ int main(void)
         cmocka_unit_test(test_serve__refusals_say_what_is_wrong),
         cmocka_unit_test(test_serve__bodies_have_a_limit),
         cmocka_unit_test(test_serve__keys),
+        cmocka_unit_test(test_serve__who_may_ask_from_a_browser),
         cmocka_unit_test(test_serve__a_full_queue_refuses),
         cmocka_unit_test(test_serve__who_vanishes_costs_nothing),
         cmocka_unit_test(test_serve__who_dawdles_is_cut_and_who_waits_is_not),
