@@ -217,6 +217,11 @@ struct lt_control {
 
 /* Backend and session.  A language model of any kind: neural, n-gram, remote, scripted, a mixture. */
 struct lt_score { struct lt_str context, text; double logp; int64_t tokens; bool greedy; };  /* last three: results */
+struct lt_reply_part {                                  /* the next part of a reply's text as it is written */
+    struct lt_str text;                                 /* whole UTF-8 characters */
+    const struct lt_reply *reply;                       /* its tokens so far, without text and finish */
+    int shown;                                          /* how many: to the last whose text has begun to show */
+};
 struct lt_ask {                                         /* one generation */
     struct lt_str prompt;                               /* text, or */
     const int32_t *prompt_ids; int prompt_count;        /* ids when not NULL */
@@ -228,7 +233,7 @@ struct lt_ask {                                         /* one generation */
     bool heal;  /* the prompt's last token is taken back, and the text begins with its bytes: decode/healing.h */
     const int32_t *end; int end_count;                  /* tokens that end the text besides the tokenizer's own */
     const struct lt_list *stop;                         /* strings that end the text, not part of it */
-    int (*stream)(void *self, struct lt_str piece); void *stream_self;  /* whole UTF-8 characters; nonzero stops */
+    int (*stream)(void *self, const struct lt_reply_part *piece); void *stream_self;         /* nonzero stops */
 };
 struct lt_reply {                                       /* release with lt_reply_release */
     char *text; size_t text_size;

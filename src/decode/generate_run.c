@@ -39,15 +39,15 @@ struct run {
 };
 
 /* Text of the reply whose turn it is goes out at once. */
-static int put_piece(void *self, struct lt_str piece)
+static int put_piece(void *self, const struct lt_reply_part *piece)
 {
     struct slot *s = self;
     struct run *r = s->run;
     if (s != r->head) {
-        lt_buf_put(&s->piece, piece.p, piece.n);
+        lt_buf_put(&s->piece, piece->text.p, piece->text.n);
         return 0;
     }
-    lt_writer_put(&r->out, piece.p, piece.n);
+    lt_writer_put(&r->out, piece->text.p, piece->text.n);
     return lt_writer_flush(&r->out);
 }
 

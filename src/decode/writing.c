@@ -1,6 +1,7 @@
 #include "decode/writing.h"
 #include "decode/prompt.h"
 #include "math/row_kernel.h"
+#include "text/tok_char.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,7 @@ void lt_writing_release(struct lt_writing *w)
     lt_buf_free(&w->text);
     lt_reply_release(&w->reply);
     free(w->token);
+    free(w->begin);
     free(w->logits);
     free(w->work);
     *w = (struct lt_writing){ 0 };
@@ -142,14 +144,34 @@ static bool stopped(struct lt_writing *w, size_t from)
     return w->cut = true;
 }
 
+/* Bytes at the end of a text that are a character which is not all there. */
+static size_t unfinished(struct lt_str s)
+{
+    for (size_t k = 1; k < 4 && k <= s.n; k++) {
+        bool good, more;
+        if (((unsigned char)s.p[s.n - k] & 0xc0) == 0x80) continue;
+        lt_utf8_part(s.p + s.n - k, k, &good, &more);
+        return more ? k : 0;
+    }
+    return 0;
+}
+
 /* 1: the reader has had enough. */
 static int stream(struct lt_writing *w, bool last)
 {
     size_t end = w->text.n - (last ? 0 : held_back(w));
+    if (!last) end -= unfinished((struct lt_str){ w->text.p, end });
     if (!w->ask.stream || end <= w->streamed) return 0;
-    struct lt_str piece = { w->text.p + w->streamed, end - w->streamed };
+    while (w->shown < w->reply.count && w->begin[w->shown] < end) w->shown++;
+    struct lt_reply_part piece = { { w->text.p + w->streamed, end - w->streamed }, &w->reply, w->shown };
     w->streamed = end;
-    return w->ask.stream(w->ask.stream_self, piece) != 0;
+    return w->ask.stream(w->ask.stream_self, &piece) != 0;
+}
+
+void lt_ask_stream_all(const struct lt_ask *a, const struct lt_reply *y)
+{
+    struct lt_reply_part all = { { y->text, y->text_size }, y, y->count };
+    if (a->stream) a->stream(a->stream_self, &all);
 }
 
 /* ---- tokens ---- */
@@ -200,6 +222,7 @@ static void note_token(struct lt_writing *w, int32_t id, const float *raw)
         size_t room = at ? 2 * (size_t)at : 1;
         r->token = lt_realloc(r->token, room * sizeof *r->token);
         r->logp = lt_realloc(r->logp, room * sizeof *r->logp);
+        w->begin = lt_realloc(w->begin, room * sizeof *w->begin);
         if (tops) {
             r->top_token = lt_realloc(r->top_token, room * (size_t)tops * sizeof *r->top_token);
             r->top_logp = lt_realloc(r->top_logp, room * (size_t)tops * sizeof *r->top_logp);
@@ -207,6 +230,7 @@ static void note_token(struct lt_writing *w, int32_t id, const float *raw)
     }
     size_t first = (size_t)at * (size_t)tops;
     r->token[at] = id;
+    w->begin[at] = w->text.n;
     r->logp[at] = lt_row_logp(raw, w->vocab, id, tops, tops ? r->top_token + first : NULL,
                               tops ? r->top_logp + first : NULL, w->work);
 }

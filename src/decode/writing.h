@@ -16,6 +16,7 @@ struct lt_writing {
     struct lt_healing heal;
     struct lt_buf text;
     size_t streamed;
+    size_t *begin; int shown;       /* of each token of the reply, in the text; how many the stream has shown */
     bool cut;                       /* at a stop string */
     int32_t *token;                 /* the prompt, then what was written */
     int count, cap, prompt;
@@ -46,6 +47,8 @@ void lt_writing_release(struct lt_writing *w);
 int lt_ask_ids(const struct lt_ask *a, const struct lt_tokenizer *t, int limit, int32_t **id, int *count);
 /* Stop strings are texts, and none is empty. */
 int lt_ask_check_stop(const struct lt_ask *a, const struct lt_tokenizer *t);
+/* Of a reply that is finished, all there is to stream. */
+void lt_ask_stream_all(const struct lt_ask *a, const struct lt_reply *y);
 /* log p of a token by a row of logits, and the `tops` most likely tokens, most likely first; past the vocabulary they
  * are 0.  work: (vocab), scratch; with tops 0 the last three are not used. */
 float lt_row_logp(const float *raw, int vocab, int32_t id, int tops, int32_t *top_token, float *top_logp, float *work);

@@ -23,22 +23,31 @@ static void put_piece(struct lt_slot *s, struct lt_str piece, bool last, struct 
 {
     struct lt_buf text = { 0 };
     struct stream to = { s, out };
+    lt_text_flow_put(&s->flow, lt_buf_view(&s->held), false, &text);
     lt_text_flow_put(&s->flow, piece, last, &text);
+    lt_buf_clear(&s->held);
     if (s->reader) lt_tool_reader_push(s->reader, lt_buf_view(&text), last, put_part, &to);
     else put_part(&to, LT_TOOL_TEXT, lt_buf_view(&text));
     lt_buf_free(&text);
 }
 
-void lt_answer_piece(struct lt_slot *s, struct lt_str piece, struct lt_buf *out)
+/* The log-probabilities of an echoed prompt come before those of the reply. */
+void lt_answer_piece(struct lt_slot *s, const struct lt_reply_part *piece, struct lt_buf *out)
 {
-    put_piece(s, piece, false, out);
+    s->now = piece->reply;
+    s->shown = piece->shown;
+    if (s->x->prompt[s->prompt].scoring) lt_buf_put(&s->held, piece->text.p, piece->text.n);
+    else put_piece(s, piece->text, false, out);
 }
 
 void lt_answer_end(struct lt_exchange *x, struct lt_buf *out)
 {
     for (int i = 0; i < x->slots && !x->fault.status; i++) {
-        put_piece(&x->slot[i], lt_str(""), true, out);
-        dialect(x)->done(&x->slot[i], out);
+        struct lt_slot *s = &x->slot[i];
+        s->now = &s->reply;
+        put_piece(s, lt_str(""), true, out);
+        s->shown = s->reply.count;
+        dialect(x)->done(s, out);
     }
     dialect(x)->end(x, out);
 }

@@ -17,8 +17,8 @@ struct lt_dialect {
 extern const struct lt_dialect lt_dialect_openai, lt_dialect_ollama_generate, lt_dialect_ollama_chat;
 
 void lt_answer_body(const struct lt_exchange *x, struct lt_buf *out);
-/* A piece of the bytes of a reply's text, cut anywhere; and what comes last. */
-void lt_answer_piece(struct lt_slot *s, struct lt_str piece, struct lt_buf *out);
+/* A piece of a reply, the bytes of its text cut anywhere; and what comes last. */
+void lt_answer_piece(struct lt_slot *s, const struct lt_reply_part *piece, struct lt_buf *out);
 void lt_answer_end(struct lt_exchange *x, struct lt_buf *out);
 
 /* ---- for dialects ---- */
@@ -26,7 +26,9 @@ void lt_answer_end(struct lt_exchange *x, struct lt_buf *out);
 void lt_answer_hear(const struct lt_slot *s, struct lt_heard *out);
 /* Tokens of the prompts, and those written. */
 void lt_answer_counts(const struct lt_exchange *x, int64_t *prompt, int64_t *written);
-/* "logprobs":... of a reply (NULL: null). */
-void lt_answer_logprobs(struct lt_buf *b, const struct lt_exchange *x, const struct lt_slot *s);
+/* "logprobs":... of a finished reply; of the tokens s->told to s->shown of a stream, which are told then (null: none),
+ * or only those of the echoed prompt. */
+void lt_answer_logprobs(struct lt_buf *b, const struct lt_slot *s);
+void lt_answer_more_logprobs(struct lt_buf *b, struct lt_slot *s, bool prompt);
 
 #endif

@@ -95,7 +95,7 @@ static void put_choice(struct lt_buf *b, const struct lt_exchange *x, int i)
         lt_json_put_text(b, lt_buf_view(&text));
     }
     lt_buf_char(b, ',');
-    lt_answer_logprobs(b, x, s);
+    lt_answer_logprobs(b, s);
     lt_buf_fmt(b, ",\"finish_reason\":\"%s\"}", finish_of(s, h.calls));
     lt_heard_release(&h);
     lt_buf_free(&prompt);
@@ -120,26 +120,26 @@ static void begin_chunk(struct lt_buf *b, const struct lt_slot *s)
     lt_buf_fmt(b, "{\"index\":%d,", (int)(s - s->x->slot));
 }
 
-/* finish NULL: the reply goes on. */
-static void end_chunk(struct lt_buf *b, const struct lt_slot *s, const char *finish)
+/* finish NULL: the reply goes on.  begins: nothing of it was written yet. */
+static void end_chunk(struct lt_buf *b, struct lt_slot *s, bool begins, const char *finish)
 {
     lt_buf_char(b, ',');
-    lt_answer_logprobs(b, s->x, finish ? s : NULL);
+    lt_answer_more_logprobs(b, s, begins);
     if (finish) lt_buf_fmt(b, ",\"finish_reason\":\"%s\"}]", finish);
     else lt_buf_str(b, ",\"finish_reason\":null}]");
     if (s->x->req.usage) lt_buf_str(b, ",\"usage\":null");
     lt_buf_str(b, "}\n\n");
 }
 
-static void put_text(struct lt_buf *b, const struct lt_slot *s, struct lt_str text, bool role)
+static void put_text(struct lt_buf *b, struct lt_slot *s, struct lt_str text, bool begins)
 {
     bool chat = s->x->req.chat;
     begin_chunk(b, s);
-    if (chat) lt_buf_fmt(b, "\"delta\":{%s\"content\":", role ? "\"role\":\"assistant\"," : "");
+    if (chat) lt_buf_fmt(b, "\"delta\":{%s\"content\":", begins ? "\"role\":\"assistant\"," : "");
     else lt_buf_str(b, "\"text\":");
     lt_json_put_text(b, text);
     if (chat) lt_buf_char(b, '}');
-    end_chunk(b, s, NULL);
+    end_chunk(b, s, begins, NULL);
 }
 
 static void begin(struct lt_slot *s, struct lt_buf *out)
@@ -147,7 +147,7 @@ static void begin(struct lt_slot *s, struct lt_buf *out)
     struct lt_buf text = { 0 };
     if (!s->begun && s->x->req.echo) {
         put_prompt(&text, s->x, s->prompt);
-        put_text(out, s, lt_buf_view(&text), false);
+        put_text(out, s, lt_buf_view(&text), true);
     }
     if (!s->begun && s->x->req.chat) put_text(out, s, lt_str(""), true);
     s->begun = true;
@@ -171,7 +171,7 @@ static void part(struct lt_slot *s, enum lt_tool_event what, struct lt_str text,
         lt_buf_char(out, '}');
     }
     lt_buf_str(out, "}]}");
-    end_chunk(out, s, NULL);
+    end_chunk(out, s, false, NULL);
 }
 
 static void done(struct lt_slot *s, struct lt_buf *out)
@@ -179,7 +179,7 @@ static void done(struct lt_slot *s, struct lt_buf *out)
     begin(s, out);
     begin_chunk(out, s);
     lt_buf_str(out, s->x->req.chat ? "\"delta\":{}" : "\"text\":\"\"");
-    end_chunk(out, s, finish_of(s, s->calls));
+    end_chunk(out, s, false, finish_of(s, s->calls));
 }
 
 static void end(const struct lt_exchange *x, struct lt_buf *out)

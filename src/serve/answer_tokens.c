@@ -2,7 +2,6 @@
 #include "serve/answer.h"
 #include "serve/spelling.h"
 #include "text/tokenizer.h"
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- tokens as text ---- */
@@ -31,24 +30,28 @@ static size_t characters(struct lt_str s)
 
 /* ---- log-probabilities ---- */
 
-/* Tokens with what is known of each: those of the prompt, if they are wanted, then those of the reply. */
+/* A token with what is known of it; first: nothing stood before it. */
 struct place { int32_t id; float logp; const int32_t *top_token; const float *top_logp; bool first; };
-struct places { struct place *at; int n, tops; };
+/* Those from `from` to before `to` of a prompt that is echoed and a reply. */
+struct places { const struct lt_slot *s; const struct lt_reply *y; int from, to, tops; };
 
-static struct places places_of(const struct lt_exchange *x, const struct lt_slot *s)
+static int echoed(const struct lt_slot *s)
 {
-    const struct lt_asked *p = &x->prompt[s->prompt];
-    const struct lt_reply *y = &s->reply;
-    struct places all = { .tops = (int)x->req.tops };
-    size_t k = (size_t)all.tops;
-    all.at = lt_calloc((size_t)p->count + (size_t)y->count + 1, sizeof *all.at);
-    for (int i = 0; x->req.echo && i < p->count; i++)
-        all.at[all.n++] = (struct place){ p->id[i], p->score.logp[i], p->score.top_token + (size_t)i * k,
-                                          p->score.top_logp + (size_t)i * k, i == 0 };
-    for (int i = 0; i < y->count; i++)
-        all.at[all.n++] = (struct place){ y->token[i], y->logp[i], k ? y->top_token + (size_t)i * k : NULL,
-                                          k ? y->top_logp + (size_t)i * k : NULL, false };
-    return all;
+    return s->x->req.echo ? s->x->prompt[s->prompt].count : 0;
+}
+
+static struct place place_at(const struct places *all, int i)
+{
+    const struct lt_asked *p = &all->s->x->prompt[all->s->prompt];
+    const struct lt_reply *y = all->y;
+    int before = echoed(all->s);
+    size_t k = (size_t)all->tops;
+    if (i < before)
+        return (struct place){ p->id[i], p->score.logp[i], p->score.top_token + (size_t)i * k,
+                               p->score.top_logp + (size_t)i * k, i == 0 };
+    i -= before;
+    return (struct place){ y->token[i], y->logp[i], k ? y->top_token + (size_t)i * k : NULL,
+                           k ? y->top_logp + (size_t)i * k : NULL, false };
 }
 
 /* Two tokens may have one text: the likelier stands for it. */
@@ -72,61 +75,57 @@ static void put_tops(struct lt_buf *b, const struct lt_tokenizer *t, const struc
     lt_map_free(&seen);
 }
 
-/* before: what the reply goes on behind, where that is not among the places. */
-static void put_offsets(struct lt_buf *b, const struct lt_tokenizer *t, const struct lt_asked *before,
-                        const struct places *all)
+static void put_offsets(struct lt_buf *b, const struct lt_tokenizer *t, const struct places *all, struct lt_told *told)
 {
-    struct lt_detok *d = t ? lt_detok_new(t, false) : NULL;
-    struct lt_text_flow flow = { 0 };
     struct lt_buf text = { 0 }, plain = { 0 };
-    size_t at = 0;
-    if (d && before) lt_detok_behind(d, before->id, (size_t)before->count);
-    for (int i = 0; i < all->n; i++) {
-        lt_buf_fmt(b, "%s%zu", i ? "," : "", at);
+    if (t && !told->detok) {
+        const struct lt_asked *p = &all->s->x->prompt[all->s->prompt];
+        told->detok = lt_detok_new(t, false);
+        if (!echoed(all->s)) lt_detok_behind(told->detok, p->id, (size_t)p->count);
+    }
+    for (int i = all->from; i < all->to; i++) {
+        lt_buf_fmt(b, "%s%zu", i > all->from ? "," : "", told->at);
         lt_buf_clear(&text);
         lt_buf_clear(&plain);
-        if (!d || lt_detok_push(d, all->at[i].id, &text)) continue;
-        lt_text_flow_put(&flow, lt_buf_view(&text), false, &plain);
-        at += characters(lt_buf_view(&plain));
+        if (!told->detok || lt_detok_push(told->detok, place_at(all, i).id, &text)) continue;
+        lt_text_flow_put(&told->flow, lt_buf_view(&text), false, &plain);
+        told->at += characters(lt_buf_view(&plain));
     }
-    lt_detok_free(d);
     lt_buf_free(&text);
     lt_buf_free(&plain);
 }
 
-static void put_legacy(struct lt_buf *b, const struct lt_tokenizer *t, const struct lt_exchange *x,
-                       const struct lt_slot *s)
+static void put_legacy(struct lt_buf *b, const struct lt_tokenizer *t, const struct places *all, struct lt_told *told)
 {
-    struct places all = places_of(x, s);
     lt_buf_str(b, "{\"tokens\":[");
-    for (int i = 0; i < all.n; i++) {
-        if (i) lt_buf_char(b, ',');
-        put_token(b, t, all.at[i].id);
+    for (int i = all->from; i < all->to; i++) {
+        if (i > all->from) lt_buf_char(b, ',');
+        put_token(b, t, place_at(all, i).id);
     }
     lt_buf_str(b, "],\"token_logprobs\":[");
-    for (int i = 0; i < all.n; i++) {
-        if (i) lt_buf_char(b, ',');
-        if (all.at[i].first) lt_buf_str(b, "null");
-        else lt_json_put_real(b, (double)all.at[i].logp);
+    for (int i = all->from; i < all->to; i++) {
+        struct place p = place_at(all, i);
+        if (i > all->from) lt_buf_char(b, ',');
+        if (p.first) lt_buf_str(b, "null");
+        else lt_json_put_real(b, (double)p.logp);
     }
-    lt_buf_str(b, "],\"top_logprobs\":");
-    if (!all.tops) lt_buf_str(b, "null");
-    for (int i = 0; i < all.n && all.tops; i++) {
-        lt_buf_char(b, i ? ',' : '[');
-        if (all.at[i].first) lt_buf_str(b, "null");
-        else put_tops(b, t, &all.at[i], all.tops);
+    lt_buf_str(b, all->tops ? "],\"top_logprobs\":[" : "],\"top_logprobs\":null");
+    for (int i = all->from; i < all->to && all->tops; i++) {
+        struct place p = place_at(all, i);
+        if (i > all->from) lt_buf_char(b, ',');
+        if (p.first) lt_buf_str(b, "null");
+        else put_tops(b, t, &p, all->tops);
     }
-    if (all.tops) lt_buf_str(b, all.n ? "]" : "[]");
+    if (all->tops) lt_buf_char(b, ']');
     lt_buf_str(b, ",\"text_offset\":[");
-    put_offsets(b, t, x->req.echo ? NULL : &x->prompt[s->prompt], &all);
+    put_offsets(b, t, all, told);
     lt_buf_str(b, "]}");
-    free(all.at);
 }
 
 static void put_one(struct lt_buf *b, const struct lt_tokenizer *t, int32_t id, float logp)
 {
     struct lt_str s = token_bytes(t, id);
-    lt_buf_str(b, "{\"token\":");
+    lt_buf_fmt(b, "{\"id\":%d,\"token\":", id);
     put_token(b, t, id);
     lt_buf_str(b, ",\"logprob\":");
     lt_json_put_real(b, (double)logp);
@@ -135,31 +134,48 @@ static void put_one(struct lt_buf *b, const struct lt_tokenizer *t, int32_t id, 
     lt_buf_char(b, ']');
 }
 
-static void put_content(struct lt_buf *b, const struct lt_tokenizer *t, const struct lt_exchange *x,
-                        const struct lt_slot *s)
+static void put_content(struct lt_buf *b, const struct lt_tokenizer *t, const struct places *all)
 {
-    struct places all = places_of(x, s);
     lt_buf_str(b, "{\"content\":[");
-    for (int i = 0; i < all.n; i++) {
-        if (i) lt_buf_char(b, ',');
-        put_one(b, t, all.at[i].id, all.at[i].logp);
+    for (int i = all->from; i < all->to; i++) {
+        struct place p = place_at(all, i);
+        if (i > all->from) lt_buf_char(b, ',');
+        put_one(b, t, p.id, p.logp);
         lt_buf_str(b, ",\"top_logprobs\":[");
-        for (int j = 0; j < all.tops; j++) {
+        for (int j = 0; j < all->tops; j++) {
             if (j) lt_buf_char(b, ',');
-            put_one(b, t, all.at[i].top_token[j], all.at[i].top_logp[j]);
+            put_one(b, t, p.top_token[j], p.top_logp[j]);
             lt_buf_char(b, '}');
         }
         lt_buf_str(b, "]}");
     }
     lt_buf_str(b, "]}");
-    free(all.at);
 }
 
-void lt_answer_logprobs(struct lt_buf *b, const struct lt_exchange *x, const struct lt_slot *s)
+/* Up to the token `to`. */
+static void put_places(struct lt_buf *b, const struct lt_slot *s, const struct lt_reply *y, int to,
+                       struct lt_told *told)
 {
-    const struct lt_tokenizer *t = lt_engine_tokenizer(x->engine);
+    const struct lt_tokenizer *t = lt_engine_tokenizer(s->x->engine);
+    struct places all = { s, y, told->count, to, (int)s->x->req.tops };
+    if (s->x->req.chat) put_content(b, t, &all);
+    else put_legacy(b, t, &all, told);
+    told->count = to;
+}
+
+void lt_answer_logprobs(struct lt_buf *b, const struct lt_slot *s)
+{
+    struct lt_told told = { 0 };
     lt_buf_str(b, "\"logprobs\":");
-    if (!x->req.logprobs || !s) lt_buf_str(b, "null");
-    else if (x->req.chat) put_content(b, t, x, s);
-    else put_legacy(b, t, x, s);
+    if (s->x->req.logprobs) put_places(b, s, &s->reply, echoed(s) + s->reply.count, &told);
+    else lt_buf_str(b, "null");
+    lt_detok_free(told.detok);
+}
+
+void lt_answer_more_logprobs(struct lt_buf *b, struct lt_slot *s, bool prompt)
+{
+    int to = echoed(s) + (prompt ? 0 : s->shown);
+    lt_buf_str(b, "\"logprobs\":");
+    if (s->x->req.logprobs && to > s->told.count) put_places(b, s, s->now, to, &s->told);
+    else lt_buf_str(b, "null");
 }

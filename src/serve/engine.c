@@ -108,7 +108,7 @@ static void cut_short(struct lt_engine *e, struct lt_exchange *x, const char *wh
     cancel(e, x);
 }
 
-static int put_piece(void *self, struct lt_str piece)
+static int put_piece(void *self, const struct lt_reply_part *piece)
 {
     struct lt_slot *s = self;
     struct lt_exchange *x = s->x;

@@ -16,6 +16,8 @@ struct lt_asked {                           /* one prompt, as tokens */
     int32_t *id; int count;
     struct lt_prompt_score score; bool scoring;
 };
+/* Of what log-probabilities were told: tokens, those of an echoed prompt first, and the text they are. */
+struct lt_told { int count; struct lt_detok *detok; struct lt_text_flow flow; size_t at; };
 struct lt_slot {                            /* one reply */
     struct lt_exchange *x;
     int prompt;                             /* which */
@@ -23,6 +25,9 @@ struct lt_slot {                            /* one reply */
     struct lt_reply reply;
     bool begun, done;                       /* begun: a piece was streamed */
     struct lt_text_flow flow;               /* of what is streamed */
+    struct lt_buf held;                     /* of what is streamed: waits for the prompt to be scored */
+    const struct lt_reply *now; int shown;  /* while a part is told: tokens so far, and how many go with it */
+    struct lt_told told;                    /* in earlier parts */
     struct lt_tool_reader *reader;          /* of what is streamed; NULL: no calls are looked for */
     struct lt_heard heard; int calls;       /* calls: that were streamed */
 };

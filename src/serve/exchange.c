@@ -108,6 +108,8 @@ void lt_exchange_free(struct lt_exchange *x)
         lt_reply_release(&x->slot[i].reply);
         lt_tool_reader_free(x->slot[i].reader);
         lt_heard_release(&x->slot[i].heard);
+        lt_buf_free(&x->slot[i].held);
+        lt_detok_free(x->slot[i].told.detok);
     }
     for (int i = 0; i < prompts; i++) {
         lt_prompt_score_release(&x->prompt[i].score);

@@ -157,7 +157,8 @@ static void test_answer__a_stream_keeps_characters_whole(void **state)
     serve(&s);
     struct lt_exchange *x = asked(&s, true, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stream\":true}");
     x->slot[0].reply.finish = "stop";
-    for (int i = 0; i < LT_COUNT(piece); i++) lt_answer_piece(&x->slot[0], lt_str(piece[i]), &out);
+    for (int i = 0; i < LT_COUNT(piece); i++)
+        lt_answer_piece(&x->slot[0], &(struct lt_reply_part){ lt_str(piece[i]), &x->slot[0].reply, 0 }, &out);
     lt_answer_end(x, &out);
     read_events(out.p, &text);
     assert_string_equal(text.p, "a\xE2\x82\xAC\xEF\xBF\xBD\xEF\xBF\xBD");

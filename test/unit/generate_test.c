@@ -103,9 +103,9 @@ static void test_generate__draws_from_the_distribution(void **unused)
     lt_lm_close(&lm);
 }
 
-static int append(void *self, struct lt_str piece)
+static int append(void *self, const struct lt_reply_part *piece)
 {
-    lt_buf_put(self, piece.p, piece.n);
+    lt_buf_put(self, piece->text.p, piece->text.n);
     return 0;
 }
 

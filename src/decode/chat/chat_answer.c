@@ -109,10 +109,10 @@ int lt_chat_follow_model(struct lt_chat_talk *h)
 
 /* ---- an answer ---- */
 
-static int put_piece(void *self, struct lt_str piece)
+static int put_piece(void *self, const struct lt_reply_part *piece)
 {
     struct lt_chat_talk *h = self;
-    lt_chat_screen_text(&h->screen, piece);
+    lt_chat_screen_text(&h->screen, piece->text);
     return h->screen.out.failed != 0;
 }
 

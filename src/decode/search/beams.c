@@ -1,5 +1,6 @@
 #include "decode/search/beams.h"
 #include "base/ctx.h"
+#include "decode/writing.h"
 #include "lm/feed.h"
 #include "math/kernel.h"
 #include <ctype.h>
@@ -413,7 +414,7 @@ static int reply(const struct search *s, struct text *x, struct lt_reply *out)
     x->top_token = NULL;
     out->text = b.p;
     out->text_size = b.n;
-    if (s->ask->stream) s->ask->stream(s->ask->stream_self, (struct lt_str){ b.p, b.n });
+    lt_ask_stream_all(s->ask, out);
     return 0;
 }
 

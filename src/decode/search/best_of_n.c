@@ -2,6 +2,7 @@
  *     lathe generate MODEL --prompt "It was a" --search best_of_n --search.n 16 --search.by mean */
 #include "decode/sample.h"
 #include "decode/search/beams.h"
+#include "decode/writing.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ static int run(const void *v, struct lt_lm *lm, struct lt_ctx *c, const struct l
     for (int i = 0; i < n && !rc; i++)
         if (i != best) lt_reply_release(&reply[i]);
     if (!rc) *out = reply[best];
-    if (!rc && ask->stream) ask->stream(ask->stream_self, (struct lt_str){ out->text, out->text_size });
+    if (!rc) lt_ask_stream_all(ask, out);
     free(each);
     free(reply);
     return rc;

@@ -2,6 +2,7 @@
  * the one wanted, and of those as near the most likely by token.
  *     lathe generate MODEL --prompt "In short:" --search nearest_length --search.length 50 --search.n 8 */
 #include "decode/sample.h"
+#include "decode/writing.h"
 #include "text/meter.h"
 
 #include <stdlib.h>
@@ -49,7 +50,7 @@ static int run(const void *v, struct lt_lm *lm, struct lt_ctx *c, const struct l
     for (int i = 0; i < n && !rc; i++)
         if (i != best) lt_reply_release(&reply[i]);
     if (!rc) *out = reply[best];
-    if (!rc && ask->stream) ask->stream(ask->stream_self, (struct lt_str){ out->text, out->text_size });
+    if (!rc) lt_ask_stream_all(ask, out);
     free(each);
     free(reply);
     return rc;
