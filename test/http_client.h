@@ -45,7 +45,8 @@ static inline void http_send(int fd, struct lt_str bytes)
 static inline void http_send_request(int fd, const char *method, const char *path, const char *more, const char *body)
 {
     struct lt_buf b = { 0 };
-    lt_buf_fmt(&b, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s", method, path, more ? more : "");
+    lt_buf_fmt(&b, "%s %s HTTP/1.1\r\n%sConnection: close\r\n%s", method, path,
+               more && strstr(more, "Host: ") ? "" : "Host: localhost\r\n", more ? more : "");
     if (body) lt_buf_fmt(&b, "Content-Length: %zu\r\n", strlen(body));
     lt_buf_fmt(&b, "\r\n%s", body ? body : "");
     http_send(fd, lt_buf_view(&b));

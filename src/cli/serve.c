@@ -19,6 +19,8 @@ static const struct lt_opt rows[] = {
       .at = AT(api_key), .flags = LT_FREE },
     { .key = "api_key_file", .help = "file of further keys, a line each; what is on a command line others can read",
       .type = LT_STR, .at = AT(api_key_file), .flags = LT_FREE },
+    { .key = "allow_origin", .help = "origins whose pages may use the server from a browser, http://HOST:PORT; *: all",
+      .type = LT_LIST, .at = AT(allow_origin), .flags = LT_FREE },
     { .key = "batch_size", .help = "replies written at once; changes no text", .type = LT_INT, .at = AT(batch_size),
       .dflt = 8, .min = 1, .max = 4096, .flags = LT_FREE, .alias = "parallel" },
     { .key = "queue", .help = "replies that may wait for a place; more are refused", .type = LT_INT, .at = AT(queue),

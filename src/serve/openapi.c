@@ -41,6 +41,7 @@ static void put_faults(struct lt_buf *b, const struct lt_endpoint *e)
     static const struct { int status; const char *what; bool of_body, of_key; } row[] = {
         { 400, "the request is refused; the message says why", true, false },
         { 401, "a key is needed", false, true },
+        { 403, "a page of another site, or another name of this server", false, false },
         { 404, "there is no such model", false, true },
         { 413, "the body is too long", true, false },
         { 500, "the reply could not be written", true, false },

@@ -7,7 +7,7 @@
 
 struct lt_serve_options {
     struct lt_list model;                       /* paths, or NAME=PATH */
-    struct lt_list api_key;
+    struct lt_list api_key, allow_origin;
     const char *host, *api_key_file, *chat_template, *served_model_name, *pooling, *log;
     int64_t port, batch_size, queue, connections, max_body, max_prompt_tokens, timeout, grace;
     double request_timeout;

@@ -1,7 +1,7 @@
 /* What the server counts, as Prometheus reads it: text format 0.0.4. */
 #include "serve/server.h"
 
-static const int statuses[LT_STATUSES] = { 200, 400, 401, 404, 405, 413, LT_CLIENT_GONE, 500, 503, 0 };
+static const int statuses[LT_STATUSES] = { 200, 204, 400, 401, 403, 404, 405, 413, LT_CLIENT_GONE, 500, 503, 0 };
 
 int lt_status_place(int status)
 {

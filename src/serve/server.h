@@ -4,6 +4,7 @@
 
 #include "serve/guests.h"
 #include "serve/keys.h"
+#include "serve/origin.h"
 #include "serve/served.h"
 #include <stdatomic.h>
 
@@ -16,6 +17,7 @@ struct lt_server {
     struct lt_turns turns;
     struct lt_served *model; int models;        /* models > 0; the first is that of requests which name none */
     struct lt_keys keys;
+    struct lt_door door;
     struct lt_guests guests;
     struct MHD_Daemon *daemon;
     int port;

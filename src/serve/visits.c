@@ -25,6 +25,7 @@ struct visit {
     struct lt_buf body;
     const char *id;                             /* of the path; NULL: there is none */
     bool too_long, streams;
+    const char *foreign;                        /* the origin of a page that may ask; NULL: there is none */
     struct lt_request_log log;
 };
 
@@ -119,8 +120,12 @@ static void flow_free(void *self)
 
 static enum MHD_Result queue(struct visit *v, int status, struct MHD_Response *r, const char *type)
 {
-    MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    if (type) MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     if (status == 401) MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+    if (v->foreign) {
+        MHD_add_response_header(r, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN, v->foreign);
+        MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, "Origin");
+    }
     if (status == 503) MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     v->s->answered[lt_status_place(status)]++;
     v->log.status = status;
@@ -195,6 +200,26 @@ static const char *header(struct MHD_Connection *c, const char *name)
     return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
 }
 
+/* What a browser asks before it lets a page of another origin ask. */
+static enum MHD_Result send_permission(struct visit *v)
+{
+    const char *wanted = header(v->connection, "Access-Control-Request-Headers");
+    struct MHD_Response *r = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+    MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST");
+    MHD_add_response_header(r, "Access-Control-Allow-Headers", wanted ? wanted : "Authorization, Content-Type");
+    MHD_add_response_header(r, "Access-Control-Max-Age", "600");
+    return queue(v, 204, r, NULL);
+}
+
+static int pass(struct visit *v, struct lt_fault *f)
+{
+    const char *origin = header(v->connection, MHD_HTTP_HEADER_ORIGIN);
+    bool foreign;
+    if (lt_door_pass(&v->s->door, header(v->connection, MHD_HTTP_HEADER_HOST), origin, &foreign, f)) return -1;
+    v->foreign = foreign ? origin : NULL;
+    return 0;
+}
+
 static int find(struct visit *v, const char *path, const char *method, const char **allow, struct lt_fault *f)
 {
     const struct lt_endpoint *e = lt_endpoint_find(path, &v->id);
@@ -226,6 +251,8 @@ static enum MHD_Result begin(struct visit *v, const char *path, const char *meth
     const char *allow = NULL;
     v->guest = guest_of(v->connection);
     lt_request_log_begin(&v->log, method, path);
+    if (pass(v, &f)) return send_fault(v, &f, NULL);
+    if (v->foreign && !strcmp(method, "OPTIONS")) return send_permission(v);
     if (find(v, path, method, &allow, &f) || announces_too_much(v, &f)) return send_fault(v, &f, allow);
     return MHD_YES;
 }
@@ -297,6 +324,7 @@ int lt_visits_open(struct lt_server *s)
     int rc = getaddrinfo(s->o->host, port.p, &want, &at);
     lt_buf_free(&port);
     if (rc) return lt_misuse("host: \"%s\" is no address here: %s", s->o->host, gai_strerror(rc));
+    s->door.loopback = is_loopback(at->ai_addr);
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC
                    | (at->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0);
     s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, s, MHD_OPTION_SOCK_ADDR, at->ai_addr,
@@ -305,12 +333,11 @@ int lt_visits_open(struct lt_server *s)
                                  MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->o->connections,
                                  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->o->timeout, MHD_OPTION_END);
-    bool alone = is_loopback(at->ai_addr);
     freeaddrinfo(at);
     if (!s->daemon)
         return lt_fail("cannot listen at %s port %lld: is another program there? --port 0 takes a free one", s->o->host,
                        (long long)s->o->port);
-    if (!alone && !s->keys.count)
+    if (!s->door.loopback && !s->keys.count)
         lt_note(s->c, "warning: whoever reaches %s may use this server; --api_key or --api_key_file asks for a key",
                 s->o->host);
     const union MHD_DaemonInfo *i = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT);

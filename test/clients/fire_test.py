@@ -170,39 +170,40 @@ def greeting_of_tls(r):
 
 
 def wrong_method(r):
-    return b"%s /v1/completions HTTP/1.1\r\nHost: x\r\n\r\n" % r.choice([b"BREW", b"GET", b"PUT", b"\xff", b"A" * 5000])
+    return (b"%s /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"\r\n") % r.choice([b"BREW", b"GET", b"PUT", b"\xff", b"A" * 5000])
 
 
 def wrong_path(r):
     path = r.choice([b"/../../etc/passwd", b"/%00", b"/" + b"a" * 50000, b"/v1/completions/", b"//", b"*", b"/%zz"])
-    return b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    return b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def flood_of_headers(r):
     lines = b"".join(b"X-%d: %s\r\n" % (i, b"a" * r.choice([1, 100])) for i in range(r.choice([200, 3000])))
-    return b"GET /health HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n"
+    return b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + lines + b"\r\n"
 
 
 def wrong_length(r):
     n = r.choice([b"-1", b"99999999999999999999", b"0x10", b"1, 2", b"a", b"5\r\nContent-Length: 7", b"1000000000"])
-    return b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: " + n + b"\r\n\r\n{\"a\"}"
+    return b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + n + b"\r\n\r\n{\"a\"}"
 
 
 def wrong_chunks(r):
-    head = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head + r.choice([b"zz\r\n{}\r\n0\r\n\r\n", b"ffffffffffffffff\r\n{}", b"5\r\n{}\r\n", b"-1\r\n\r\n",
                             b"2\r\n{}\r\n0\r\n\r\n", b"2\r\n{}XX0\r\n\r\n", b"1" * 5000])
 
 
 def half(r):
-    whole = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n{\"prompt\":\"a\",\"max"
+    whole = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\n\r\n{\"prompt\":\"a\",\"max"
     return whole[:r.randrange(len(whole))]
 
 
 def pipeline(r):
     body = json.dumps({**FIELDS, "prompt": ""}).encode()
-    one = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    return one * 3 + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * r.randrange(20) + b"NONSENSE\r\n\r\n"
+    one = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    return one * 3 + b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * r.randrange(20) + b"NONSENSE\r\n\r\n"
 
 
 REQUESTS = [garbage, greeting_of_tls, wrong_method, wrong_path, flood_of_headers, wrong_length, wrong_chunks, half]
@@ -275,7 +276,8 @@ class FireTest(unittest.TestCase):
             r = random.Random(i)
             body = json.dumps({**STEADY, "max_tokens": 200, "stream": r.random() < 0.7, "n": r.choice([1, 3])}).encode()
             s = socket.create_connection(address(self.server), timeout=60)
-            s.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            s.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                      b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
             s.settimeout(r.choice([0.001, 0.01, 0.1]))
             try:
                 s.recv(r.choice([1, 500]))
@@ -324,7 +326,7 @@ class SlowTest(unittest.TestCase):
         with serving.Server(serving.model(), "--log", "off", "--timeout", 2) as server:
             slow = [socket.create_connection(address(server), timeout=60) for _ in range(100)]
             cut, began = 0, time.monotonic()
-            text = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 1000
+            text = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 1000
             for i in range(100):
                 for s in slow[cut:]:
                     try:
@@ -361,7 +363,8 @@ class SlowTest(unittest.TestCase):
         _, port = address(server)
         busy = socket.create_connection(address(server), timeout=60)
         body = json.dumps({**STEADY, "max_tokens": 200, "stream": True}).encode()
-        busy.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        busy.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                     b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         busy.recv(1)
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
