@@ -15,7 +15,7 @@ int lt_origins_check(const struct lt_list *allowed)
     for (int i = 0; i < allowed->count; i++) {
         const char *at = place(allowed->item[i]);
         if (!strcmp(allowed->item[i], "*") || (at && *at && !strpbrk(at, "/ \t\r\n"))) continue;
-        return lt_misuse("allow_origin: expected *, or http://HOST or http://HOST:PORT without anything after it, found "
+        return lt_misuse("allow_origin: expected *, or http://HOST or http://HOST:PORT and nothing after it, found "
                          "\"%s\"", allowed->item[i]);
     }
     return 0;
@@ -62,6 +62,6 @@ int lt_door_pass(const struct lt_door *d, const char *host, const char *origin, 
     const char *at = origin ? place(origin) : NULL;
     if (!origin || (at && host && !strcasecmp(at, host))) return 0;
     *foreign = is_allowed(d, origin);
-    return *foreign ? 0 : lt_fault_set(f, 403, NULL, "origin_not_allowed", "pages of \"%.200s\" may not use this server; "
-                                       "--allow_origin lets them", origin);
+    return *foreign ? 0 : lt_fault_set(f, 403, NULL, "origin_not_allowed", "pages of \"%.200s\" may not use this "
+                                       "server; --allow_origin lets them", origin);
 }

@@ -33,7 +33,8 @@ int lt_server_open(const struct lt_serve_options *o, struct lt_ctx *c, struct lt
     lt_turns_init(&s->turns);
     lt_guests_init(&s->guests);
     s->door = (struct lt_door){ .allowed = &o->allow_origin, .name = o->host };
-    int rc = lt_origins_check(&o->allow_origin) || lt_keys_open(&s->keys, &o->api_key, o->api_key_file) || open_models(s) || lt_visits_open(s) ? -1 : 0;
+    int rc = lt_origins_check(&o->allow_origin)
+             || lt_keys_open(&s->keys, &o->api_key, o->api_key_file) || open_models(s) || lt_visits_open(s) ? -1 : 0;
     if (rc) lt_server_close(s);
     else *out = s;
     return rc;

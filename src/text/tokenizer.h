@@ -98,7 +98,7 @@ bool lt_tokenizer_bytes(const struct lt_tokenizer *t, int32_t id, struct lt_str 
 /* Text token by token, cut at whole characters: the concatenation is what lt_tokenizer_decode gives. */
 struct lt_detok;
 struct lt_detok *lt_detok_new(const struct lt_tokenizer *t, bool keep_special);
-/* Before the first push: the text goes on behind these tokens, and the blank is there that a text does not begin with. */
+/* Before the first push: the text goes on behind these tokens, with the blank that a text does not begin with. */
 int lt_detok_behind(struct lt_detok *d, const int32_t *ids, size_t n);
 int lt_detok_push(struct lt_detok *d, int32_t id, struct lt_buf *out);
 int lt_detok_finish(struct lt_detok *d, struct lt_buf *out);    /* what was held back; d starts afresh */

@@ -170,7 +170,8 @@ def greeting_of_tls(r):
 
 
 def wrong_method(r):
-    return b"%s /v1/completions HTTP/1.1\r\nHost: localhost\r\n\r\n" % r.choice([b"BREW", b"GET", b"PUT", b"\xff", b"A" * 5000])
+    return (b"%s /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"\r\n") % r.choice([b"BREW", b"GET", b"PUT", b"\xff", b"A" * 5000])
 
 
 def wrong_path(r):
@@ -275,7 +276,8 @@ class FireTest(unittest.TestCase):
             r = random.Random(i)
             body = json.dumps({**STEADY, "max_tokens": 200, "stream": r.random() < 0.7, "n": r.choice([1, 3])}).encode()
             s = socket.create_connection(address(self.server), timeout=60)
-            s.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            s.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                      b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
             s.settimeout(r.choice([0.001, 0.01, 0.1]))
             try:
                 s.recv(r.choice([1, 500]))
@@ -361,7 +363,8 @@ class SlowTest(unittest.TestCase):
         _, port = address(server)
         busy = socket.create_connection(address(server), timeout=60)
         body = json.dumps({**STEADY, "max_tokens": 200, "stream": True}).encode()
-        busy.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        busy.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                     b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         busy.recv(1)
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
