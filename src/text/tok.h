@@ -11,7 +11,8 @@
  *   tok_char.c       UTF-8 and classes                       tok_index.c      pieces by their bytes
  *   tok_open.c       files by what they hold                 tok_derive.c     merges of a bare vocabulary
  *   tok_json.c, tok_json_write.c, tok_spm.c, tok_tiktoken.c, tok_llama2c.c, tok_gguf.c,
- *   tok_gguf_write.c                                         the files */
+ *   tok_gguf_write.c                                         the files
+ *   tok_json_lists.c         the long lists of one */
 #ifndef LT_TOK_H
 #define LT_TOK_H
 
@@ -20,8 +21,8 @@
 
 /* ---- pieces found by their bytes ---- */
 struct lt_tok_index { const struct lt_str *piece; uint32_t *slot; uint32_t mask; };
-/* Borrows piece, where p == NULL is no piece; the first of equals wins. */
-void lt_tok_index_build(struct lt_tok_index *x, const struct lt_str *piece, int32_t count);
+/* Borrows piece, where p == NULL is no piece; the first of equals wins.  Whether there were none. */
+bool lt_tok_index_build(struct lt_tok_index *x, const struct lt_str *piece, int32_t count);
 int32_t lt_tok_index_find(const struct lt_tok_index *x, const char *p, size_t n);              /* -1: none */
 void lt_tok_index_free(struct lt_tok_index *x);
 
@@ -39,6 +40,22 @@ static inline bool lt_tok_trie_step(const struct lt_tok_trie *t, uint32_t *node,
     *node = to;
     return true;
 }
+
+/* ---- the long lists of a tokenizer.json ---- */
+struct lt_tok_numbered { struct lt_str text; int32_t id; };
+struct lt_tok_sides { struct lt_str side[2]; };
+struct lt_tok_lists {
+    struct lt_tok_numbered *piece;  /* model.vocab, in the order of the file */
+    struct lt_tok_sides *merge;     /* model.merges */
+    size_t count, merge_count;
+    bool has_vocab, has_merges;
+    struct lt_buf rest;             /* the file, in which they are empty */
+    struct lt_arena arena;          /* of texts with escapes; the others lie in the file */
+};
+/* False: model.vocab is no object, something is wrong, or unusual: the file must be read whole.  True says nothing of
+ * the rest, nor whether a piece or an id stands there twice.  lt_tok_lists_free in either case. */
+bool lt_tok_lists_scan(struct lt_str text, struct lt_tok_lists *l);
+void lt_tok_lists_free(struct lt_tok_lists *l);
 
 /* ---- texts on their way, with the place every byte came from ---- */
 struct lt_tok_view {

@@ -14,19 +14,22 @@ static uint32_t *probe(const struct lt_tok_index *x, const char *p, size_t n)
     return &x->slot[i];
 }
 
-void lt_tok_index_build(struct lt_tok_index *x, const struct lt_str *piece, int32_t count)
+bool lt_tok_index_build(struct lt_tok_index *x, const struct lt_str *piece, int32_t count)
 {
     uint32_t slots = 16;
     while (slots < 2 * (uint32_t)count)
         slots *= 2;
     *x = (struct lt_tok_index){ .piece = piece, .slot = lt_calloc(slots, sizeof *x->slot), .mask = slots - 1 };
+    bool differ = true;
     for (int32_t i = 0; i < count; i++) {
         if (!piece[i].p)
             continue;
         uint32_t *slot = probe(x, piece[i].p, piece[i].n);
+        differ &= !*slot;
         if (!*slot)
             *slot = (uint32_t)i + 1;
     }
+    return differ;
 }
 
 int32_t lt_tok_index_find(const struct lt_tok_index *x, const char *p, size_t n)

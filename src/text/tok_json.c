@@ -9,6 +9,7 @@ enum { JSON_MAX = 512 << 20, TEXTS = 8 };
 struct reading {
     const char *name;
     json_t *root, *model;
+    const struct lt_tok_lists *lists;   /* NULL: the document has them */
     struct lt_tok_spec spec;
     struct lt_str *piece;
     double *score;
@@ -68,6 +69,28 @@ static int read_vocab_list(struct reading *r, json_t *vocab)
     return 0;
 }
 
+/* The same of what was scanned.  What is wrong is said by whoever reads the document. */
+static int read_scanned_vocab(struct reading *r)
+{
+    const struct lt_tok_lists *l = r->lists;
+    const int64_t limit = LT_MIN(16 * (int64_t)l->count + 65536, LT_TOK_IDS_MAX);
+    int32_t top = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->piece[i].id >= limit)
+            return lt_fail("model.vocab: an id is out of range");
+        top = LT_MAX(top, l->piece[i].id + 1);
+    }
+    r->piece = lt_calloc((size_t)top, sizeof *r->piece);
+    for (size_t i = 0; i < l->count; i++) {
+        struct lt_str *p = &r->piece[l->piece[i].id];
+        if (p->p)
+            return lt_fail("model.vocab: two pieces have the same id");
+        *p = l->piece[i].text;
+    }
+    r->spec.count = top;
+    return 0;
+}
+
 static int read_vocab(struct reading *r)
 {
     json_t *vocab = json_object_get(r->model, "vocab");
@@ -75,10 +98,11 @@ static int read_vocab(struct reading *r)
     if (list ? !json_is_array(vocab) : !json_is_object(vocab))
         return lt_fail("model.vocab: %s was expected",
                        list ? "a list of [\"piece\", score]" : "an object of pieces and ids");
-    if (list ? read_vocab_list(r, vocab) : read_vocab_object(r, vocab))
+    if (list ? read_vocab_list(r, vocab) : r->lists ? read_scanned_vocab(r) : read_vocab_object(r, vocab))
         return -1;
     r->spec.piece = r->piece;
-    lt_tok_index_build(&r->index, r->piece, r->spec.count);
+    if (!lt_tok_index_build(&r->index, r->piece, r->spec.count) && r->lists)
+        return lt_fail("model.vocab: a piece stands there twice");
     return 0;
 }
 
@@ -100,11 +124,8 @@ static int merge_sides(json_t *row, struct lt_str side[2])
     return 0;
 }
 
-static int read_merge(struct reading *r, size_t i, json_t *row, struct lt_buf *joined)
+static int read_merge(struct reading *r, size_t i, const struct lt_str side[2], struct lt_buf *joined)
 {
-    struct lt_str side[2];
-    if (merge_sides(row, side))
-        return lt_fail("model.merges[%zu]: \"left right\" or [\"left\", \"right\"] was expected", i);
     int32_t id[2];
     for (int k = 0; k < 2; k++) {
         id[k] = lt_tok_index_find(&r->index, side[k].p, side[k].n);
@@ -130,14 +151,21 @@ static int read_merges(struct reading *r)
     json_t *merges = json_object_get(r->model, "merges");
     if (!json_is_array(merges))
         return lt_fail("model.merges: a list was expected");
-    size_t n = json_array_size(merges);
+    size_t n = r->lists && r->lists->has_merges ? r->lists->merge_count : json_array_size(merges);
     if (n > (size_t)16 * LT_TOK_IDS_MAX)
         return lt_fail("model.merges: %zu are too many", n);
     r->merge = lt_alloc(n * sizeof *r->merge);
     struct lt_buf joined = { 0 };
     int rc = 0;
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = read_merge(r, i, json_array_get(merges, i), &joined);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        struct lt_str side[2];
+        if (r->lists && r->lists->has_merges)
+            memcpy(side, r->lists->merge[i].side, sizeof side);
+        else if (merge_sides(json_array_get(merges, i), side))
+            rc = lt_fail("model.merges[%zu]: \"left right\" or [\"left\", \"right\"] was expected", i);
+        if (rc == 0)
+            rc = read_merge(r, i, side, &joined);
+    }
     lt_buf_free(&joined);
     r->spec.merge = r->merge;
     r->spec.merge_count = n;
@@ -266,12 +294,10 @@ static int read_all(struct reading *r, struct lt_tokenizer **out)
     return lt_tokenizer_build(s, out);
 }
 
-int lt_tok_read_json(const char *name, struct lt_str text, struct lt_tokenizer **out)
+static int read_text(const char *name, struct lt_str text, const struct lt_tok_lists *lists, struct lt_tokenizer **out)
 {
-    struct reading r = { .name = name };
+    struct reading r = { .name = name, .lists = lists };
     json_error_t e;
-    if (text.n > JSON_MAX)
-        return lt_fail("%s: %zu bytes are too many for a tokenizer.json", name, text.n);
     r.root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
     if (!r.root)
         return lt_fail("%s: not JSON: %s (line %d, column %d)", name, e.text, e.line, e.column);
@@ -287,4 +313,15 @@ int lt_tok_read_json(const char *name, struct lt_str text, struct lt_tokenizer *
     lt_tok_index_free(&r.index);
     json_decref(r.root);
     return rc;
+}
+
+/* A file that cannot be read with its long lists aside is read whole, and what fails then is what is said of it. */
+int lt_tok_read_json(const char *name, struct lt_str text, struct lt_tokenizer **out)
+{
+    if (text.n > JSON_MAX)
+        return lt_fail("%s: %zu bytes are too many for a tokenizer.json", name, text.n);
+    struct lt_tok_lists lists;
+    int rc = lt_tok_lists_scan(text, &lists) ? read_text(name, lt_buf_view(&lists.rest), &lists, out) : -1;
+    lt_tok_lists_free(&lists);
+    return rc ? read_text(name, text, NULL, out) : 0;
 }
