@@ -504,6 +504,12 @@ int lt_detok_finish(struct lt_detok *d, struct lt_buf *out)
     return rc < 0 ? -1 : 0;
 }
 
+static bool gives_text(const struct lt_detok *d, int32_t id)
+{
+    const struct lt_tokenizer *t = d->t;
+    return id >= 0 && id < t->size && t->piece[id].p && (d->keep_special || !t->special[id]);
+}
+
 /* One token before is enough: decoders ask whether there is one, and at most which. */
 int lt_detok_behind(struct lt_detok *d, const int32_t *ids, size_t n)
 {
@@ -514,7 +520,7 @@ int lt_detok_behind(struct lt_detok *d, const int32_t *ids, size_t n)
     size_t size;
     if (!k->none && !k->places && !k->whole && !k->strip)
         return 0;
-    while (n && ids[n - 1] >= 0 && ids[n - 1] < t->size && t->special[ids[n - 1]] && !d->keep_special)
+    while (n && !gives_text(d, ids[n - 1]))
         n--;
     if (!n)
         return 0;

@@ -98,6 +98,22 @@ static void clean_up(struct lt_buf *b)
     b->n = strlen(b->p);
 }
 
+/* Cut anywhere, the text of the first part and what goes on behind it are the whole. */
+static void check_cuts(const struct lt_tokenizer *t, const int32_t *ids, size_t n, bool keep, struct lt_str whole)
+{
+    for (size_t cut = 0; cut <= n; cut += 1 + n / 9) {
+        char *first, *rest;
+        size_t size, more;
+        assert_ok(lt_tokenizer_decode(t, ids, cut, keep, &first, &size));
+        assert_ok(lt_tokenizer_decode_from(t, ids, cut, n, keep, &rest, &more));
+        assert_int_equal(size + more, whole.n);
+        assert_memory_equal(first, whole.p, size);
+        assert_memory_equal(rest, whole.p + size, more);
+        free(first);
+        free(rest);
+    }
+}
+
 static void check_text(struct tally *tally, const struct lt_tokenizer *t, json_t *list, bool keep, bool cleaned,
                        struct lt_str want)
 {
@@ -107,6 +123,7 @@ static void check_text(struct tally *tally, const struct lt_tokenizer *t, json_t
     for (size_t i = 0; i < n; i++)
         ids[i] = (int32_t)json_integer_value(json_array_get(list, i));
     assert_ok(lt_tokenizer_decode(t, ids, n, keep, &text, &size));
+    check_cuts(t, ids, n, keep, (struct lt_str){ text, size });
     tally->texts++;
     struct lt_buf got = { .p = text, .n = size, .cap = size + 1 };
     if (cleaned)

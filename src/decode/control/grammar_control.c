@@ -61,7 +61,7 @@ static bool drops_blank(const struct lt_tokenizer *t)
 static bool is_empty(const struct lt_tokenizer *t, struct lt_seq seq)
 {
     for (int i = 0; i < seq.count; i++)
-        if (seq.token[i] >= lt_tokenizer_vocab(t) || !lt_tokenizer_special(t, seq.token[i])) return false;
+        if (seq.token[i] < lt_tokenizer_vocab(t) && !lt_tokenizer_special(t, seq.token[i])) return false;
     return true;
 }
 
