@@ -19,7 +19,7 @@ struct lt_pages; struct lt_cache;
 
 /* Memory for the caches of one model.  type: F32, BF16 or I8 (each row of a head with a scale of its own).  limit:
  * bytes of pages at most; 0: any number.  An eighth of it (at most LT_PAGES_IDLE) is kept for pages nobody holds. */
-enum { LT_PAGES_IDLE = 128 << 20 };
+enum { LT_PAGES_IDLE = 96 << 20 };
 struct lt_pages *lt_pages_new(const struct lt_model *m, enum lt_dtype type, size_t limit);
 void lt_pages_free(struct lt_pages *p);                 /* what is still held goes with the last cache */
 struct lt_pages_use { size_t page, held, idle, limit; };        /* bytes: of one page, of all, of those nobody holds */
