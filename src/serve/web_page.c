@@ -113,7 +113,7 @@ const struct lt_endpoint lt_endpoints_page[] = {
     { "GET", "/controls", false, answer_controls, .brief = "the sampling settings that requests may carry",
       .reply = REPLY("\"object\",\"data\"") },
     { "GET", "/model-card", false, answer_model_card, .query = "model", .brief = "what is known of a model",
-      .reply = REPLY("\"name\"") },
+      .reply = REPLY("\"model\",\"kind\",\"vocabulary\"") },
     { "GET", "/vocabulary", false, answer_vocabulary, .query = "model", .brief = "the spelling of every token",
       .reply = REPLY("\"model\",\"pieces\",\"special\"") },
     { "POST", "/grammar/next", false, answer_grammar_next, &lt_body_grammar_next,
