@@ -1,4 +1,5 @@
 #include "decode/sample.h"
+#include "decode/writing.h"
 #include <stdlib.h>
 
 static int all(struct lt_batcher *b, const struct lt_ask *ask, int n, struct lt_reply *out, bool *have)
@@ -40,6 +41,29 @@ int lt_generate_how(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_
 int lt_generate(struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, int n, struct lt_reply *out)
 {
     return lt_generate_how(lm, c, &(struct lt_batcher_how){ .batch = LT_MIN(n, 8) }, ask, n, out);
+}
+
+int lt_best_sample(struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, int n, lt_better_fn *better,
+                   const void *self, struct lt_reply *out)
+{
+    struct lt_ask *each = lt_alloc((size_t)n * sizeof *each);
+    struct lt_reply *reply = lt_calloc((size_t)n, sizeof *reply);
+    int best = 0;
+    for (int i = 0; i < n; i++) {
+        each[i] = *ask;
+        each[i].number = ask->number * (uint64_t)n + (uint64_t)i;
+        each[i].stream = NULL;
+    }
+    int rc = lt_generate(lm, c, each, n, reply);
+    for (int i = 1; i < n && !rc; i++)
+        if (better(self, &reply[i], &reply[best])) best = i;
+    for (int i = 0; i < n && !rc; i++)
+        if (i != best) lt_reply_release(&reply[i]);
+    if (!rc) *out = reply[best];
+    if (!rc) lt_ask_stream_all(ask, out);
+    free(each);
+    free(reply);
+    return rc;
 }
 
 static int run(const void *o, struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, struct lt_reply *out)

@@ -114,29 +114,37 @@ static void attention_backward(struct lt_graph *g, struct lt_tensor *out)
     lt_attention_back(lt_graph_pool(g), &a->spec, q->data, out->data, a->lse, out->grad, dq);
 }
 
-struct lt_tensor *lt_op_attention(struct lt_graph *g, struct lt_tensor *q, struct lt_tensor *k, struct lt_tensor *v,
-                                  const struct lt_attn *spec)
+struct lt_attn lt_attend_spec(struct lt_graph *g, const struct lt_tensor *q, const struct lt_tensor *k,
+                              const struct lt_tensor *v, const struct lt_attn *spec, struct lt_attn_seq **seq)
 {
     assert(spec->kv_heads > 0 && spec->heads % spec->kv_heads == 0 && !k == !v);
     assert(lt_cols(q) == (int64_t)spec->heads * spec->dim);
-    struct attend *a = lt_graph_take(g, sizeof *a);
-    size_t size = (size_t)spec->seq_count * sizeof *a->seq;
-    *a = (struct attend){ .spec = *spec, .seq = lt_graph_take(g, size) };
-    if (size) memcpy(a->seq, spec->seq, size);
-    a->spec.seq = a->seq;
-    a->spec.ldq = q->ld;
-    a->spec.compute = lt_graph_compute(g);
-    if (k) {
-        assert(k->ld == v->ld && lt_cols(k) == (int64_t)spec->kv_heads * spec->dim && lt_same_shape(k, v));
-        a->spec.ldk = k->ld;
-        a->spec.kv_type = LT_F32;
-        for (int64_t i = 0; i < spec->seq_count; i++) {
-            struct lt_attn_seq *s = &a->seq[i];
-            assert(s->k_len == s->q_len && s->row >= 0 && s->row + s->q_len <= lt_rows(k));
-            s->k = lt_f32(k) + s->row * k->ld;
-            s->v = lt_f32(v) + s->row * v->ld;
-        }
+    struct lt_attn own = *spec;
+    size_t size = (size_t)spec->seq_count * sizeof **seq;
+    *seq = lt_graph_take(g, size);
+    if (size) memcpy(*seq, spec->seq, size);
+    own.seq = *seq;
+    own.ldq = q->ld;
+    own.compute = lt_graph_compute(g);
+    if (!k) return own;
+    assert(k->ld == v->ld && lt_cols(k) == (int64_t)spec->kv_heads * spec->dim && lt_same_shape(k, v));
+    own.ldk = k->ld;
+    own.kv_type = LT_F32;
+    for (int64_t i = 0; i < spec->seq_count; i++) {
+        struct lt_attn_seq *s = &(*seq)[i];
+        assert(s->k_len == s->q_len && s->row >= 0 && s->row + s->q_len <= lt_rows(k));
+        s->k = lt_f32(k) + s->row * k->ld;
+        s->v = lt_f32(v) + s->row * v->ld;
     }
+    return own;
+}
+
+struct lt_tensor *lt_op_attention(struct lt_graph *g, struct lt_tensor *q, struct lt_tensor *k, struct lt_tensor *v,
+                                  const struct lt_attn *spec)
+{
+    struct attend *a = lt_graph_take(g, sizeof *a);
+    *a = (struct attend){ 0 };
+    a->spec = lt_attend_spec(g, q, k, v, spec, &a->seq);
     return lt_node(g, &lt_row_attention, q->rank, q->dim, a, q, k, v);
 }
 

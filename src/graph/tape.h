@@ -21,6 +21,11 @@ struct lt_tensor *lt_node_view(struct lt_graph *g, const struct lt_op *op, int r
 float *lt_scratch_take(struct lt_graph *g, size_t size);            /* give it back before returning */
 void lt_scratch_give(struct lt_graph *g, float *p);
 
+/* A spec of the graph's own for a node over q and, unless keys and values come out of caches (k, v NULL), k and v:
+ * the sequences are copied to *seq, where spec.seq points, and their keys and values are found in the rows of k, v. */
+struct lt_attn lt_attend_spec(struct lt_graph *g, const struct lt_tensor *q, const struct lt_tensor *k,
+                              const struct lt_tensor *v, const struct lt_attn *spec, struct lt_attn_seq **seq);
+
 /* Where a gradient is added: zeroed when nothing has flowed here yet; NULL when none is wanted (or t is NULL). */
 float *lt_grad(struct lt_graph *g, struct lt_tensor *t);
 /* The same for a caller that writes every element: *set tells that nothing has flowed here yet, so that it must write

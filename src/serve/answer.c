@@ -71,6 +71,6 @@ void lt_answer_hear(const struct lt_slot *s, struct lt_heard *out)
 void lt_answer_counts(const struct lt_exchange *x, int64_t *prompt, int64_t *written)
 {
     *prompt = *written = 0;
-    for (int i = 0; i < x->slots / (int)x->req.n; i++) *prompt += x->prompt[i].count;
+    for (int i = 0; i < lt_exchange_prompts(x); i++) *prompt += x->prompt[i].count;
     for (int i = 0; i < x->slots; i++) *written += x->slot[i].reply.count;
 }

@@ -34,7 +34,7 @@ static bool make_room(void *self)
     bool some = false;
     e->score_waits = true;
     for (struct lt_exchange *x = e->active; x; x = x->next)
-        for (int i = 0; i < x->slots / (int)x->req.n; i++) some |= lt_prompt_score_again(&x->prompt[i].score);
+        for (int i = 0; i < lt_exchange_prompts(x); i++) some |= lt_prompt_score_again(&x->prompt[i].score);
     return some;
 }
 
@@ -56,7 +56,7 @@ static void finish(struct lt_engine *e, struct lt_exchange *x)
     struct lt_exchange **at = &e->active;
     while (*at && *at != x) at = &(*at)->next;
     if (*at) *at = x->next;
-    for (int i = 0; i < x->slots / (int)x->req.n; i++) lt_prompt_score_rest(&x->prompt[i].score);
+    for (int i = 0; i < lt_exchange_prompts(x); i++) lt_prompt_score_rest(&x->prompt[i].score);
     pthread_mutex_lock(&e->mutex);
     if (x->req.stream && !x->gone) lt_answer_end(x, &x->out);
     if (!x->fault.status)
@@ -83,7 +83,7 @@ static void cancel(struct lt_engine *e, struct lt_exchange *x)
     x->cancelled = true;
     for (int i = 0; i < x->slots; i++)
         if (!x->slot[i].done) lt_batcher_cancel(e->batcher, &x->slot[i]);
-    int prompts = x->slots / (int)x->req.n, scores = 0;
+    int prompts = lt_exchange_prompts(x), scores = 0;
     for (int i = 0; i < prompts; i++) {
         scores += x->prompt[i].scoring;
         x->prompt[i].scoring = false;
@@ -103,7 +103,7 @@ static void early_fault(struct lt_exchange *x)
 static void cut_short(struct lt_engine *e, struct lt_exchange *x, const char *why)
 {
     x->cut = x->cut ? x->cut : why;
-    for (int i = 0; i < x->slots / (int)x->req.n; i++)
+    for (int i = 0; i < lt_exchange_prompts(x); i++)
         if (x->prompt[i].scoring) early_fault(x);
     cancel(e, x);
 }
@@ -161,7 +161,7 @@ static void take_finished(struct lt_engine *e)
 
 static void admit(struct lt_engine *e, struct lt_exchange *x)
 {
-    int prompts = x->slots / (int)x->req.n, rc = 0, i;
+    int prompts = lt_exchange_prompts(x), rc = 0, i;
     bool writes = x->req.max_tokens != 0;
     struct lt_exchange **end = &e->active;
     while (*end) end = &(*end)->next;
@@ -204,14 +204,19 @@ static void refuse(struct lt_engine *e, struct lt_exchange *x)
 
 /* ---- the loop ---- */
 
+static struct lt_asked *first_scoring(const struct lt_exchange *x)
+{
+    for (int i = 0; i < lt_exchange_prompts(x); i++)
+        if (x->prompt[i].scoring) return &x->prompt[i];
+    return NULL;
+}
+
 /* A part of the first prompt that is to be scored; -1: there is no batcher any more. */
 static int score_one(struct lt_engine *e)
 {
     struct lt_exchange *x = e->active;
     struct lt_asked *p = NULL;
-    for (; x && !p; x = p ? x : x->next)
-        for (int i = 0; i < x->slots / (int)x->req.n && !p; i++)
-            if (x->prompt[i].scoring) p = &x->prompt[i];
+    while (x && !(p = first_scoring(x))) x = x->next;
     if (!p || (e->score_waits && e->writing)) return 0;
     int rc = lt_prompt_score_step(&p->score);
     if (rc == LT_SCORE_FULL && e->writing) return 0;

@@ -49,6 +49,8 @@ struct lt_exchange {
     struct lt_fault fault;
     pthread_cond_t changed;
 };
+/* Each has as many replies as the request says. */
+static inline int lt_exchange_prompts(const struct lt_exchange *x) { return x->slots / (int)x->req.n; }
 struct lt_engine_how {
     int batch, queue;
     double request_time;                    /* seconds from asking to the end of a reply; 0: any */

@@ -103,7 +103,7 @@ int lt_exchange_new(struct lt_engine *e, struct lt_request *r, struct lt_given *
 void lt_exchange_free(struct lt_exchange *x)
 {
     if (!x) return;
-    int prompts = x->slots / (int)x->req.n;
+    int prompts = lt_exchange_prompts(x);
     for (int i = 0; i < x->slots; i++) {
         lt_reply_release(&x->slot[i].reply);
         lt_tool_reader_free(x->slot[i].reader);

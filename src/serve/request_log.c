@@ -41,7 +41,7 @@ void lt_request_log_begin(struct lt_request_log *l, const char *method, const ch
 
 void lt_request_log_exchange(struct lt_request_log *l, const struct lt_exchange *x)
 {
-    int prompts = x->slots / (int)x->req.n;
+    int prompts = lt_exchange_prompts(x);
     memcpy(l->id, x->id, sizeof l->id);
     l->model = lt_engine_name(x->engine);
     l->prompt_tokens = l->written_tokens = 0;

@@ -2,10 +2,7 @@
  *     lathe generate MODEL --prompt "It was a" --search best_of_n --search.n 16 --search.by mean */
 #include "decode/sample.h"
 #include "decode/search/beams.h"
-#include "decode/writing.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct options { int64_t n; const char *by; struct lt_reward reward; };
@@ -18,6 +15,11 @@ static double worth(const struct options *o, const struct lt_reply *r)
     return !strcmp(o->by, "mean") ? sum / LT_MAX(r->count, 1) : sum;
 }
 
+static bool better(const void *o, const struct lt_reply *a, const struct lt_reply *b)
+{
+    return worth(o, a) > worth(o, b);
+}
+
 static int run(const void *v, struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, struct lt_reply *out)
 {
     const struct options *o = v;
@@ -27,24 +29,7 @@ static int run(const void *v, struct lt_lm *lm, struct lt_ctx *c, const struct l
         return lt_misuse("by=reward goes with keywords or length, and they with it");
     if (rewards && !(lm->type->tokenizer && lm->type->tokenizer(lm->self)))
         return lt_misuse("rewards of a text need a model with a tokenizer");
-    int n = (int)o->n, best = 0;
-    struct lt_ask *each = lt_alloc((size_t)n * sizeof *each);
-    struct lt_reply *reply = lt_calloc((size_t)n, sizeof *reply);
-    for (int i = 0; i < n; i++) {
-        each[i] = *ask;
-        each[i].number = ask->number * (uint64_t)n + (uint64_t)i;
-        each[i].stream = NULL;
-    }
-    int rc = lt_generate(lm, c, each, n, reply);
-    for (int i = 1; i < n && !rc; i++)
-        if (worth(o, &reply[i]) > worth(o, &reply[best])) best = i;
-    for (int i = 0; i < n && !rc; i++)
-        if (i != best) lt_reply_release(&reply[i]);
-    if (!rc) *out = reply[best];
-    if (!rc) lt_ask_stream_all(ask, out);
-    free(each);
-    free(reply);
-    return rc;
+    return lt_best_sample(lm, c, ask, (int)o->n, better, o, out);
 }
 
 #define AT(f) offsetof(struct options, f)

@@ -2,10 +2,8 @@
  * the one wanted, and of those as near the most likely by token.
  *     lathe generate MODEL --prompt "In short:" --search nearest_length --search.length 50 --search.n 8 */
 #include "decode/sample.h"
-#include "decode/writing.h"
 #include "text/meter.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct options { int64_t length, n; const char *unit; };
@@ -24,7 +22,7 @@ static double mean_logp(const struct lt_reply *r)
     return sum / LT_MAX(r->count, 1);
 }
 
-static bool better(const struct options *o, const struct lt_reply *a, const struct lt_reply *b)
+static bool better(const void *o, const struct lt_reply *a, const struct lt_reply *b)
 {
     int64_t x = distance(o, a), y = distance(o, b);
     return x != y ? x < y : mean_logp(a) > mean_logp(b);
@@ -33,27 +31,10 @@ static bool better(const struct options *o, const struct lt_reply *a, const stru
 static int run(const void *v, struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, struct lt_reply *out)
 {
     const struct options *o = v;
-    int n = (int)o->n, best = 0;
     if (!o->length) return lt_misuse("nearest_length needs the length to come near to: search.length");
     if (!(lm->type->tokenizer && lm->type->tokenizer(lm->self)))
         return lt_misuse("lengths of a text need a model with a tokenizer");
-    struct lt_ask *each = lt_alloc((size_t)n * sizeof *each);
-    struct lt_reply *reply = lt_calloc((size_t)n, sizeof *reply);
-    for (int i = 0; i < n; i++) {
-        each[i] = *ask;
-        each[i].number = ask->number * (uint64_t)n + (uint64_t)i;
-        each[i].stream = NULL;
-    }
-    int rc = lt_generate(lm, c, each, n, reply);
-    for (int i = 1; i < n && !rc; i++)
-        if (better(o, &reply[i], &reply[best])) best = i;
-    for (int i = 0; i < n && !rc; i++)
-        if (i != best) lt_reply_release(&reply[i]);
-    if (!rc) *out = reply[best];
-    if (!rc) lt_ask_stream_all(ask, out);
-    free(each);
-    free(reply);
-    return rc;
+    return lt_best_sample(lm, c, ask, (int)o->n, better, o, out);
 }
 
 #define AT(f) offsetof(struct options, f)
