@@ -22,8 +22,8 @@ struct lt_generate_options {
     struct lt_how how;
 };
 int lt_generate_run(const struct lt_generate_options *o, struct lt_ctx *c);
-/* Of n > 0 samples of one ask the first that no other is better than; its text is streamed when it is found.  The caller
- * owns *out.  0, or -1 with nothing to release. */
+/* Of n > 0 samples of one ask the first that no other is better than; its text is streamed when it is found.  The
+ * caller owns *out.  0, or -1 with nothing to release. */
 typedef bool lt_better_fn(const void *self, const struct lt_reply *a, const struct lt_reply *b);
 int lt_best_sample(struct lt_lm *lm, struct lt_ctx *c, const struct lt_ask *ask, int n, lt_better_fn *better,
                    const void *self, struct lt_reply *out);
