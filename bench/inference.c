@@ -1,13 +1,15 @@
 /* Prompts and generation: a prompt of 512 tokens, then 128 tokens one by one, at the sizes of SmolLM2-135M and
  * TinyLlama-1.1B with random weights, by type of the weights, two threads.
  *
- * Peers run beside it when LLAMA_BENCH names llama.cpp's llama-bench, IK_BENCH that of ik_llama.cpp, which then repacks
- * the weights as it loads them, and BENCH_GGUF a folder with files SIZE-TYPE.gguf (135M-q8_0.gguf); a row names the
- * better of the two.  Where 256 does not divide a width, a matrix is Q8_0 instead of Q4_K.
+ * Peers run beside it when LLAMA_BENCH names the llama-bench of llama.cpp, IK_BENCH that of ik_llama.cpp, which then
+ * repacks the weights as it loads them, and BENCH_GGUF a folder with files SIZE-TYPE.gguf (135M-q8_0.gguf), which all
+ * sides then read; a row names the better of the two.  Without a file the weights are made in memory; where 256 does
+ * not divide a width, a matrix is then Q8_0 instead of Q4_K.
  *
  * Arguments: parts of what to keep, as "135M" or "q4_0". */
 #include "bench.h"
 
+#include "base/io.h"
 #include "base/json.h"
 #include "math/ceiling.h"
 #include "math/quant.h"
@@ -30,6 +32,11 @@ static const struct size sizes[] = {
 struct kind { const char *name; enum lt_dtype type; };
 static const struct kind kinds[] = { { "f32", LT_F32 }, { "bf16", LT_BF16 }, { "f16", LT_F16 }, { "q8_0", LT_Q8_0 },
                                      { "q4_0", LT_Q4_0 }, { "q4_K", LT_Q4_K } };
+
+static enum lt_compute compute_of(const struct kind *k)
+{
+    return k->type == LT_BF16 || k->type == LT_F16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
+}
 
 struct ceilings { double f32, bf16, int8, read; };
 
@@ -171,6 +178,29 @@ static void rows(const char *name, const struct lt_model *m, const struct kind *
     row(what, we.generate, llama.generate, ik.generate, "memory read", we.generate * bytes_read(m) / top->read);
 }
 
+/* The model of the file that peers read; NULL: there is none. */
+static struct lt_model *from_file(const char *name)
+{
+    const char *folder = getenv("BENCH_GGUF");
+    char path[1024];
+    struct lt_model *m = NULL;
+    if (!folder) return NULL;
+    snprintf(path, sizeof path, "%s/%s.gguf", folder, name);
+    if (!lt_path_exists(path)) return NULL;
+    must(lt_model_open(path, &m));
+    return m;
+}
+
+static void run_from_memory(struct lt_model *m, const char *name, const struct kind *k, struct lt_ctx *c,
+                            const struct ceilings *top)
+{
+    void **copy = lt_calloc((size_t)m->weight_count, sizeof *copy);
+    store(m, k->type, lt_ctx_pool(c), copy);
+    rows(name, m, k, ours(m, c, compute_of(k)), top);
+    for (int w = 0; w < m->weight_count; w++) free(copy[w]);
+    free(copy);
+}
+
 static bool wanted(const char *name, int argc, char **argv)
 {
     bool keep = argc < 2;
@@ -190,13 +220,14 @@ int main(int argc, char **argv)
             char name[32];
             snprintf(name, sizeof name, "%s-%s", sizes[i].name, kinds[j].name);
             if (!wanted(name, argc, argv)) continue;
+            struct lt_model *file = from_file(name);
+            if (file) {
+                rows(name, file, &kinds[j], ours(file, c, compute_of(&kinds[j])), &top);
+                lt_model_free(file);
+                continue;
+            }
             if (!m) m = make(&sizes[i], c);
-            void **copy = lt_calloc((size_t)m->weight_count, sizeof *copy);
-            store(m, kinds[j].type, pool, copy);
-            const bool narrow = kinds[j].type == LT_BF16 || kinds[j].type == LT_F16;
-            rows(name, m, &kinds[j], ours(m, c, narrow ? LT_COMPUTE_BF16 : LT_COMPUTE_F32), &top);
-            for (int w = 0; w < m->weight_count; w++) free(copy[w]);
-            free(copy);
+            run_from_memory(m, name, &kinds[j], c, &top);
         }
         lt_model_free(m);
     }

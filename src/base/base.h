@@ -20,6 +20,7 @@
 void *lt_alloc(size_t size);                                /* uninitialised; free with free() */
 void *lt_calloc(size_t count, size_t size);                 /* zeroed; count * size is checked for overflow */
 void *lt_realloc(void *p, size_t size);
+#define LT_HUGE_PAGE ((size_t)2 << 20)
 void *lt_aligned(size_t size);                              /* 64-byte aligned, uninitialised; free with free() */
 char *lt_strdup(const char *s);
 

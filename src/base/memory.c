@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE ((size_t)2 << 20)
-
 static _Noreturn void out_of_memory(size_t size)
 {
     fprintf(stderr, "lathe: out of memory (%zu bytes were asked for)\n", size);
@@ -41,14 +39,14 @@ void *lt_realloc(void *p, size_t size)
 /* Large blocks start on a huge page and ask for more of them: matrices walk memory in strides that miss the TLB. */
 void *lt_aligned(size_t size)
 {
-    size_t align = size >= 2 * HUGE_PAGE ? HUGE_PAGE : 64;
+    size_t align = size >= 2 * LT_HUGE_PAGE ? LT_HUGE_PAGE : 64;
     if (size > SIZE_MAX - align)
         out_of_memory(size);
     void *p = aligned_alloc(align, (LT_MAX(size, 1) + align - 1) / align * align);
     if (!p)
         out_of_memory(size);
 #ifdef MADV_HUGEPAGE
-    if (align == HUGE_PAGE)
+    if (align == LT_HUGE_PAGE)
         madvise(p, size, MADV_HUGEPAGE);
 #endif
     return p;

@@ -87,8 +87,11 @@ int lt_writer_open(struct lt_writer *w, const char *path)
 {
     *w = (struct lt_writer){ .path = lt_strdup(path) };
     int fd = open_temp(w);
-    if (fd >= 0 && (w->f = fdopen(fd, "wb")))
+    if (fd >= 0 && (w->f = fdopen(fd, "wb"))) {
+        if (w->temp)                    /* whole huge pages at a time, which may then be mapped as such */
+            setvbuf(w->f, NULL, _IOFBF, LT_HUGE_PAGE);
         return 0;
+    }
     lt_fail("%s: cannot write: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);

@@ -81,6 +81,10 @@ struct lt_tensor *lt_op_sum(struct lt_graph *g, struct lt_tensor *x);           
 /* x (rows, in), w (out, in) or (in, out) when transposed, b (out) or NULL -> (rows, out) */
 struct lt_tensor *lt_op_linear(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w, struct lt_tensor *b,
                                bool transposed);
+/* The same for several weights in one run, columns of all side by side; more than one where nothing is recorded. */
+enum { LT_LINEAR_MOST = 4 };
+struct lt_tensor *lt_op_linear_all(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *const *w,
+                                   struct lt_tensor *const *b, int count, bool transposed);
 struct lt_tensor *lt_op_embed(struct lt_graph *g, struct lt_tensor *w, const int32_t *id, int64_t rows);
 /* w may be NULL */
 struct lt_tensor *lt_op_rmsnorm(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w, float eps);

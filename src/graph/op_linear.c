@@ -5,21 +5,35 @@
 #include <assert.h>
 #include <string.h>
 
+/* Weights of one input, whose columns lie side by side in the output; a gradient goes through one alone. */
+struct linear { bool transposed; int count; struct lt_tensor *w[LT_LINEAR_MOST], *b[LT_LINEAR_MOST]; };
+
+static int64_t width_of(const struct linear *l, int i)
+{
+    return l->w[i]->dim[l->transposed ? 1 : 0];
+}
+
 static void linear_forward(struct lt_graph *g, struct lt_tensor *out)
 {
-    const struct lt_tensor *x = out->src[0], *w = out->src[1], *b = out->src[2];
-    bool transposed = *(const bool *)out->arg;
-    lt_gemm(lt_graph_pool(g), &(struct lt_gemm){
-        .m = lt_rows(x), .n = lt_cols(out), .k = lt_cols(x), .a = x->data, .lda = x->ld, .a_type = LT_F32,
-        .b = w->data, .ldb = w->ld, .b_type = w->type, .b_trans = !transposed, .bias = b ? lt_f32(b) : NULL,
-        .c = out->data, .ldc = out->ld, .compute = lt_graph_compute(g), .packed = w->op ? NULL : w->arg,
-    });
+    const struct linear *l = out->arg;
+    const struct lt_tensor *x = out->src[0];
+    struct lt_gemm each[LT_LINEAR_MOST];
+    float *c = out->data;
+    for (int i = 0; i < l->count; c += width_of(l, i++)) {
+        const struct lt_tensor *w = l->w[i], *b = l->b[i];
+        each[i] = (struct lt_gemm){
+            .m = lt_rows(x), .n = width_of(l, i), .k = lt_cols(x), .a = x->data, .lda = x->ld, .a_type = LT_F32,
+            .b = w->data, .ldb = w->ld, .b_type = w->type, .b_trans = !l->transposed, .bias = b ? lt_f32(b) : NULL,
+            .c = c, .ldc = out->ld, .compute = lt_graph_compute(g), .packed = w->op ? NULL : w->arg,
+        };
+    }
+    lt_gemm_all(lt_graph_pool(g), each, l->count);
 }
 
 static void linear_backward(struct lt_graph *g, struct lt_tensor *out)
 {
     struct lt_tensor *x = out->src[0], *w = out->src[1], *b = out->src[2];
-    bool transposed = *(const bool *)out->arg;
+    const bool transposed = ((const struct linear *)out->arg)->transposed;
     struct lt_pool *pool = lt_graph_pool(g);
     int64_t rows = lt_rows(x), in = lt_cols(x), width = lt_cols(out);
     bool set;
@@ -41,18 +55,30 @@ static void linear_backward(struct lt_graph *g, struct lt_tensor *out)
     if (db) lt_colsum(pool, rows, width, out->ld, out->grad, db, true);
 }
 
+struct lt_tensor *lt_op_linear_all(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *const *w,
+                                   struct lt_tensor *const *b, int count, bool transposed)
+{
+    struct linear *arg = lt_graph_take(g, sizeof *arg);
+    int64_t dim[4], width = 0;
+    assert(count >= 1 && count <= LT_LINEAR_MOST && (count == 1 || !lt_graph_recording(g)) && x->rank > 0);
+    *arg = (struct linear){ .transposed = transposed, .count = count };
+    for (int i = 0; i < count; i++) {
+        assert(w[i]->rank == 2 && lt_cols(x) == w[i]->dim[transposed ? 0 : 1]);
+        assert(!lt_dtype_quantised(w[i]->type) || !transposed);     /* blocks lie along what is summed over */
+        arg->w[i] = w[i];
+        arg->b[i] = b[i];
+        assert(!b[i] || lt_elements(b[i]) == width_of(arg, i));
+        width += width_of(arg, i);
+    }
+    for (int i = 0; i < x->rank; i++) dim[i] = x->dim[i];
+    dim[x->rank - 1] = width;
+    return lt_node(g, &lt_row_linear, x->rank, dim, arg, x, w[0], b[0]);
+}
+
 struct lt_tensor *lt_op_linear(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *w, struct lt_tensor *b,
                                bool transposed)
 {
-    assert(w->rank == 2 && lt_cols(x) == w->dim[transposed ? 0 : 1] && x->rank > 0);
-    assert(!lt_dtype_quantised(w->type) || !transposed);        /* blocks lie along what is summed over */
-    int64_t dim[4], width = w->dim[transposed ? 1 : 0];
-    assert(!b || lt_elements(b) == width);
-    for (int i = 0; i < x->rank; i++) dim[i] = x->dim[i];
-    dim[x->rank - 1] = width;
-    bool *arg = lt_graph_take(g, sizeof *arg);
-    *arg = transposed;
-    return lt_node(g, &lt_row_linear, x->rank, dim, arg, x, w, b);
+    return lt_op_linear_all(g, x, &w, &b, 1, transposed);
 }
 
 static void embed_forward(struct lt_graph *g, struct lt_tensor *out)

@@ -8,6 +8,7 @@
 #include "math/gemm.h"
 #include "math/gemm_kernel.h"
 #include "math/quant_gemm.h"
+#include "math/split.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -45,15 +46,18 @@ struct plan {
     int64_t mc;                         /* rows of A packed at a time */
     int64_t a_row, a_unit;              /* bytes between packed rows of A, and between units of a row */
     int64_t strip, group;               /* columns of B packed for all of a cell's rows, and packed at a time */
+    int64_t first, units;               /* groups of columns, of all plans of a job: where these begin, how many */
     bool narrow, thin;
     size_t a_panel, a_size, b_panel, b_size;    /* bytes; a_size + b_size is one thread's scratch */
     size_t a_scale, b_scale;            /* of a scaled kernel: where in a panel its scales lie */
 };
 
 struct job {
-    const struct plan *plan;
-    char *scratch;
-    _Atomic int64_t next;               /* cell */
+    const struct plan *plan;            /* one, or `count` narrow ones */
+    int count;
+    int64_t units, threads;             /* of all plans */
+    char *scratch; size_t slot;         /* of a thread */
+    _Atomic int64_t next;               /* cell, or unit */
 };
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -100,15 +104,15 @@ static int64_t panel_height(int64_t rows, int mr)
     return rows ? ceil_div(rows, ceil_div(rows, mr)) : 1;
 }
 
-/* A narrow product is cut along n into more cells than threads.  A wide one into one cell a thread, in the way that
- * keeps the largest cell's products and packing small: cells side by side pack the same rows of A. */
+/* A narrow product is cut along n as threads ask for more.  A wide one into one cell a thread, in the way that keeps
+ * the largest cell's products and packing small: cells side by side pack the same rows of A. */
 static void choose_grid(struct plan *p, int threads)
 {
     const struct lt_gemm *g = p->g;
     const int nr = p->kernel->nr, mr = p->kernel->mr;
     if (p->narrow) {
         p->rows = g->m;
-        p->columns = round_up(ceil_div(g->n, LT_MIN(threads * 8, ceil_div(g->n, 2 * nr))), nr);
+        p->columns = g->n;
     } else {
         int64_t best = INT64_MAX;
         for (int down = 1; down <= threads; down++) {
@@ -150,6 +154,7 @@ static struct plan make_plan(const struct lt_gemm *g, int threads)
     p.thin &= p.kernel->direct ? !g->a_trans : p.kernel->part != NULL;
     p.strip = round_up(ceil_div(p.columns, ceil_div(p.columns, STRIP)), nr);
     p.group = LT_MIN(g->b_trans || g->packed ? nr : GROUP * nr, p.strip);
+    p.units = ceil_div(g->n, p.group);
     int64_t a_panels = ceil_div(LT_MIN(p.mc, p.rows), mr) * (p.narrow ? p.blocks : 1);
     p.a_size = (size_t)a_panels * p.a_panel;
     p.b_size = (size_t)((p.mc < p.rows ? p.strip : p.group) / nr) * p.b_panel;
@@ -265,7 +270,7 @@ static void thin_panel(const struct plan *p, const char *a, char *b, int64_t n0,
 {
     const struct lt_gemm *g = p->g;
     const int64_t piece = PIECE * p->kernel->step;
-    float sum[THIN * WIDEST] = { 0 };
+    float sum[THIN * WIDEST];
     struct lt_gemm_rows rows = { .p = a, .row = p->a_row, .unit = p->a_unit };
     if (p->kernel->direct) {
         struct lt_gemm_source b_rows = { .p = at(g->b, g->b_type, n0 * p->ldb + k0), .ld = p->ldb, .type = g->b_type };
@@ -274,6 +279,7 @@ static void thin_panel(const struct plan *p, const char *a, char *b, int64_t n0,
         finish(p, sum, n0, n1 - n0, k0);
         return;
     }
+    memset(sum, 0, (size_t)(g->m * p->kernel->nr) * sizeof *sum);
     for (int64_t j = 0; j < k; j += piece) {
         pack_b(p, b, n0, n1, k0 + j, LT_MIN(piece, k - j));
         p->kernel->part(g->m, LT_MIN(piece, k - j), &rows, b, sum);
@@ -324,46 +330,88 @@ static void wide_cell(const struct plan *p, char *a, char *b, int64_t m0, int64_
         for (int64_t i = 0; i < p->blocks; i++) wide_block(p, a, b, m0, m1, j, LT_MIN(j + p->strip, n1), i * p->kc);
 }
 
+/* Units from .. to of all plans; A lies packed for *packed. */
+static void narrow_units(const struct job *job, char *scratch, int64_t from, int64_t to, const struct plan **packed)
+{
+    for (int i = 0; i < job->count; i++) {
+        const struct plan *p = &job->plan[i];
+        const int64_t first = LT_MAX(from - p->first, 0), end = LT_MIN(to - p->first, p->units);
+        if (first >= end) continue;
+        if (*packed != p) pack_narrow_a(p, scratch);
+        *packed = p;
+        narrow_cell(p, scratch, scratch + p->a_size, first * p->group, LT_MIN(end * p->group, p->g->n));
+    }
+}
+
 static void run_slot(void *arg, int64_t slot)
 {
     struct job *job = arg;
-    const struct plan *p = job->plan;
-    char *a = job->scratch + (size_t)slot * (p->a_size + p->b_size), *b = a + p->a_size;
-    const int64_t cells = p->cells_m * p->cells_n;
-    bool packed_a = false;
+    const struct plan *p = job->plan, *packed = NULL;
+    char *a = job->scratch + (size_t)slot * job->slot, *b = a + p->a_size;
+    int64_t from, to;
+    while (p->narrow && lt_take_share(&job->next, job->units, job->threads, &from, &to))
+        narrow_units(job, a, from, to, &packed);
     for (;;) {
         int64_t cell = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed);
-        if (cell >= cells) return;
+        if (p->narrow || cell >= p->cells_m * p->cells_n) return;
         int64_t m0 = cell / p->cells_n * p->rows, m1 = LT_MIN(m0 + p->rows, p->g->m);
         int64_t n0 = cell % p->cells_n * p->columns, n1 = LT_MIN(n0 + p->columns, p->g->n);
-        if (p->narrow) {
-            if (!packed_a) pack_narrow_a(p, a);
-            packed_a = true;
-            narrow_cell(p, a, b, n0, n1);
-            continue;
-        }
         wide_cell(p, a, b, m0, m1, n0, n1);
     }
 }
 
 /* ---- the way in ---- */
 
+static void run_job(struct lt_pool *pool, struct job *job)
+{
+    const struct plan *p = job->plan;
+    job->threads = pool ? lt_pool_threads(pool) : 1;
+    const int64_t slots = LT_MIN(job->threads, p->narrow ? job->units : p->cells_m * p->cells_n);
+    struct lt_arena own = { 0 }, *arena = pool ? lt_pool_arena(pool) : &own;
+    struct lt_arena_mark mark = lt_arena_here(arena);
+    job->scratch = lt_arena_take(arena, (size_t)slots * job->slot);
+    lt_pool_run(slots > 1 ? pool : NULL, slots, run_slot, job);
+    lt_arena_release(arena, mark);
+    lt_arena_free(&own);
+}
+
 void lt_gemm(struct lt_pool *pool, const struct lt_gemm *g)
 {
     if (g->m <= 0 || g->n <= 0) return;
     if (lt_dtype_quantised(g->b_type)) {
-        lt_quant_gemm(pool, g);
+        lt_quant_gemm(pool, g, 1);
         return;
     }
-    const int threads = pool ? lt_pool_threads(pool) : 1;
-    const struct plan p = make_plan(g, threads);
-    const int64_t slots = LT_MIN(threads, p.cells_m * p.cells_n);
-    struct lt_arena own = { 0 }, *arena = pool ? lt_pool_arena(pool) : &own;
-    struct lt_arena_mark mark = lt_arena_here(arena);
-    struct job job = { .plan = &p, .scratch = lt_arena_take(arena, (size_t)slots * (p.a_size + p.b_size)) };
-    lt_pool_run(slots > 1 ? pool : NULL, slots, run_slot, &job);
-    lt_arena_release(arena, mark);
-    lt_arena_free(&own);
+    const struct plan p = make_plan(g, pool ? lt_pool_threads(pool) : 1);
+    run_job(pool, &(struct job){ .plan = &p, .count = 1, .units = p.units, .slot = p.a_size + p.b_size });
+}
+
+/* `count` of them that are narrow, in one run. */
+static bool run_narrow(struct lt_pool *pool, const struct lt_gemm *g, int count)
+{
+    struct plan plan[LT_GEMM_TOGETHER];
+    struct job job = { .plan = plan, .count = count };
+    for (int i = 0; i < count; i++) {
+        plan[i] = make_plan(&g[i], lt_pool_threads(pool));
+        if (!plan[i].narrow) return false;
+        plan[i].first = job.units;
+        job.units += plan[i].units;
+        job.slot = LT_MAX(job.slot, plan[i].a_size + plan[i].b_size);
+    }
+    run_job(pool, &job);
+    return true;
+}
+
+void lt_gemm_all(struct lt_pool *pool, const struct lt_gemm *g, int count)
+{
+    int quantised = 0, empty = 0;
+    for (int i = 0; i < count; i++) {
+        quantised += lt_dtype_quantised(g[i].b_type);
+        empty += g[i].m <= 0 || g[i].n <= 0;
+    }
+    if (!empty && quantised == count && count <= LT_GEMM_TOGETHER) lt_quant_gemm(pool, g, count);
+    else if (empty || quantised || count > LT_GEMM_TOGETHER || !run_narrow(pool, g, count))
+        for (int i = 0; i < count; i++) lt_gemm(pool, &g[i]);
 }
 
 size_t lt_gemm_scratch(const struct lt_gemm *g)
@@ -376,7 +424,7 @@ void lt_gemm_serial(const struct lt_gemm *g, void *scratch)
 {
     if (g->m <= 0 || g->n <= 0) return;
     const struct plan p = make_plan(g, 1);
-    struct job job = { .plan = &p, .scratch = scratch };
+    struct job job = { .plan = &p, .count = 1, .units = p.units, .threads = 1, .scratch = scratch };
     run_slot(&job, 0);
 }
 

@@ -19,6 +19,7 @@
 #define LT_UNROLL _Pragma("GCC unroll 14")
 #endif
 
+enum { LT_GEMM_TOGETHER = 4 };          /* products of one A that threads go through without waiting */
 enum { LT_GEMM_SLACK = 64 };            /* bytes past a panel that packing may write */
 enum { LT_FIXED_MOST = 2047 };          /* 512 products of this size fit 32 bits */
 

@@ -4,9 +4,10 @@
  * stretch of k at a time, and met by all rows.  With few rows nothing is unpacked to memory: weights go from where they
  * lie through registers. */
 #include "math/quant_gemm.h"
+#include "math/gemm_kernel.h"
+#include "math/split.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 enum {
@@ -27,11 +28,17 @@ struct plan {
     int64_t lda, ldc;
     int64_t carry;                      /* bytes of carry of a block */
     bool thin, words;
-    int64_t cell, cells;                /* columns that a thread takes at a time, a multiple of nr */
+    int64_t first, panels;              /* of all plans of a job: where these begin, how many */
     struct lt_quant_a a;
     uint8_t *few_columns;               /* a copy of B if it has fewer columns than a panel */
+};
+
+struct job {
+    const struct plan *plan;
+    int count;
+    int64_t panels, threads;            /* of all plans */
     char *scratch; size_t slot;         /* of a thread: one panel */
-    _Atomic int64_t next;               /* cell */
+    _Atomic int64_t next;               /* panel */
 };
 
 static const struct lt_quant_kernels *choose(enum lt_isa isa)
@@ -137,8 +144,9 @@ static const uint8_t *columns(const struct plan *p, int64_t j, int64_t *from)
 
 static void thin_panel(const struct plan *p, int64_t j)
 {
-    float sum[FEW * WIDEST] __attribute__((aligned(64))) = { 0 };
+    float sum[FEW * WIDEST] __attribute__((aligned(64)));
     int64_t from;
+    memset(sum, 0, (size_t)(p->g->m * p->kernels->nr) * sizeof *sum);
     const uint8_t *w = columns(p, j, &from);
     p->kernel->thin(p->g->m, p->blocks, &p->a, w, p->row, sum);
     finish(p, sum + from, 0, p->g->m, j, LT_MIN(p->kernels->nr, p->g->n - j));
@@ -194,21 +202,22 @@ static void wide_panel(const struct plan *p, uint8_t *panel, int64_t j)
 
 static void run_slot(void *arg, int64_t slot)
 {
-    struct plan *p = arg;
-    uint8_t *panel = (uint8_t *)p->scratch + (size_t)slot * p->slot;
-    for (;;) {
-        const int64_t cell = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-        if (cell >= p->cells) return;
-        const int64_t end = LT_MIN((cell + 1) * p->cell, p->g->n);
-        for (int64_t j = cell * p->cell; j < end; j += p->kernels->nr)
-            if (p->thin) thin_panel(p, j);
-            else wide_panel(p, panel, j);
-    }
+    struct job *job = arg;
+    uint8_t *panel = (uint8_t *)job->scratch + (size_t)slot * job->slot;
+    int64_t from, to;
+    while (lt_take_share(&job->next, job->panels, job->threads, &from, &to))
+        for (int i = 0; i < job->count; i++) {
+            const struct plan *p = &job->plan[i];
+            const int64_t nr = p->kernels->nr, end = LT_MIN(to - p->first, p->panels);
+            for (int64_t j = LT_MAX(from - p->first, 0); j < end; j++)
+                if (p->thin) thin_panel(p, j * nr);
+                else wide_panel(p, panel, j * nr);
+        }
 }
 
 /* ---- the way in ---- */
 
-static void make_plan(struct plan *p, const struct lt_gemm *g, int threads)
+static void make_plan(struct plan *p, const struct lt_gemm *g)
 {
     *p = (struct plan){ .g = g, .kernels = choose(g->isa), .block = lt_dtype_block(g->b_type) };
     assert(g->b_trans && !g->a_trans && g->k % p->block == 0 && (g->ldb == 0 || g->ldb == g->k));
@@ -220,36 +229,50 @@ static void make_plan(struct plan *p, const struct lt_gemm *g, int threads)
     p->row = (int64_t)lt_dtype_bytes(g->b_type, g->k);
     p->lda = g->lda ? g->lda : g->k;
     p->ldc = g->ldc ? g->ldc : g->n;
-    const int64_t nr = p->kernels->nr, panels = ceil_div(g->n, nr);
-    p->cell = nr * LT_MAX(1, LT_MIN(panels / (threads * 8), p->thin ? 64 : 8));
-    p->cells = ceil_div(g->n, p->cell);
-    p->slot = p->thin ? 0 : p->kernel->panel * (size_t)p->blocks;
+    p->panels = ceil_div(g->n, p->kernels->nr);
     /* Rows a power of 2 apart would share cache sets. */
     p->a.q_row = round_up(p->words ? 2 * g->k : g->k, LINE) + LINE;
     p->a.scale_row = round_up(p->blocks * 4, LINE);
     p->a.carry_row = round_up(g->k / 8, LINE);
 }
 
-void lt_quant_gemm(struct lt_pool *pool, const struct lt_gemm *g)
+static void round_rows(struct lt_pool *pool, struct plan *p, struct lt_arena *arena)
 {
-    if (g->m <= 0 || g->n <= 0) return;
-    struct plan p;
-    make_plan(&p, g, pool ? lt_pool_threads(pool) : 1);
-    const int64_t slots = LT_MIN(pool ? lt_pool_threads(pool) : 1, p.cells);
+    const struct lt_gemm *g = p->g;
+    p->a.q = lt_arena_take(arena, (size_t)(g->m * p->a.q_row));
+    p->a.scale = lt_arena_take(arena, (size_t)LT_MAX(g->m * p->a.scale_row, 1));
+    p->a.carry = lt_arena_take(arena, (size_t)LT_MAX(g->m * p->a.carry_row, 1));
+    lt_pool_run(g->m > SERIAL ? pool : NULL, g->m, round_row, p);
+}
+
+static void copy_few_columns(struct plan *p, struct lt_arena *arena)
+{
+    const size_t have = (size_t)(p->g->n * p->row), all = (size_t)(p->kernels->nr * p->row);
+    if (p->g->n >= p->kernels->nr) return;
+    p->few_columns = lt_arena_take(arena, LT_MAX(all, 1));
+    if (have) memcpy(p->few_columns, p->g->b, have);
+    memset(p->few_columns + have, 0, all - have);
+}
+
+void lt_quant_gemm(struct lt_pool *pool, const struct lt_gemm *g, int count)
+{
+    struct plan plan[LT_GEMM_TOGETHER];
+    struct job job = { .plan = plan, .count = count, .threads = pool ? lt_pool_threads(pool) : 1 };
     struct lt_arena own = { 0 }, *arena = pool ? lt_pool_arena(pool) : &own;
     struct lt_arena_mark mark = lt_arena_here(arena);
-    p.a.q = lt_arena_take(arena, (size_t)(g->m * p.a.q_row));
-    p.a.scale = lt_arena_take(arena, (size_t)LT_MAX(g->m * p.a.scale_row, 1));
-    p.a.carry = lt_arena_take(arena, (size_t)LT_MAX(g->m * p.a.carry_row, 1));
-    if (g->n < p.kernels->nr) {
-        const size_t have = (size_t)(g->n * p.row), all = (size_t)(p.kernels->nr * p.row);
-        p.few_columns = lt_arena_take(arena, LT_MAX(all, 1));
-        if (have) memcpy(p.few_columns, g->b, have);
-        memset(p.few_columns + have, 0, all - have);
+    for (int i = 0; i < count; i++) {
+        struct plan *p = &plan[i];
+        make_plan(p, &g[i]);
+        p->first = job.panels;
+        job.panels += p->panels;
+        if (!p->thin) job.slot = LT_MAX(job.slot, p->kernel->panel * (size_t)p->blocks);
+        if (i && g[i].b_type == g[i - 1].b_type) p->a = p[-1].a;
+        else round_rows(pool, p, arena);
+        copy_few_columns(p, arena);
     }
-    p.scratch = lt_arena_take(arena, LT_MAX((size_t)slots * p.slot, 1));
-    lt_pool_run(g->m > SERIAL ? pool : NULL, g->m, round_row, &p);
-    lt_pool_run(slots > 1 ? pool : NULL, slots, run_slot, &p);
+    const int64_t slots = LT_MIN(job.threads, job.panels);
+    job.scratch = lt_arena_take(arena, LT_MAX((size_t)slots * job.slot, 1));
+    lt_pool_run(slots > 1 ? pool : NULL, slots, run_slot, &job);
     lt_arena_release(arena, mark);
     lt_arena_free(&own);
 }

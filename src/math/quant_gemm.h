@@ -16,9 +16,9 @@
 #include "math/gemm.h"
 #include "math/quant.h"
 
-/* g->b_type is quantised, g->b_trans is set, k is a multiple of the block and g->ldb 0 or k; compute and packed are not
- * read.  Otherwise as lt_gemm. */
-void lt_quant_gemm(struct lt_pool *pool, const struct lt_gemm *g);
+/* As lt_gemm_all for at most LT_GEMM_TOGETHER products, none of them empty: b_type is quantised, b_trans is set, k is a
+ * multiple of the block and ldb 0 or k; compute and packed are not read. */
+void lt_quant_gemm(struct lt_pool *pool, const struct lt_gemm *g, int count);
 
 /* ---- for the kernels ---- */
 

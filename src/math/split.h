@@ -5,6 +5,8 @@
 #ifndef LT_SPLIT_H
 #define LT_SPLIT_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { LT_LANES = 16, LT_CHUNK_ELEMENTS = 16384 };
@@ -13,6 +15,20 @@ static inline int64_t lt_chunks(int64_t n, int64_t step) { return (n + step - 1)
 static inline int64_t lt_rows_per_chunk(int64_t cols)
 {
     return cols <= 0 || cols >= LT_CHUNK_ELEMENTS ? 1 : LT_CHUNK_ELEMENTS / cols;
+}
+
+/* The next of `all` pieces for one of `threads` threads: large shares first, which stream through memory, small ones at
+ * the end, so that nobody waits long for the last.  Which thread has which share must change no bit. */
+static inline bool lt_take_share(_Atomic int64_t *next, int64_t all, int64_t threads, int64_t *from, int64_t *to)
+{
+    int64_t at = atomic_load_explicit(next, memory_order_relaxed);
+    do {
+        const int64_t share = threads > 1 ? (all - at) / (2 * threads) : all - at;
+        if (at >= all) return false;
+        *from = at;
+        *to = at + (share > 1 ? share : 1);
+    } while (!atomic_compare_exchange_weak_explicit(next, &at, *to, memory_order_relaxed, memory_order_relaxed));
+    return true;
 }
 
 static inline float lt_lanes_total(float *s)

@@ -160,6 +160,18 @@ static struct lt_tensor *apply(struct lt_graph *g, const struct pass *p, struct 
     return lt_linear(g, p->m, at(p, w.w), at(p, w.b), x);
 }
 
+/* Side by side; NULL where they must be applied one by one. */
+static struct lt_tensor *apply_all(struct lt_graph *g, const struct pass *p, const struct lt_pair *pair, int count,
+                                   struct lt_tensor *x)
+{
+    struct lt_weight *w[LT_LINEAR_MOST], *b[LT_LINEAR_MOST];
+    for (int i = 0; i < count; i++) {
+        w[i] = at(p, pair[i].w);
+        b[i] = at(p, pair[i].b);
+    }
+    return lt_linear_all(g, p->m, w, b, count, x);
+}
+
 static struct lt_tensor *normalise(struct lt_graph *g, const struct pass *p, struct lt_pair w, struct lt_tensor *x)
 {
     float eps = (float)p->d->eps;
@@ -203,7 +215,8 @@ static struct qkv project(struct lt_graph *g, const struct pass *p, const struct
 {
     const struct lt_decoder *d = p->d;
     int64_t q = d->heads * d->head_dim, kv = d->kv_heads * d->head_dim;
-    struct lt_tensor *all = d->k ? lt_linear_stack(g, p->m, at(p, l->q.w), x) : apply(g, p, l->q, x);
+    const struct lt_pair three[] = { l->q, l->k, l->v };
+    struct lt_tensor *all = d->k ? apply_all(g, p, three, 3, x) : apply(g, p, l->q, x);
     struct qkv t = { .q = all };
     if (d->qkv_by_head) return split_by_head(g, p, all);
     if (!all) {
@@ -278,7 +291,8 @@ static struct lt_tensor *mlp(struct lt_graph *g, const struct pass *p, int i, st
     const struct lt_decoder_layer *l = &d->layer[i];
     x = lt_tap(g, p->m, "mlp_in", i, x);
     if (d->gate) {
-        struct lt_tensor *both = lt_linear_stack(g, p->m, at(p, l->gate.w), x);
+        const struct lt_pair two[] = { l->gate, l->up };
+        struct lt_tensor *both = apply_all(g, p, two, 2, x);
         struct lt_tensor *gate = both ? lt_op_slice(g, both, 0, d->inner) : apply(g, p, l->gate, x);
         struct lt_tensor *up = both ? lt_op_slice(g, both, d->inner, d->inner) : apply(g, p, l->up, x);
         x = lt_op_glu(g, gate, up, d->act);

@@ -316,12 +316,23 @@ static bool lie_stacked(const struct lt_weight *w)
     return w->stack > 0;
 }
 
-struct lt_tensor *lt_linear_stack(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, struct lt_tensor *x)
+struct lt_tensor *lt_linear_all(struct lt_graph *g, struct lt_model *m, struct lt_weight *const *w,
+                                struct lt_weight *const *bias, int count, struct lt_tensor *x)
 {
+    struct lt_tensor *leaf[LT_LINEAR_MOST], *b[LT_LINEAR_MOST];
+    bool plain = w[0]->stack == count;
     (void)m;
-    if (!lie_stacked(w)) return NULL;
-    int64_t dim[2] = { stack_count(w) / w->dim[1], w->dim[1] };
-    return lt_op_linear(g, x, lt_leaf(g, w->name, LT_F32, 2, dim, w->master, w->grad), NULL, false);
+    for (int i = 0; i < count; i++) plain &= !bias[i] && w[i] == w[0] + i;
+    if (plain && lie_stacked(w[0])) {
+        int64_t dim[2] = { stack_count(w[0]) / w[0]->dim[1], w[0]->dim[1] };
+        return lt_op_linear(g, x, lt_leaf(g, w[0]->name, LT_F32, 2, dim, w[0]->master, w[0]->grad), NULL, false);
+    }
+    if (lt_graph_recording(g)) return NULL;
+    for (int i = 0; i < count; i++) {
+        leaf[i] = lt_weight_leaf(g, w[i]);
+        b[i] = bias[i] ? lt_weight_leaf(g, bias[i]) : NULL;
+    }
+    return lt_op_linear_all(g, x, leaf, b, count, w[0]->transposed);
 }
 
 struct lt_tensor *lt_embed(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, const int32_t *id, int64_t rows)

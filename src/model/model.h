@@ -110,8 +110,10 @@ struct lt_tensor *lt_model_logits(struct lt_graph *g, struct lt_model *m, struct
 /* The seams. */
 struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_weight *w,
                             struct lt_weight *bias /* or NULL */, struct lt_tensor *x);
-/* The same for stacked weights without biases from w on, all columns side by side; NULL where they do not lie so. */
-struct lt_tensor *lt_linear_stack(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, struct lt_tensor *x);
+/* The same for at most LT_LINEAR_MOST weights, all columns side by side; NULL where a graph records and they are not a
+ * stack without biases, so that they must be applied one by one. */
+struct lt_tensor *lt_linear_all(struct lt_graph *g, struct lt_model *m, struct lt_weight *const *w,
+                                struct lt_weight *const *bias, int count, struct lt_tensor *x);
 struct lt_tensor *lt_embed(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, const int32_t *id,
                            int64_t rows);
 struct lt_tensor *lt_tap(struct lt_graph *g, struct lt_model *m, const char *site, int layer, struct lt_tensor *x);

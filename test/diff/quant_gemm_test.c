@@ -148,6 +148,59 @@ static void test_quant_gemm__rows_alone(void **state)
     for (int i = 1; i < LT_COUNT(pool); i++) lt_pool_free(pool[i]);
 }
 
+/* Products of one A together have the bits they have one by one, whatever their types. */
+static void together(const enum lt_dtype *type, int count, int64_t m, enum lt_isa isa, struct lt_pool *pool)
+{
+    static const int64_t widths[] = { 48, 7, 0, 150, 33 };
+    enum { MOST = 5, K = 512 };
+    struct operands o[MOST];
+    struct lt_gemm g[MOST];
+    int64_t columns = 0, at = 0;
+    for (int i = 0; i < count; i++) columns += widths[(i + m) % MOST];
+    float *one = lt_calloc((size_t)(m * columns) + 1, sizeof *one);
+    float *all = lt_calloc((size_t)(m * columns) + 1, sizeof *all);
+    for (int i = 0; i < count; i++) {
+        const int64_t n = widths[(i + m) % MOST];
+        o[i] = make(lt_dtype_quantised(type[i]) ? type[i] : LT_Q8_0, m, n, K, 0);
+        g[i] = o[i].g;
+        g[i].a = o[0].a;
+        g[i].isa = isa;
+        g[i].ldc = columns;
+        g[i].b_type = type[i];
+        if (type[i] == LT_F32) g[i].b = o[i].w;
+        g[i].bias = i & 1 ? o[i].bias : NULL;
+        g[i].c = one + at;
+        lt_gemm(pool, &g[i]);
+        g[i].c = all + at;
+        at += n;
+    }
+    lt_gemm_all(pool, g, count);
+    if (memcmp(one, all, (size_t)(m * columns) * sizeof *one) != 0)
+        fail_msg("%s %s and %d more, m %d: other bits together", lt_isa_name(isa), lt_dtype_name(type[0]), count - 1,
+                 (int)m);
+    for (int i = 0; i < count; i++) release(&o[i]);
+    free(one);
+    free(all);
+}
+
+static void test_quant_gemm__together(void **state)
+{
+    (void)state;
+    static const enum lt_dtype mixed[][5] = {
+        { LT_Q4_K, LT_Q4_K, LT_Q6_K, LT_Q8_0, LT_Q4_0 }, { LT_F32, LT_F32, LT_F32, LT_F32, LT_F32 },
+        { LT_Q8_0, LT_Q8_0, LT_F32, LT_Q8_0, LT_F32 },
+    };
+    static const int64_t ms[] = { 1, 2, 3, 4, 20, 300 };
+    struct lt_pool *pool[] = { NULL, lt_pool_new(2), lt_pool_new(4) };
+    for (int t = 0; t < LT_COUNT(mixed); t++)
+        for (int count = 1; count <= 5; count++)
+            for (int i = 0; i < LT_COUNT(ms); i++)
+                for (int isa = LT_ISA_C; isa < LT_ISAS; isa++)
+                    together(mixed[t], count, isa == LT_ISA_C ? LT_MIN(ms[i], 20) : ms[i], (enum lt_isa)isa,
+                             pool[(count + i) % LT_COUNT(pool)]);
+    for (int i = 1; i < LT_COUNT(pool); i++) lt_pool_free(pool[i]);
+}
+
 /* Extremes: bytes of A and of the weights that make every sum as large as it can be; rows of zeros, of numbers too
  * small for a scale, with an infinity or a NaN. */
 static void test_quant_gemm__extremes(void **state)
@@ -207,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quant_gemm__shapes),
         cmocka_unit_test(test_quant_gemm__rows_alone),
+        cmocka_unit_test(test_quant_gemm__together),
         cmocka_unit_test(test_quant_gemm__extremes),
         cmocka_unit_test(test_quant_gemm__narrow_rows),
     };
