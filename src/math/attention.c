@@ -10,6 +10,7 @@
 
 /* Rows of one item: blocks that share what was packed of the keys. */
 enum { ITEM_BLOCKS = 4, ITEM_ROWS = ITEM_BLOCKS * LT_ATTN_ROWS };
+enum { FEW = 12 };                  /* rows at most for which keys and values are not packed */
 
 struct item { int32_t seq, kv_head; int64_t row; };
 
@@ -98,8 +99,9 @@ static void pack_whole(const struct job *j, struct block *b, int64_t first, int6
     prefetch(s, seq->v, b->item->kv_head, first + keys, next);
 }
 
-/* The rows of this head in the page of key `first`, at bytes into it: n of them. */
-static struct lt_gemm_source page_rows(const struct job *j, const struct block *b, int64_t first, int64_t n, size_t at)
+/* The rows of this head in the page of key `first`, at bytes into it: n of them; bytes are widened into `wide`. */
+static struct lt_gemm_source page_rows(const struct job *j, const struct block *b, int64_t first, int64_t n, size_t at,
+                                       float *wide)
 {
     const struct lt_attn *s = j->s;
     int64_t row = b->item->kv_head * LT_PAGE_KEYS, dim = s->dim;
@@ -109,8 +111,8 @@ static struct lt_gemm_source page_rows(const struct job *j, const struct block *
     if (s->kv_type != LT_I8) return from;
     const float *scale = (const float *)(const void *)(data + s->kv_heads * LT_PAGE_KEYS * dim) + row;
     const int8_t *bytes = from.p;
-    for (int64_t i = 0; i < n; i++) j->rows->widen_i8(dim, scale[i], bytes + i * dim, b->wide + i * dim);
-    from.p = b->wide;
+    for (int64_t i = 0; i < n; i++) j->rows->widen_i8(dim, scale[i], bytes + i * dim, wide + i * dim);
+    from.p = wide;
     from.type = LT_F32;
     return from;
 }
@@ -125,10 +127,10 @@ static void pack_pages(const struct job *j, struct block *b, int64_t first, int6
     size_t unit = (size_t)kn->nr * 4, panel = unit * (size_t)lt_tile_units(kn, keys);
     for (int64_t i = 0; i < keys; i += LT_PAGE_KEYS) {
         int64_t n = LT_MIN(LT_PAGE_KEYS, keys - i);
-        struct lt_gemm_source k = page_rows(j, b, first + i, n, seq->k_at);
+        struct lt_gemm_source k = page_rows(j, b, first + i, n, seq->k_at, b->wide);
         k.k_fast = true;
         lt_tile_pack_b(kn, (char *)b->kp + (size_t)(i * lt_tile_units(kn, dim)) * 4, n, dim, &k);
-        struct lt_gemm_source v = page_rows(j, b, first + i, n, seq->v_at);
+        struct lt_gemm_source v = page_rows(j, b, first + i, n, seq->v_at, b->wide);
         char *to = (char *)b->vp + unit * (size_t)(i / kn->step);
         for (int64_t c = 0; c < dim; c += kn->nr, to += panel) {
             struct lt_gemm_source part = v;
@@ -138,11 +140,65 @@ static void pack_pages(const struct job *j, struct block *b, int64_t first, int6
     }
 }
 
+/* Keys, or values, of this head from key `first` on where they lie, in pieces of LT_PAGE_KEYS. */
+static void pieces(const struct job *j, const struct block *b, int64_t first, int64_t keys, bool values,
+                   struct lt_gemm_source piece[LT_ATTN_KEYS / LT_PAGE_KEYS])
+{
+    const struct lt_attn *s = j->s;
+    const struct lt_attn_seq *seq = &s->seq[b->item->seq];
+    for (int64_t i = 0; i < keys; i += LT_PAGE_KEYS, piece++) {
+        const int64_t n = LT_MIN(LT_PAGE_KEYS, keys - i);
+        if (seq->page) {
+            *piece = page_rows(j, b, first + i, n, values ? seq->v_at : seq->k_at, b->wide + i * s->dim);
+            continue;
+        }
+        const size_t at = (size_t)((first + i) * s->ldk + b->item->kv_head * s->dim) * lt_dtype_size(s->kv_type);
+        *piece = (struct lt_gemm_source){ .p = (const char *)(values ? seq->v : seq->k) + at, .ld = s->ldk,
+                                          .type = s->kv_type };
+    }
+}
+
+/* The scores of all rows with keys from .. end - 1 of the tile. */
+static void few_scores(const struct job *j, struct block *b, const struct lt_gemm_source *piece, int32_t from,
+                       int32_t end)
+{
+    const int64_t nr = j->kernel->nr, dim = j->s->dim;
+    for (int64_t c = from / nr * nr; c < end; c += LT_PAGE_KEYS - c % LT_PAGE_KEYS) {
+        struct lt_gemm_source keys = piece[c / LT_PAGE_KEYS];
+        const int64_t n = LT_MIN(LT_PAGE_KEYS - c % LT_PAGE_KEYS, end - c);
+        keys.p = (const char *)keys.p + (size_t)(c % LT_PAGE_KEYS * keys.ld) * lt_dtype_size(keys.type);
+        j->kernel->direct(&(struct lt_gemm_direct){ .m = b->n, .n = n, .k = dim, .kc = dim, .a = b->qp[0], .b = keys,
+                                                    .c = b->score + c, .ldc = LT_ATTN_KEYS });
+    }
+}
+
+/* What packing and row_block make of few rows, from keys and values where they lie. */
+static void few_rows(const struct job *j, struct block *b, int64_t first, int64_t keys)
+{
+    const struct lt_attn *s = j->s;
+    const struct lt_attn_seq *seq = &s->seq[b->item->seq];
+    struct lt_gemm_source piece[LT_ATTN_KEYS / LT_PAGE_KEYS];
+    struct lt_gemm_source p = { .p = b->score, .ld = LT_ATTN_KEYS, .type = LT_F32, .k_fast = true };
+    struct lt_tile_mask mask;
+    lt_attn_seen(s, seq, b->item->row, b->n, first, &mask);
+    pieces(j, b, first, keys, false, piece);
+    few_scores(j, b, piece, mask.from[0], mask.end[b->n - 1]);
+    j->rows->soften(b->n, b->score, mask.from, mask.end, s->scale, b->top, b->sum, s->dim, b->out);
+    pieces(j, b, first, keys, true, piece);
+    struct lt_gemm_rows pp = lt_tile_pack_a(j->kernel, b->pp, b->n, keys, &p);
+    const int64_t from = mask.from[0] / j->kernel->chains * j->kernel->chains, end = LT_MIN(mask.end[b->n - 1], keys);
+    j->kernel->direct_add(b->n, s->dim, from, end, &pp, piece, LT_PAGE_KEYS, b->out, s->dim);
+}
+
 static void key_tile(const struct job *j, struct block *b, int64_t first)
 {
     const struct lt_attn *s = j->s;
     const struct lt_attn_seq *seq = &s->seq[b->item->seq];
     int64_t keys = LT_MIN(LT_ATTN_KEYS, seq->k_len - first);
+    if (b->n <= FEW && j->kernel->direct_add) {
+        few_rows(j, b, first, keys);
+        return;
+    }
     if (seq->page) pack_pages(j, b, first, keys);
     else pack_whole(j, b, first, keys);
     for (int64_t row = 0; row < b->n; row += LT_ATTN_ROWS) {

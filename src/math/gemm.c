@@ -272,13 +272,6 @@ static void thin_panel(const struct plan *p, const char *a, char *b, int64_t n0,
     const int64_t piece = PIECE * p->kernel->step;
     float sum[THIN * WIDEST];
     struct lt_gemm_rows rows = { .p = a, .row = p->a_row, .unit = p->a_unit };
-    if (p->kernel->direct) {
-        struct lt_gemm_source b_rows = { .p = at(g->b, g->b_type, n0 * p->ldb + k0), .ld = p->ldb, .type = g->b_type };
-        if (n1 < g->n) b_rows.next = at(g->b, g->b_type, n1 * p->ldb + k0 * (n1 - n0));
-        p->kernel->direct(g->m, n1 - n0, k, &rows, &b_rows, sum);
-        finish(p, sum, n0, n1 - n0, k0);
-        return;
-    }
     memset(sum, 0, (size_t)(g->m * p->kernel->nr) * sizeof *sum);
     for (int64_t j = 0; j < k; j += piece) {
         pack_b(p, b, n0, n1, k0 + j, LT_MIN(piece, k - j));
@@ -288,10 +281,25 @@ static void thin_panel(const struct plan *p, const char *a, char *b, int64_t n0,
     finish(p, sum, n0, n1 - n0, k0);
 }
 
+static void direct_cell(const struct plan *p, const char *a, int64_t n0, int64_t n1)
+{
+    const struct lt_gemm *g = p->g;
+    p->kernel->direct(&(struct lt_gemm_direct){
+        .m = g->m, .n = n1 - n0, .k = g->k, .kc = p->kc, .a = { .p = a, .row = p->a_row, .unit = p->a_unit },
+        .a_block = (size_t)ceil_div(g->m, p->kernel->mr) * p->a_panel,
+        .b = { .p = at(g->b, g->b_type, n0 * p->ldb), .ld = p->ldb, .type = g->b_type },
+        .c = g->c + n0, .ldc = p->ldc, .bias = g->bias ? g->bias + n0 : NULL, .add = g->add,
+    });
+}
+
 static void narrow_cell(const struct plan *p, const char *a, char *b, int64_t n0, int64_t n1)
 {
     const int64_t m = p->g->m, k_all = p->g->k;
     const size_t a_block = (size_t)ceil_div(m, p->kernel->mr) * p->a_panel;
+    if (p->thin && p->kernel->direct) {
+        direct_cell(p, a, n0, n1);
+        return;
+    }
     for (int64_t j = n0; j < n1; j += p->group) {
         for (int64_t i = 0; i < p->blocks; i++) {
             const int64_t to = LT_MIN(j + p->group, n1), k0 = i * p->kc, k = LT_MIN(p->kc, k_all - k0);

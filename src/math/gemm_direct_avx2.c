@@ -6,9 +6,11 @@
 #if defined(__AVX2__)
 #include "math/lanes_avx2.h"
 
-enum { NR = 16, COLUMNS = 8, MOST = 4 };        /* columns and rows of A at a time */
+enum { FORESEEN = 2048 };                /* bytes of a row from which on the machine itself reads ahead, and better */
+enum { COLUMNS = 8, MOST = 4, CHAINS = 4 };    /* columns and rows of A at a time */
+enum { THREE = 3 };                     /* rows of A whose chains of eight columns fit the registers */
 
-struct task {
+struct task {                           /* a block of k */
     int64_t k;
     const char *x, *w;                  /* rows of A, floats; columns of B, along which k runs */
     int64_t x_row, w_row;               /* bytes from one to the next */
@@ -101,8 +103,8 @@ INLINE void dots(const struct task *t, const int m, const int pairs, __m256 sum[
     }
 }
 
-/* n <= COLUMNS columns, as many at a time as registers hold sums of; the last alone if it has no neighbour. */
-INLINE void eight(struct task t, const int m, int n, float *sum, const enum lt_dtype type, const bool rounded)
+/* The sums of n <= COLUMNS columns, as many at a time as registers hold; the last alone if it has no neighbour. */
+INLINE void eight(struct task t, const int m, int n, __m256 sum[MOST], const enum lt_dtype type, const bool rounded)
 {
     const int pairs = m == MOST ? 2 : 4;
     const int64_t size = type == LT_F32 ? 4 : 2;
@@ -129,51 +131,162 @@ INLINE void eight(struct task t, const int m, int n, float *sum, const enum lt_d
     LT_UNROLL
     for (int r = 0; r < m; r++) {
         const __m256 low = _mm256_hadd_ps(chain[r][0], chain[r][1]), high = _mm256_hadd_ps(chain[r][2], chain[r][3]);
-        _mm256_storeu_ps(sum + r * NR, _mm256_permutevar8x32_ps(_mm256_hadd_ps(low, high), order));
+        sum[r] = _mm256_permutevar8x32_ps(_mm256_hadd_ps(low, high), order);
     }
 }
 
-INLINE void some_rows(const struct task *all, const int m, int64_t first, int64_t n, float *sum,
-                      const enum lt_dtype type, const bool rounded)
+/* Block after block, so that rows of B are read from their beginning to their end; the sum so far, in the order of
+ * gemm.h, stays in registers.  m rows from `first` on, columns from `at` on. */
+INLINE void columns_of(const struct lt_gemm_direct *d, const int m, int64_t first, int64_t at, const enum lt_dtype type,
+                       const bool rounded)
 {
-    struct task t = *all;
-    t.x += first * t.x_row;
-    if (first) t.next = NULL;
-    for (int64_t c = 0; c < n; c += COLUMNS, t.w += COLUMNS * t.w_row) {
-        eight(t, m, (int)LT_MIN(n - c, COLUMNS), sum + first * NR + c, type, rounded);
-        if (t.next) t.next += COLUMNS * t.k * (type == LT_F32 ? 4 : 2);
+    const int64_t size = type == LT_F32 ? 4 : 2, w_row = d->b.ld * size;
+    const int n = (int)LT_MIN(d->n - at, COLUMNS);
+    const char *w = (const char *)d->b.p + at * w_row, *next = w + COLUMNS * w_row;
+    const char *x = (const char *)d->a.p + first * d->a.row;
+    if (first || w_row >= FORESEEN) next = NULL;
+    float *c = d->c + first * d->ldc + at;
+    __m256 sum[MOST], all[MOST];
+    int64_t k0 = 0;
+    do {
+        const int64_t k = LT_MIN(d->kc, d->k - k0);
+        const struct task t = { .k = k, .x = x, .w = w, .x_row = d->a.row, .w_row = w_row, .next = next };
+        eight(t, m, n, sum, type, rounded);
+        LT_UNROLL
+        for (int r = 0; r < m; r++) {
+            if (k0 > 0) sum[r] = _mm256_add_ps(all[r], sum[r]);
+            else if (d->bias) sum[r] = _mm256_add_ps(sum[r], load(d->bias, at, n, LT_F32));
+            all[r] = k0 == 0 && d->add ? _mm256_add_ps(load(c, r * d->ldc, n, LT_F32), sum[r]) : sum[r];
+        }
+        x += d->a_block;
+        w += k * size;
+        if (next) next += COLUMNS * k * size;
+        k0 += d->kc;
+    } while (k0 < d->k);
+    LT_UNROLL
+    for (int r = 0; r < m; r++)
+        if (n == COLUMNS) _mm256_storeu_ps(c + r * d->ldc, all[r]);
+        else _mm256_maskstore_ps(c + r * d->ldc, lanes(n), all[r]);
+}
+
+INLINE void rows(const struct lt_gemm_direct *d, const enum lt_dtype type, const bool rounded)
+{
+    for (int64_t at = 0; at < d->n; at += COLUMNS) {
+        int64_t r = 0;
+        for (; r + 4 <= d->m && d->m != 5; r += 4) columns_of(d, 4, r, at, type, rounded);
+        for (; r + 3 <= d->m; r += 3) columns_of(d, 3, r, at, type, rounded);
+        if (d->m - r == 2) columns_of(d, 2, r, at, type, rounded);
+        if (d->m - r == 1) columns_of(d, 1, r, at, type, rounded);
     }
 }
 
-INLINE void rows(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const struct lt_gemm_source *b,
-                 float *sum, const enum lt_dtype type, const bool rounded)
+void lt_gemm_direct_f32_avx2(const struct lt_gemm_direct *d)
 {
-    const struct task t = { .k = k, .x = a->p, .x_row = a->row, .w = b->p, .next = b->next,
-                            .w_row = b->ld * (type == LT_F32 ? 4 : 2) };
-    int64_t r = 0;
-    for (; r + 4 <= m && m != 5; r += 4) some_rows(&t, 4, r, n, sum, type, rounded);
-    for (; r + 3 <= m; r += 3) some_rows(&t, 3, r, n, sum, type, rounded);
-    if (m - r == 2) some_rows(&t, 2, r, n, sum, type, rounded);
-    if (m - r == 1) some_rows(&t, 1, r, n, sum, type, rounded);
-}
-
-void lt_gemm_direct_f32_avx2(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a,
-                             const struct lt_gemm_source *b, float *sum)
-{
-    switch (b->type) {
-    case LT_BF16: rows(m, n, k, a, b, sum, LT_BF16, false); return;
-    case LT_F16: rows(m, n, k, a, b, sum, LT_F16, false); return;
-    default: rows(m, n, k, a, b, sum, LT_F32, false); return;
+    switch (d->b.type) {
+    case LT_BF16: rows(d, LT_BF16, false); return;
+    case LT_F16: rows(d, LT_F16, false); return;
+    default: rows(d, LT_F32, false); return;
     }
 }
 
-void lt_gemm_direct_bf16_avx2(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a,
-                              const struct lt_gemm_source *b, float *sum)
+void lt_gemm_direct_bf16_avx2(const struct lt_gemm_direct *d)
 {
-    switch (b->type) {
-    case LT_BF16: rows(m, n, k, a, b, sum, LT_BF16, true); return;
-    case LT_F16: rows(m, n, k, a, b, sum, LT_F16, true); return;
-    default: rows(m, n, k, a, b, sum, LT_F32, true); return;
+    switch (d->b.type) {
+    case LT_BF16: rows(d, LT_BF16, true); return;
+    case LT_F16: rows(d, LT_F16, true); return;
+    default: rows(d, LT_F32, true); return;
+    }
+}
+
+/* ---- n runs along the vectors: a vector of columns has its four chains side by side ---- */
+
+INLINE void add_to(float *c, __m256 x, int64_t n)
+{
+    if (n >= 8) _mm256_storeu_ps(c, _mm256_add_ps(_mm256_loadu_ps(c), x));
+    else _mm256_maskstore_ps(c, lanes(n), _mm256_add_ps(_mm256_maskload_ps(c, lanes(n)), x));
+}
+
+/* Product i of row r goes to its chain; v is element (i, first column). */
+INLINE void one_product(const int m, const char *a, int64_t a_row, const char *v, int64_t n, const int chain,
+                        __m256 sum[THREE][CHAINS], const enum lt_dtype type, const bool rounded)
+{
+    __m256 x = load(v, 0, n, type);
+    if (rounded) x = round_bf16(x);
+    LT_UNROLL
+    for (int r = 0; r < m; r++) {
+        const __m256 p = _mm256_broadcast_ss((const float *)(const void *)(a + r * a_row));
+        sum[r][chain] = _mm256_fmadd_ps(p, x, sum[r][chain]);
+    }
+}
+
+struct addition {
+    int64_t from, end;                  /* products */
+    const char *a; int64_t row;         /* rows of A, so many bytes apart */
+    const struct lt_gemm_source *piece; int64_t each;
+    float *c; int64_t ldc;
+};
+
+/* m rows, eight columns or the last n of them. */
+INLINE void columns_add(const struct addition *t, const int m, int64_t at, int64_t n, const enum lt_dtype type,
+                        const bool rounded)
+{
+    const int64_t size = type == LT_F32 ? 4 : 2;
+    __m256 sum[THREE][CHAINS];
+    LT_UNROLL
+    for (int r = 0; r < m; r++)
+        for (int h = 0; h < CHAINS; h++) sum[r][h] = _mm256_setzero_ps();
+    for (int64_t i = t->from; i < t->end;) {
+        const struct lt_gemm_source *piece = &t->piece[i / t->each];
+        const int64_t row = piece->ld * size, stop = LT_MIN(t->end, (i / t->each + 1) * t->each);
+        const char *v = (const char *)piece->p + i % t->each * row + at * size, *a = t->a + 4 * i;
+        for (; i + CHAINS <= stop; i += CHAINS, a += 4 * CHAINS, v += CHAINS * row)
+            LT_UNROLL
+            for (int h = 0; h < CHAINS; h++)
+                one_product(m, a + 4 * h, t->row, v + h * row, n, h, sum, type, rounded);
+        if (i < stop) one_product(m, a, t->row, v, n, 0, sum, type, rounded);
+        if (i + 1 < stop) one_product(m, a + 4, t->row, v + row, n, 1, sum, type, rounded);
+        if (i + 2 < stop) one_product(m, a + 8, t->row, v + 2 * row, n, 2, sum, type, rounded);
+        i = stop;
+    }
+    LT_UNROLL
+    for (int r = 0; r < m; r++)
+        add_to(t->c + r * t->ldc + at, _mm256_add_ps(_mm256_add_ps(sum[r][0], sum[r][1]),
+                                                     _mm256_add_ps(sum[r][2], sum[r][3])), n);
+}
+
+INLINE void rows_add(const struct addition *t, const int m, int64_t n, const enum lt_dtype type, const bool rounded)
+{
+    int64_t j = 0;
+    for (; j + 8 <= n; j += 8) columns_add(t, m, j, 8, type, rounded);
+    if (j < n) columns_add(t, m, j, n - j, type, rounded);
+}
+
+INLINE void all_rows_add(struct addition t, int64_t m, int64_t n, const enum lt_dtype type, const bool rounded)
+{
+    for (; m >= 3; m -= 3, t.a += 3 * t.row, t.c += 3 * t.ldc) rows_add(&t, 3, n, type, rounded);
+    if (m == 2) rows_add(&t, 2, n, type, rounded);
+    if (m == 1) rows_add(&t, 1, n, type, rounded);
+}
+
+void lt_gemm_direct_add_f32_avx2(int64_t m, int64_t n, int64_t from, int64_t end, const struct lt_gemm_rows *a,
+                                 const struct lt_gemm_source *piece, int64_t each, float *c, int64_t ldc)
+{
+    const struct addition t = { from, end, a->p, a->row, piece, each, c, ldc };
+    switch (piece->type) {
+    case LT_BF16: all_rows_add(t, m, n, LT_BF16, false); return;
+    case LT_F16: all_rows_add(t, m, n, LT_F16, false); return;
+    default: all_rows_add(t, m, n, LT_F32, false); return;
+    }
+}
+
+void lt_gemm_direct_add_bf16_avx2(int64_t m, int64_t n, int64_t from, int64_t end, const struct lt_gemm_rows *a,
+                                  const struct lt_gemm_source *piece, int64_t each, float *c, int64_t ldc)
+{
+    const struct addition t = { from, end, a->p, a->row, piece, each, c, ldc };
+    switch (piece->type) {
+    case LT_BF16: all_rows_add(t, m, n, LT_BF16, false); return;
+    case LT_F16: all_rows_add(t, m, n, LT_F16, true); return;
+    default: all_rows_add(t, m, n, LT_F32, true); return;
     }
 }
 #else

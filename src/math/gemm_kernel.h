@@ -53,6 +53,17 @@ struct lt_gemm_rows {                   /* packed rows of A */
     const float *scale, *columns;       /* of a scaled kernel: the scales of the rows, and of B's columns (nr) */
 };
 
+/* C (m, n) as lt_gemm has it, from few packed rows of A, whose units lie side by side, and rows of B along which k
+ * runs.  A is packed by blocks of kc products, a_block bytes apart. */
+struct lt_gemm_direct {
+    int64_t m, n, k, kc;
+    struct lt_gemm_rows a; size_t a_block;
+    struct lt_gemm_source b;
+    float *c; int64_t ldc;
+    const float *bias;                  /* (n); NULL: none */
+    bool add;
+};
+
 struct lt_gemm_kernel {
     int mr, nr;                         /* the largest tile: mr rows of A, nr columns of B */
     int kc;                             /* longest block of a sum */
@@ -80,16 +91,22 @@ struct lt_gemm_kernel {
     /* The sums alone, a block in pieces: sum (m, nr) goes on by k products, an even number unless they are the last.
      * NULL: there is none. */
     void (*part)(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum);
-    /* Where `part` is NULL: the sums of a whole block, sum (m, nr), from n <= nr rows of B along which k runs, of any
-     * type, where they lie; rows of A with units side by side. */
-    void (*direct)(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const struct lt_gemm_source *b,
-                   float *sum);
+    /* Where `part` is NULL: products with B where it lies, and b.next is not read. */
+    void (*direct)(const struct lt_gemm_direct *d);
+    /* With `direct`: C (m, n) += the sums of products from .. end - 1 of a block, from rows of B along which n runs
+     * where they lie; they come in pieces of `each` rows.  from and each are multiples of chains. */
+    void (*direct_add)(int64_t m, int64_t n, int64_t from, int64_t end, const struct lt_gemm_rows *a,
+                       const struct lt_gemm_source *piece, int64_t each, float *c, int64_t ldc);
 };
 
-void lt_gemm_direct_f32_avx2(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a,
-                             const struct lt_gemm_source *b, float *sum);
-void lt_gemm_direct_bf16_avx2(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a,
-                              const struct lt_gemm_source *b, float *sum);
+void lt_gemm_direct_add_f32_avx2(int64_t m, int64_t n, int64_t from, int64_t end,
+                                 const struct lt_gemm_rows *a, const struct lt_gemm_source *piece, int64_t each,
+                                 float *c, int64_t ldc);
+void lt_gemm_direct_add_bf16_avx2(int64_t m, int64_t n, int64_t from, int64_t end,
+                                  const struct lt_gemm_rows *a, const struct lt_gemm_source *piece, int64_t each,
+                                  float *c, int64_t ldc);
+void lt_gemm_direct_f32_avx2(const struct lt_gemm_direct *d);
+void lt_gemm_direct_bf16_avx2(const struct lt_gemm_direct *d);
 
 extern const struct lt_gemm_kernel lt_gemm_kernel_ref[LT_COMPUTES];
 extern const struct lt_gemm_kernel lt_gemm_kernel_avx2[2];      /* of F32 and BF16 */

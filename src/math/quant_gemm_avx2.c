@@ -133,6 +133,7 @@ INLINE void scale_from(float *sum, __m256i dot, const void *d, const void *e)
 }
 
 #include "math/quant_body.h"
+#include "math/quant_dots_avx2.h"
 
 /* ---- the tile ---- */
 
@@ -303,7 +304,7 @@ const struct lt_quant_kernels lt_quant_kernels_avx2 = {
     .type = {
         [LT_Q8_0] = { .panel = SIZE_Q8_0, .words = true, .unpack = unpack_q8_0, .tile = tile_q8_0,
                       .thin = thin_q8_0, .few = 16 },
-        [LT_Q4_0] = { .panel = SIZE_Q4_0, .unpack = unpack_q4_0, .tile = tile_q4_0, .thin = thin_q4_0, .few = 8 },
+        [LT_Q4_0] = { .panel = SIZE_Q4_0, .unpack = unpack_q4_0, .tile = tile_q4_0, .thin = few_q4_0, .few = 8 },
         [LT_Q4_K] = { .panel = SIZE_K, .unpack = unpack_q4_k, .tile = tile_q4_k, .thin = thin_q4_k, .few = 8 },
         [LT_Q5_K] = { .panel = SIZE_K, .unpack = unpack_q5_k, .tile = tile_q5_k, .thin = thin_q5_k, .few = 8 },
         [LT_Q6_K] = { .panel = SIZE_Q6_K, .unpack = unpack_q6_k, .tile = tile_q6_k, .thin = thin_q6_k, .few = 8 },
