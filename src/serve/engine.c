@@ -159,6 +159,20 @@ static void take_finished(struct lt_engine *e)
     }
 }
 
+/* Whose control cannot be made for this model, or NULL. */
+static const char *field_at_fault(struct lt_engine *e, const struct lt_exchange *x)
+{
+    const struct lt_choices *all = x->req.controls;
+    for (int i = 0; i < all->count; i++) {
+        struct lt_choices one = { .item = &all->item[i], .count = 1, .ordered = true };
+        const char *name = all->item[i].method->name;
+        struct lt_chain *chain;
+        if (lt_chain_open(&one, e->lm, &chain)) return strcmp(name, "logit_bias") ? x->req.form : name;
+        lt_chain_free(chain);
+    }
+    return NULL;
+}
+
 static void admit(struct lt_engine *e, struct lt_exchange *x)
 {
     int prompts = lt_exchange_prompts(x), rc = 0, i;
@@ -180,7 +194,9 @@ static void admit(struct lt_engine *e, struct lt_exchange *x)
     for (i = 0; i < x->slots && !rc && writes; i++) rc = add_slot(e, &x->slot[i]);
     int added = writes ? rc ? LT_MAX(i - 1, 0) : i : 0;
     if (rc) {                               /* what the checks before could not see: a grammar that is none, say */
-        lt_fault_set(&x->fault, 400, x->req.form, "invalid_value", "%s", lt_error());
+        char *why = lt_strdup(lt_error());
+        lt_fault_set(&x->fault, 400, field_at_fault(e, x), "invalid_value", "%s", why);
+        free(why);
         cancel(e, x);
     }
     for (i = added; i < x->slots; i++) {

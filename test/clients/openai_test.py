@@ -202,6 +202,10 @@ class OpenaiTest(unittest.TestCase):
             (dict(functions=[{"name": "f"}]), "functions", "unsupported_value"),
             (dict(top_logprobs=2), "top_logprobs", "invalid_value"),
             (dict(messages=[{"role": "user", "content": "long " * 3000}]), "messages", "context_length_exceeded"),
+            (dict(max_tokens=400), "max_tokens", "context_length_exceeded"),
+            (dict(max_tokens=openai.omit, max_completion_tokens=400), "max_completion_tokens",
+             "context_length_exceeded"),
+            (dict(logit_bias={"100000": 1}), "logit_bias", "invalid_value"),
         ]:
             fault = self.refused(**fields)
             self.assertEqual((fault.param, fault.code), (param, code))

@@ -152,6 +152,13 @@ class PageTest(unittest.TestCase):
         self.assertEqual(reply.locator(".tokens .unseen").text_content(), whole["message"]["content"])
         self.assertEqual(len(self.tokens()), len(whole["logprobs"]["content"]))
 
+    def test_a_longest_reply_beyond_the_model_is_what_it_has_left(self):
+        self.open_page()
+        self.chat(max_tokens=1000)
+        asked = post(self.url, "/tokenize", {"messages": [{"role": "user", "content": "What is a model folder?"}]})
+        self.assertEqual(self.last_body("/v1/chat/completions")["max_tokens"], 256 - asked["count"])
+        expect(self.page.locator("#notice")).to_be_hidden()
+
     def test_a_token_shows_its_probability_under_the_mouse(self):
         self.open_page()
         self.chat()
