@@ -10,7 +10,7 @@
 #ifndef LT_DOCUMENT_H
 #define LT_DOCUMENT_H
 
-#include "base/base.h"
+#include "base/utf8.h"
 
 #define LT_DOC_LINE_MAX ((size_t)64 << 20)      /* bytes in one line */
 #define LT_DOC_TEXT_MAX ((size_t)1 << 30)       /* bytes in one document */
@@ -37,8 +37,5 @@ void lt_docs_close(struct lt_docs *r);
 /* Appends the visible text of an HTML page, which must be valid UTF-8: white space as a browser would show it,
  * paragraphs separated by a blank line; without scripts, styles, forms and navigation. */
 int lt_html_text(struct lt_str page, struct lt_buf *out);
-
-/* Offset of the first byte that is not part of well-formed UTF-8 (or is NUL); n when there is none. */
-size_t lt_text_check(const char *p, size_t n);
 
 #endif
