@@ -5,6 +5,7 @@
 #include "base/xz.h"
 #include "decode/score.h"
 #include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include "text/document.h"
 #include "text/tokenizer.h"
 #include <math.h>
@@ -221,7 +222,7 @@ int lt_perplexity_run(const struct lt_perplexity_options *o, struct lt_ctx *c)
                      .how = { .context = (int)o->context, .stride = (int)o->stride, .start = LT_START_AUTO } };
     struct lt_writer tokens;
     if (lt_how_open(&o->how, o->model, c, &r.lm)) return -1;
-    r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;
+    r.t = lt_lm_tokenizer(&r.lm);
     int rc = 0;
     if (o->tokens && !(rc = lt_writer_open(&tokens, o->tokens))) {
         r.tokens = &tokens;

@@ -4,6 +4,8 @@
  * A word of the model of classes that names no class stands for itself, <s>, </s> and <unk> among them.
  *     lathe perplexity class:path=classes.arpa,classes=text.classes held-out.txt */
 #include "lm/class_map.h"
+#include "lm/held.h"
+#include "lm/vocabulary.h"
 #include "text/words_tokenizer.h"
 
 #include <math.h>
@@ -27,13 +29,8 @@ static const int32_t *classes_of(struct session *s, const int32_t *token, int n)
         s->cap = 2 * n;
         s->class = lt_realloc(s->class, (size_t)s->cap * sizeof *s->class);
     }
-    for (int i = 0; i < n; i++) {
-        if (token[i] < 0 || (uint32_t)token[i] >= s->m->words) {
-            lt_fail("token %d is not below the vocabulary of %lu words", token[i], (unsigned long)s->m->words);
-            return NULL;
-        }
-        s->class[i] = s->m->class[token[i]];
-    }
+    if (lt_held_check(token, n, s->m->words)) return NULL;
+    for (int i = 0; i < n; i++) s->class[i] = s->m->class[token[i]];
     return n ? s->class : s->m->class;
 }
 
@@ -67,17 +64,6 @@ static const float *class_logits(void *self, int *vocab)
     return s->row;
 }
 
-/* Is no word likelier?  Equal ones: the first counts, as a search for the largest would find it. */
-static int is_best(struct session *s, int32_t token, uint8_t *hit)
-{
-    int vocab;
-    const float *row = class_logits(s, &vocab);
-    if (!row) return -1;
-    *hit = 1;
-    for (int32_t i = 0; i < vocab && *hit; i++) *hit = !(row[i] > row[token] || (row[i] == row[token] && i < token));
-    return 0;
-}
-
 static int class_score(void *self, const int32_t *token, int n, float *logp, uint8_t *hit)
 {
     struct session *s = self;
@@ -87,7 +73,7 @@ static int class_score(void *self, const int32_t *token, int n, float *logp, uin
     if (!hit && s->base.type->score(s->base.self, class, n, logp, NULL)) return -1;
     for (int i = 0; i < n; i++) {
         if (hit) hit[i] = 0;
-        if (hit && !(first && !i) && is_best(s, token[i], &hit[i])) return -1;
+        if (hit && !(first && !i) && lt_logits_hit(class_logits, s, token[i], &hit[i])) return -1;
         if (hit && s->base.type->score(s->base.self, class + i, 1, logp + i, NULL)) return -1;
         if (!(first && !i)) logp[i] = (float)((double)logp[i] + (double)s->m->logp[token[i]]);
     }
@@ -195,7 +181,7 @@ static int join(struct model *m, const struct lt_tokenizer *t, const struct lt_c
 static int make(struct model *m, const struct options *o, const struct lt_class_map *k)
 {
     const struct lt_lm_type *type = m->base.type;
-    const struct lt_tokenizer *t = type->tokenizer ? type->tokenizer(m->base.self) : NULL;
+    const struct lt_tokenizer *t = lt_lm_tokenizer(&m->base);
     if (!t) return lt_fail("%s: a model of classes needs words, and this one has no tokenizer", o->path);
     if (!type->session) return lt_fail("%s: %s models give no log-probabilities", o->path, type->m.name);
     if (check_classes(t, k)) return lt_fail("%s: %s", o->classes, lt_error());

@@ -2,6 +2,7 @@
 #include "base/ctx.h"
 #include "base/io.h"
 #include "decode/score.h"
+#include "lm/vocabulary.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +126,7 @@ static int put_scored(void *self, const struct lt_ppl_token *k)
 
 static int begin_session(const char *name, struct lt_lm *lm, struct lt_session *s, const struct lt_tokenizer **t)
 {
-    *t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    *t = lt_lm_tokenizer(lm);
     if (!*t) return lt_misuse("%s has no tokenizer, which the text needs", name);
     if (!lm->type->session) return lt_misuse("%s models give no log-probabilities", lm->type->m.name);
     return lm->type->session(lm->self, s);

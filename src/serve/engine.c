@@ -1,6 +1,7 @@
 #include "serve/engine.h"
 #include "base/ctx.h"
 #include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include "serve/answer.h"
 #include "serve/engine_state.h"
 #include <stdlib.h>
@@ -365,7 +366,7 @@ int lt_engine_open(struct lt_lm *lm, const struct lt_engine_how *how, struct lt_
     struct lt_session first;
     struct lt_engine *e = lt_calloc(1, sizeof *e);
     *e = (struct lt_engine){ .lm = lm, .how = *how, .inbox_end = &e->inbox };
-    e->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    e->t = lt_lm_tokenizer(lm);
     pthread_mutex_init(&e->mutex, NULL);
     pthread_condattr_init(&e->clock);
     pthread_condattr_setclock(&e->clock, CLOCK_MONOTONIC);

@@ -19,7 +19,7 @@ static void test_json__refused(void **state)
     assert_fails(lt_json_parse("file.json", lt_str("{} x"), &j), "not JSON");
     assert_fails(lt_json_parse("file.json", lt_str("[\"\xff\"]"), &j), "not JSON");
     assert_fails(lt_json_parse("file.json", lt_str("[\x01\x1b]"), &j), "near '?'");
-    assert_fails(lt_json_parse("file.json", lt_str("[\"a\\u0000b\"]"), &j), "line 1, column 11: no text may hold \\u0000");
+    assert_fails(lt_json_parse("file.json", lt_str("[\"a\\u0000b\"]"), &j), "column 11: no text may hold");
     assert_fails(lt_json_parse("file.json", lt_str("[99999999999999999999]"), &j), "too big integer");
     assert_fails(lt_json_parse("file.json", lt_str("[1e999]"), &j), "real number overflow");
     assert_fails(lt_json_parse("file.json", (struct lt_str){ NULL, (size_t)LT_JSON_MAX + 1 }, &j), "more than");
