@@ -89,13 +89,12 @@ static int gather(struct run *r, const struct lt_doc *d)
 static int read_all(struct run *r)
 {
     const struct lt_perplexity_options *o = r->o;
-    struct lt_docs_how how = { .format = o->format, .field = o->field, .paragraphs = o->paragraphs };
     struct lt_docs *docs;
     struct lt_doc d;
     struct lt_progress p;
     double done, total;
     int rc;
-    if (lt_docs_open(&o->input, &how, &docs)) return -1;
+    if (lt_docs_open(&o->input, &o->docs, &docs)) return -1;
     lt_docs_progress(docs, &done, &total);
     lt_progress_begin(r->c, &p, "perplexity", "bytes", total);
     while ((rc = lt_docs_next(docs, &d)) > 0) {

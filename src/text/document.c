@@ -1,6 +1,8 @@
 #include "text/document.h"
 
+#include "base/ctx.h"
 #include "base/io.h"
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,4 +314,26 @@ void lt_docs_close(struct lt_docs *r) {
     lt_buf_free(&r->raw);
     if (r->row) json_decref(r->row);
     free(r);
+}
+
+int lt_docs_each(const struct lt_list *paths, const struct lt_docs_how *how, struct lt_ctx *c, const char *doing,
+                 lt_doc_fn *fn, void *self) {
+    struct lt_docs *docs;
+    struct lt_doc d;
+    struct lt_progress p;
+    double done, total;
+    int rc;
+    if (lt_docs_open(paths, how, &docs)) return -1;
+    lt_docs_progress(docs, &done, &total);
+    lt_progress_begin(c, &p, doing, "bytes", total);
+    while ((rc = lt_docs_next(docs, &d)) > 0) {
+        if ((rc = fn(self, &d))) rc = lt_fail("%s, document %" PRIu64 ": %s", d.source, d.number, lt_error());
+        else if (lt_ctx_interrupted(c)) rc = lt_fail("interrupted");
+        if (rc) break;
+        lt_docs_progress(docs, &done, &total);
+        lt_progress_at(&p, done, NULL);
+    }
+    lt_progress_end(&p);
+    lt_docs_close(docs);
+    return rc;
 }
