@@ -221,36 +221,50 @@ static void refuse(struct lt_engine *e, struct lt_exchange *x)
 
 /* ---- the loop ---- */
 
-static struct lt_asked *first_scoring(const struct lt_exchange *x)
+/* Prompts of an exchange that are to be scored still. */
+static int some_scores(struct lt_exchange *x, struct lt_prompt_score **out)
 {
-    for (int i = 0; i < lt_exchange_prompts(x); i++)
-        if (x->prompt[i].scoring) return &x->prompt[i];
-    return NULL;
+    int n = 0;
+    for (int i = 0; i < lt_exchange_prompts(x) && n < LT_SCORE_TOGETHER; i++)
+        if (x->prompt[i].scoring) out[n++] = &x->prompt[i].score;
+    return n;
 }
 
-/* A part of the first prompt that is to be scored; -1: there is no batcher any more. */
-static int score_one(struct lt_engine *e)
+static void scores_done(struct lt_engine *e, struct lt_exchange *x)
 {
+    int done = 0;
+    for (int i = 0; i < lt_exchange_prompts(x); i++) {
+        struct lt_asked *p = &x->prompt[i];
+        if (!p->scoring || !lt_prompt_score_done(&p->score)) continue;
+        p->scoring = false;
+        lt_prompt_score_rest(&p->score);
+        done++;
+    }
+    for (; done; done--) one_done(e, x);
+}
+
+/* A part of the first prompts that are to be scored; -1: there is no batcher any more. */
+static int score_some(struct lt_engine *e)
+{
+    struct lt_prompt_score *some[LT_SCORE_TOGETHER];
     struct lt_exchange *x = e->active;
-    struct lt_asked *p = NULL;
-    while (x && !(p = first_scoring(x))) x = x->next;
-    if (!p || (e->score_waits && e->writing)) return 0;
-    int rc = lt_prompt_score_step(&p->score);
+    int count = 0, took;
+    while (x && !(count = some_scores(x, some))) x = x->next;
+    if (!count || (e->score_waits && e->writing)) return 0;
+    int rc = lt_prompt_score_steps(some, count, &took);
+    if (rc && took > 1) rc = lt_prompt_score_steps(some, 1, &took);     /* there may be room for one */
     if (rc == LT_SCORE_FULL && e->writing) return 0;
     if (rc == LT_SCORE_FULL) {              /* what the batcher keeps of replies that are over */
         if (open_batcher(e)) return -1;
-        rc = lt_prompt_score_step(&p->score);
+        rc = lt_prompt_score_steps(some, 1, &took);
     }
-    if (rc == LT_SCORE_MORE) return 0;
-    if (rc) {
-        lt_fault_set(&x->fault, 500, NULL, "not_scored", "%s", rc == LT_SCORE_FULL
-                     ? "there is no memory for the keys and values of this prompt" : lt_error());
-        cancel(e, x);
+    if (!rc) {
+        scores_done(e, x);
         return 0;
     }
-    p->scoring = false;
-    lt_prompt_score_rest(&p->score);
-    one_done(e, x);
+    lt_fault_set(&x->fault, 500, NULL, "not_scored", "%s", rc == LT_SCORE_FULL
+                 ? "there is no memory for the keys and values of this prompt" : lt_error());
+    cancel(e, x);
     return 0;
 }
 
@@ -329,7 +343,7 @@ static int work(struct lt_engine *e, struct lt_exchange *x, double until)
         else admit(e, x);
     }
     end_early(e, until);
-    if (score_one(e) || lt_batcher_step(e->batcher) < 0) return recover(e);
+    if (score_some(e) || lt_batcher_step(e->batcher) < 0) return recover(e);
     take_finished(e);
     return 0;
 }
