@@ -17,9 +17,9 @@
 struct options { const char *path; double weight, pair_weight, decay; int64_t size; };
 struct model { struct lt_lm base; struct options o; int32_t bos, unk; };      /* -1: none */
 struct session {
-    struct lt_held held;
-    const struct model *m;
     struct lt_session base;
+    const struct model *m;
+    struct lt_held held;
     float *row; double *p; int cells;       /* [cells]: the vocabulary, once it is known */
 };
 /* What the caches add up to after the tokens held. */
@@ -153,17 +153,10 @@ static void *cache_fork(void *self)
     const struct session *s = self;
     void *base = s->base.type->fork(s->base.self);
     if (!base) return NULL;
-    struct session *t = lt_calloc(1, sizeof *t);
-    t->m = s->m;
-    t->base = (struct lt_session){ s->base.type, base };
+    struct session *t = lt_alloc(sizeof *t);
+    *t = (struct session){ .base = { s->base.type, base }, .m = s->m };
     lt_held_add(&t->held, s->held.token, s->held.count);
     return t;
-}
-
-static int cache_limit(void *self)
-{
-    struct session *s = self;
-    return s->base.type->limit(s->base.self);
 }
 
 static void cache_session_close(void *self)
@@ -178,7 +171,7 @@ static void cache_session_close(void *self)
 
 static const struct lt_session_type session_type = {
     .feed = cache_feed, .logits = cache_logits, .score = cache_score, .rewind = cache_rewind, .fork = cache_fork,
-    .count = lt_held_count, .limit = cache_limit, .close = cache_session_close,
+    .count = lt_over_count, .limit = lt_over_limit, .close = cache_session_close,
 };
 
 /* ---- the model ---- */
@@ -218,9 +211,8 @@ static int cache_session(void *self, struct lt_session *out)
     struct model *m = self;
     struct lt_session base;
     if (m->base.type->session(m->base.self, &base)) return -1;
-    struct session *s = lt_calloc(1, sizeof *s);
-    s->m = m;
-    s->base = base;
+    struct session *s = lt_alloc(sizeof *s);
+    *s = (struct session){ .base = base, .m = m };
     *out = (struct lt_session){ &session_type, s };
     return 0;
 }

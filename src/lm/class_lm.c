@@ -19,7 +19,7 @@ struct model {
     int32_t *class;                 /* [words]: the token of the model of classes */
     float *logp;                    /* [words]: of the word in its class */
 };
-struct session { const struct model *m; struct lt_session base; float *row; int32_t *class; int cap; };
+struct session { struct lt_session base; const struct model *m; float *row; int32_t *class; int cap; };
 
 /* ---- sessions ---- */
 /* The classes of n tokens, until the next call; NULL: a token that is none. */
@@ -80,33 +80,14 @@ static int class_score(void *self, const int32_t *token, int n, float *logp, uin
     return 0;
 }
 
-static int class_rewind(void *self, int n)
-{
-    struct session *s = self;
-    return s->base.type->rewind(s->base.self, n);
-}
-
 static void *class_fork(void *self)
 {
     const struct session *s = self;
     void *base = s->base.type->fork(s->base.self);
     if (!base) return NULL;
-    struct session *t = lt_calloc(1, sizeof *t);
-    t->m = s->m;
-    t->base = (struct lt_session){ s->base.type, base };
+    struct session *t = lt_alloc(sizeof *t);
+    *t = (struct session){ .base = { s->base.type, base }, .m = s->m };
     return t;
-}
-
-static int class_count(void *self)
-{
-    struct session *s = self;
-    return s->base.type->count(s->base.self);
-}
-
-static int class_limit(void *self)
-{
-    struct session *s = self;
-    return s->base.type->limit(s->base.self);
 }
 
 static void class_session_close(void *self)
@@ -119,8 +100,8 @@ static void class_session_close(void *self)
 }
 
 static const struct lt_session_type session_type = {
-    .feed = class_feed, .logits = class_logits, .score = class_score, .rewind = class_rewind, .fork = class_fork,
-    .count = class_count, .limit = class_limit, .close = class_session_close,
+    .feed = class_feed, .logits = class_logits, .score = class_score, .rewind = lt_over_rewind, .fork = class_fork,
+    .count = lt_over_count, .limit = lt_over_limit, .close = class_session_close,
 };
 
 /* ---- the model ---- */
@@ -211,9 +192,8 @@ static int class_session(void *self, struct lt_session *out)
     struct model *m = self;
     struct lt_session base;
     if (m->base.type->session(m->base.self, &base)) return -1;
-    struct session *s = lt_calloc(1, sizeof *s);
-    s->m = m;
-    s->base = base;
+    struct session *s = lt_alloc(sizeof *s);
+    *s = (struct session){ .base = base, .m = m };
     *out = (struct lt_session){ &session_type, s };
     return 0;
 }

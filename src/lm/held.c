@@ -31,6 +31,24 @@ int lt_held_limit(void *session)
     return 0;
 }
 
+int lt_over_rewind(void *session, int n)
+{
+    struct lt_session *base = session;
+    return base->type->rewind(base->self, n);
+}
+
+int lt_over_count(void *session)
+{
+    struct lt_session *base = session;
+    return base->type->count(base->self);
+}
+
+int lt_over_limit(void *session)
+{
+    struct lt_session *base = session;
+    return base->type->limit(base->self);
+}
+
 int lt_held_check(const int32_t *token, int n, uint32_t words)
 {
     for (int i = 0; i < n; i++)

@@ -14,6 +14,10 @@ int lt_held_check_drop(int n, int count);
 /* Of lt_session_type, for sessions whose struct begins with a struct lt_held, and for those without a limit. */
 int lt_held_count(void *session);
 int lt_held_limit(void *session);
+/* The same for sessions over another, whose struct begins with that one as a struct lt_session. */
+int lt_over_rewind(void *session, int n);
+int lt_over_count(void *session);
+int lt_over_limit(void *session);
 
 /* Are n tokens words of a vocabulary?  0 or -1. */
 int lt_held_check(const int32_t *token, int n, uint32_t words);
