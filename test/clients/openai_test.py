@@ -1,7 +1,5 @@
 """The openai package against `lathe serve`."""
 import json
-import pathlib
-import tempfile
 import typing
 import unittest
 
@@ -9,15 +7,6 @@ import openai
 import pydantic
 import serving
 
-TOOL_TEMPLATE = """{% if tools %}<|im_start|>system
-Tools:{% for t in tools %} {{ t.function.name }}{% endfor %}
-Call them as <tool_call>{"name": ..., "arguments": ...}</tool_call>.<|im_end|>
-{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}
-{{ m.content or "" }}{% for c in m.tool_calls or [] %}<tool_call>
-{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
-</tool_call>{% endfor %}<|im_end|>
-{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}"""
 TOOLS = [
     {"type": "function", "function": {
         "name": "add", "description": "adds two numbers", "strict": True, "parameters": {
@@ -35,14 +24,10 @@ class Step(pydantic.BaseModel):
     count: int = pydantic.Field(ge=0, le=999)
 
 
-class OpenaiTest(unittest.TestCase):
+class OpenaiTest(serving.ToolsTest):
     @classmethod
     def setUpClass(cls):
-        scratch = cls.enterClassContext(tempfile.TemporaryDirectory())
-        template = pathlib.Path(scratch) / "tools.jinja"
-        template.write_text(TOOL_TEMPLATE)
-        cls.server = serving.Server(serving.model(), "--chat_template", template)
-        cls.addClassCleanup(cls.server.stop)
+        super().setUpClass()
         cls.client = openai.OpenAI(base_url=cls.server.url + "/v1", api_key="none", max_retries=0)
 
     def chat(self, **fields):
