@@ -115,7 +115,7 @@ static inline int http_post(int port, const char *path, const char *body, json_t
     struct http_reply r = http_ask(port, "POST", path, NULL, body);
     int status = r.status;
     json_error_t why;
-    *out = json_loadb(r.body.p, r.body.n, JSON_ALLOW_NUL, &why);
+    *out = json_loadb(r.body.p, r.body.n, 0, &why);
     if (!*out) fail_msg("%s: status %d: %s: %s", path, status, why.text, r.body.p);
     http_release(&r);
     return status;

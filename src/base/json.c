@@ -1,5 +1,6 @@
 #include "base/json.h"
 #include "base/io.h"
+#include "base/utf8.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@ int lt_json_parse(const char *label, struct lt_str text, json_t **out)
         return lt_fail("%s: %zu bytes of JSON are more than the %d allowed", label, text.n, LT_JSON_MAX);
     *out = json_loadb(text.n ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (*out) return 0;
+    if (json_error_code(&e) == json_error_null_character)
+        return lt_fail("%s: line %d, column %d: no text may hold \\u0000, a NUL byte", label, e.line, e.column);
     return lt_fail("%s: not JSON: line %d, column %d: %s", label, e.line, LT_MAX(e.column, 1), masked(&e));
 }
 
@@ -116,36 +119,23 @@ int lt_json_need(const json_t *object, const char *where, const char *key)
 }
 
 /* ---- writing ---- */
-/* Bytes of the character at p, or of the part of one that is there; *whole: it is one. */
-static size_t character(const unsigned char *p, size_t n, bool *whole)
+static void put_text(struct lt_buf *b, struct lt_str s, bool nul)
 {
-    size_t size = *p < 0x80 ? 1 : *p < 0xC2 ? 0 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : *p < 0xF5 ? 4 : 0, k = 1;
-    for (; k < size && k < n; k++) {
-        unsigned char low = 0x80, high = 0xBF;
-        if (k == 1 && *p == 0xE0) low = 0xA0;           /* no longer than needed, no surrogates, nothing past 10FFFF */
-        if (k == 1 && *p == 0xED) high = 0x9F;
-        if (k == 1 && *p == 0xF0) low = 0x90;
-        if (k == 1 && *p == 0xF4) high = 0x8F;
-        if (p[k] < low || p[k] > high) break;
-    }
-    *whole = k == size;
-    return k;
-}
-
-void lt_json_put_text(struct lt_buf *b, struct lt_str s)
-{
-    bool whole;
+    bool good, more;
     lt_buf_char(b, '"');
     for (size_t i = 0, n; i < s.n; i += n) {
         unsigned char c = (unsigned char)s.p[i];
-        n = character((const unsigned char *)s.p + i, s.n - i, &whole);
+        n = lt_utf8_part(s.p + i, s.n - i, &good, &more);
         if (c == '"' || c == '\\') lt_buf_char(b, '\\');
-        if (!whole) lt_buf_str(b, "\xEF\xBF\xBD");
+        if (!good || (!c && !nul)) lt_buf_str(b, "\xEF\xBF\xBD");
         else if (c < 0x20) lt_buf_fmt(b, "\\u%04x", c);
         else lt_buf_put(b, s.p + i, n);
     }
     lt_buf_char(b, '"');
 }
+
+void lt_json_put_text(struct lt_buf *b, struct lt_str s) { put_text(b, s, false); }
+void lt_json_put_exact(struct lt_buf *b, struct lt_str s) { put_text(b, s, true); }
 
 void lt_json_put_real(struct lt_buf *b, double v)
 {
@@ -226,7 +216,7 @@ static void put_value(struct lt_buf *b, const json_t *v, int depth, bool flat)
         else put_container(b, v, depth);
         return;
     case JSON_STRING:
-        lt_json_put_text(b, (struct lt_str){ json_string_value(v), json_string_length(v) });
+        lt_json_put_exact(b, (struct lt_str){ json_string_value(v), json_string_length(v) });
         return;
     case JSON_INTEGER: lt_buf_fmt(b, "%" JSON_INTEGER_FORMAT, json_integer_value(v)); return;
     case JSON_REAL: lt_json_put_real(b, json_real_value(v)); return;

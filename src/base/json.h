@@ -29,7 +29,9 @@ int lt_json_object(const json_t *object, const char *where, const char *key, jso
 int lt_json_need(const json_t *object, const char *where, const char *key);
 
 /* ---- writing: the same document gives the same bytes everywhere ---- */
-void lt_json_put_text(struct lt_buf *b, struct lt_str s);   /* quoted, escaped; what is no UTF-8 becomes U+FFFD */
+/* Quoted and escaped.  What no text that is read here may hold, bytes that are no UTF-8 and NUL, becomes U+FFFD. */
+void lt_json_put_text(struct lt_buf *b, struct lt_str s);
+void lt_json_put_exact(struct lt_buf *b, struct lt_str s);  /* NUL stays \u0000: for tokenizers, which may have it */
 /* shortest text that reads back as v; "inf", "nan" quoted */
 void lt_json_put_real(struct lt_buf *b, double v);
 /* Members in their order, one a line, two spaces a level; a list or object of scalars that fits stays on one line. */

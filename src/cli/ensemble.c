@@ -18,11 +18,7 @@ static const struct lt_opt rows[] = {
     { .key = "figures", .help = "file of the figures, as JSON, besides what is printed", .type = LT_STR,
       .at = AT(figures), .flags = LT_OUT },
     { .key = "report", .help = "HTML page of the figures", .type = LT_STR, .at = AT(report), .flags = LT_OUT },
-    { .key = "input_format", .help = "of the texts; auto goes by the name", .type = LT_STR, .at = AT(format),
-      .text = "auto|txt|jsonl|html", .flags = LT_ENUM },
-    { .key = "field", .help = "of a JSON line that holds the text", .type = LT_STR, .at = AT(field), .text = "text" },
-    { .key = "paragraphs", .help = "a blank line ends a document of a text file", .type = LT_BOOL,
-      .at = AT(paragraphs) },
+    LT_DOCS_ROWS("input_format", AT(docs)),
     { .key = "memory", .help = "MiB for the distributions a method learns from; more of them: every second, third ... "
                                "token", .type = LT_INT, .at = AT(memory), .dflt = 2048, .min = 1, .max = 1 << 24 },
     { .key = "seed", .help = "of the methods that learn in random order", .type = LT_INT, .at = AT(seed), .dflt = 42,

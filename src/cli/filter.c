@@ -10,12 +10,7 @@ static const struct lt_opt rows[] = {
       .at = AT(output), .flags = LT_NEED | LT_OUT, .alias = "o,out" },
     { .key = "filters", .help = "operators that documents go through, in this order", .type = LT_METHODS,
       .at = AT(filters), .text = "dataop" },
-    { .key = "format", .help = "of the input; auto goes by the name", .type = LT_STR, .at = AT(format),
-      .text = "auto|txt|jsonl|html", .flags = LT_ENUM },
-    { .key = "field", .help = "of a JSON line that holds the text", .type = LT_STR, .at = AT(field), .text = "text",
-      .alias = "dataset_text_field,text_field" },
-    { .key = "paragraphs", .help = "a blank line ends a document of a text file", .type = LT_BOOL,
-      .at = AT(paragraphs) },
+    LT_DOCS_ROWS("format", AT(docs)),
     { .key = "json", .help = "the summary as JSON", .type = LT_BOOL, .at = AT(json) },
     { 0 },
 };

@@ -8,12 +8,7 @@ static const struct lt_opt rows[] = {
       .flags = LT_NEED | LT_ARG | LT_IN },
     { .key = "output", .help = "folder to make: train.txt, dev.txt, test.txt, vocab.txt, sentences.json",
       .type = LT_STR, .at = AT(output), .flags = LT_NEED | LT_OUT, .alias = "o,out" },
-    { .key = "format", .help = "of the input; auto goes by the name", .type = LT_STR, .at = AT(format),
-      .text = "auto|txt|jsonl|html", .flags = LT_ENUM },
-    { .key = "field", .help = "of a JSON line that holds the text", .type = LT_STR, .at = AT(field), .text = "text",
-      .alias = "dataset_text_field,text_field" },
-    { .key = "paragraphs", .help = "a blank line ends a document of a text file", .type = LT_BOOL,
-      .at = AT(paragraphs) },
+    LT_DOCS_ROWS("format", AT(docs)),
     { .key = "lines", .help = "every line ends a sentence; else only a blank one does", .type = LT_BOOL,
       .at = AT(lines) },
     { .key = "abbreviations", .help = "file of more words behind which a full stop ends no sentence, between white "

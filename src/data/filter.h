@@ -2,13 +2,14 @@
 #ifndef LT_FILTER_H
 #define LT_FILTER_H
 
-#include "base/base.h"
+#include "text/document.h"
 
 struct lt_filter_options {
     struct lt_list input;
-    const char *format, *field, *output;
+    const char *output;
     struct lt_choices filters;
-    bool paragraphs, json;
+    bool json;
+    struct lt_docs_how docs;
 };
 /* Writes what stays to o->output as JSON lines and what every operator dropped, and why, to standard output
  * (to the notes of c when the documents go there). */

@@ -14,6 +14,7 @@ struct job {
     struct lt_writer out;
     struct lt_buf line;
     uint64_t given, kept;
+    struct lt_op_chain *chain;
 };
 
 /* The object a document came from stays as it was written; what operators add goes before its closing brace. */
@@ -64,56 +65,44 @@ static int keep(void *self, const struct lt_doc *d)
     return 0;
 }
 
-static int read_all(struct job *j, struct lt_op_chain *chain, struct lt_ctx *c)
+static int push_document(void *self, const struct lt_doc *d)
+{
+    struct job *j = self;
+    j->given++;
+    return lt_op_chain_push(j->chain, d);
+}
+
+static int read_all(struct job *j, struct lt_ctx *c)
 {
     const struct lt_filter_options *o = j->o;
-    struct lt_docs_how how = { .format = o->format, .field = o->field, .paragraphs = o->paragraphs };
-    struct lt_docs *docs;
-    struct lt_doc d;
-    struct lt_progress p;
-    double done, total;
-    int rc;
-    if (lt_docs_open(&o->input, &how, &docs)) return -1;
-    lt_docs_progress(docs, &done, &total);
-    lt_progress_begin(c, &p, "filtering", "bytes", total);
-    while ((rc = lt_docs_next(docs, &d)) > 0) {
-        j->given++;
-        rc = lt_ctx_interrupted(c) ? lt_fail("interrupted; nothing was written") : lt_op_chain_push(chain, &d);
-        if (rc) {
-            lt_fail("%s, document %" PRIu64 ": %s", d.source, d.number, lt_error());
-            break;
-        }
-        lt_docs_progress(docs, &done, &total);
-        lt_progress_at(&p, done, NULL);
-    }
-    lt_progress_end(&p);
-    lt_docs_close(docs);
-    return rc ? -1 : lt_op_chain_finish(chain);
+    int rc = lt_docs_each(&o->input, &o->docs, c, "filtering", push_document, j);
+    if (rc && lt_ctx_interrupted(c)) return lt_fail("interrupted; nothing was written");
+    return rc ? -1 : lt_op_chain_finish(j->chain);
 }
 
 /* One row a reason, then all together; the same as JSON. */
-static void put_summary(const struct job *j, const struct lt_op_chain *chain, struct lt_buf *b)
+static void put_summary(const struct job *j, struct lt_buf *b)
 {
     const char *name, *why;
     uint64_t given, dropped, n;
     lt_buf_str(b, "filter\tgiven\tdropped\treason\n");
-    for (int i = 0; lt_op_chain_count(chain, i, &name, &given, &dropped); i++) {
+    for (int i = 0; lt_op_chain_count(j->chain, i, &name, &given, &dropped); i++) {
         if (!dropped) lt_buf_fmt(b, "%s\t%" PRIu64 "\t0\t-\n", name, given);
-        for (uint32_t k = 0; lt_op_chain_why(chain, i, k, &why, &n); k++)
+        for (uint32_t k = 0; lt_op_chain_why(j->chain, i, k, &why, &n); k++)
             lt_buf_fmt(b, "%s\t%" PRIu64 "\t%" PRIu64 "\t%s\n", name, given, n, why);
     }
     lt_buf_fmt(b, "all\t%" PRIu64 "\t%" PRIu64 "\t-\n", j->given, j->given - j->kept);
 }
 
-static void put_summary_json(const struct job *j, const struct lt_op_chain *chain, struct lt_buf *b)
+static void put_summary_json(const struct job *j, struct lt_buf *b)
 {
     const char *name, *why;
     uint64_t given, dropped, n;
     json_t *root = json_pack("{s:I, s:I}", "given", (json_int_t)j->given, "kept", (json_int_t)j->kept);
     json_t *filters = json_array();
-    for (int i = 0; lt_op_chain_count(chain, i, &name, &given, &dropped); i++) {
+    for (int i = 0; lt_op_chain_count(j->chain, i, &name, &given, &dropped); i++) {
         json_t *reasons = json_object();
-        for (uint32_t k = 0; lt_op_chain_why(chain, i, k, &why, &n); k++)
+        for (uint32_t k = 0; lt_op_chain_why(j->chain, i, k, &why, &n); k++)
             json_object_set_new(reasons, why, json_integer((json_int_t)n));
         json_array_append_new(filters, json_pack("{s:s, s:I, s:I, s:o}", "filter", name, "given", (json_int_t)given,
                                                  "dropped", (json_int_t)dropped, "reasons", reasons));
@@ -124,12 +113,12 @@ static void put_summary_json(const struct job *j, const struct lt_op_chain *chai
     json_decref(root);
 }
 
-static int report(const struct job *j, const struct lt_op_chain *chain, struct lt_ctx *c)
+static int report(const struct job *j, struct lt_ctx *c)
 {
     struct lt_buf b = { 0 };
     int rc = 0;
-    if (j->o->json) put_summary_json(j, chain, &b);
-    else put_summary(j, chain, &b);
+    if (j->o->json) put_summary_json(j, &b);
+    else put_summary(j, &b);
     if (strcmp(j->o->output, "-")) rc = lt_file_save("-", b.p, b.n);
     else {
         struct lt_str rest = lt_buf_view(&b), line;
@@ -142,21 +131,20 @@ static int report(const struct job *j, const struct lt_op_chain *chain, struct l
 int lt_filter_run(const struct lt_filter_options *o, struct lt_ctx *c)
 {
     struct job j = { .o = o };
-    struct lt_op_chain *chain;
     if (!o->filters.count)
         return lt_misuse("no filter is chosen, and every document would stay; `lathe help dataop` lists the filters");
-    if (lt_op_chain_open(&o->filters, c, keep, &j, &chain)) return -1;
+    if (lt_op_chain_open(&o->filters, c, keep, &j, &j.chain)) return -1;
     int rc = lt_writer_open(&j.out, o->output);
     if (!rc) {
-        rc = read_all(&j, chain, c);
+        rc = read_all(&j, c);
         if (!rc && !j.kept) {
             rc = lt_fail("no document of %" PRIu64 " would stay; nothing was written", j.given);
-            report(&j, chain, c);
+            report(&j, c);
         }
         if (rc) lt_writer_abort(&j.out);
-        else rc = lt_writer_commit(&j.out) || report(&j, chain, c) ? -1 : 0;
+        else rc = lt_writer_commit(&j.out) || report(&j, c) ? -1 : 0;
     }
-    lt_op_chain_close(chain);
+    lt_op_chain_close(j.chain);
     lt_buf_free(&j.line);
     return rc;
 }

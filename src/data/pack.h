@@ -2,15 +2,16 @@
 #ifndef LT_PACK_H
 #define LT_PACK_H
 
-#include "base/base.h"
+#include "text/document.h"
 
 struct lt_pack_options {
     struct lt_list input;
-    const char *format, *field, *tokenizer, *output, *bos, *eos;
+    const char *tokenizer, *output, *bos, *eos;
     struct lt_choices filters;
     double validation;
     int64_t shard_tokens, seed;
-    bool paragraphs, parse_special, dropout, json;
+    bool parse_special, dropout, json;
+    struct lt_docs_how docs;
 };
 int lt_pack_run(const struct lt_pack_options *o, struct lt_ctx *c);
 

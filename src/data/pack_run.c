@@ -282,10 +282,8 @@ static int close_held_out(struct job *j, int rc)
 static int pack_into(struct job *j, const char *folder, struct lt_ctx *c)
 {
     const struct lt_pack_options *o = j->o;
-    struct lt_docs_how how = { .format = o->format, .field = o->field, .paragraphs = o->paragraphs };
     struct lt_docs *docs;
-    if (lt_docs_open(&o->input, &how, &docs))
-        return -1;
+    if (lt_docs_open(&o->input, &o->docs, &docs)) return -1;
     int rc = open_held_out(j, folder);
     for (int i = 0; rc == 0 && i < SPLITS; i++)
         rc = lt_shard_writer_open(folder, split_name[i], (uint64_t)lt_tokenizer_vocab(j->tokenizer),

@@ -64,29 +64,13 @@ static int add_sentence(void *self, struct lt_str sentence, uint64_t words)
     return lt_ctx_interrupted(j->c) ? lt_fail("interrupted; nothing was written") : 0;
 }
 
-static int read_all(struct job *j)
+static int add_document(void *self, const struct lt_doc *d)
 {
+    struct job *j = self;
     const struct lt_sentence_corpus_options *o = j->o;
-    struct lt_docs_how how = { .format = o->format, .field = o->field, .paragraphs = o->paragraphs };
     struct lt_sentence_rules rules = { .abbreviations = &j->abbreviations, .lines = o->lines, .tokenize = o->tokenize };
-    struct lt_docs *docs;
-    struct lt_doc d;
-    struct lt_progress p;
-    double done, total;
-    int rc;
-    if (lt_docs_open(&o->input, &how, &docs)) return -1;
-    lt_docs_progress(docs, &done, &total);
-    lt_progress_begin(j->c, &p, "cutting into sentences", "bytes", total);
-    while ((rc = lt_docs_next(docs, &d)) > 0) {
-        j->read++;
-        rc = lt_sentence_split(&rules, d.text, add_sentence, j) || lt_spill_check(j->spill) ? -1 : 0;
-        if (rc) break;
-        lt_docs_progress(docs, &done, &total);
-        lt_progress_at(&p, done, NULL);
-    }
-    lt_progress_end(&p);
-    lt_docs_close(docs);
-    return rc;
+    j->read++;
+    return lt_sentence_split(&rules, d->text, add_sentence, j) || lt_spill_check(j->spill) ? -1 : 0;
 }
 
 /* ---- a partition in memory, in order ---- */
@@ -361,7 +345,7 @@ int lt_sentence_corpus_run(const struct lt_sentence_corpus_options *o, struct lt
     j.spill = lt_spill_new(folder && *folder ? folder : "/tmp", (size_t)o->memory << 20);
     j.spool = lt_alloc((size_t)o->partitions * sizeof *j.spool);
     for (int64_t i = 0; i < o->partitions; i++) lt_spool_init(&j.spool[i], j.spill);
-    int rc = read_abbreviations(&j) || read_all(&j);
+    int rc = read_abbreviations(&j) || lt_docs_each(&o->input, &o->docs, c, "cutting into sentences", add_document, &j);
     if (!rc) rc = lt_folder_open(&j.folder, o->output);
     if (!rc) {
         rc = write_all(&j);

@@ -1,6 +1,7 @@
 #include "decode/batcher.h"
 #include "base/ctx.h"
 #include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -448,7 +449,7 @@ int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_
     *b = (struct lt_batcher){ .lm = lm, .c = c, .how = *how, .queue_end = &b->queue, .done_end = &b->done };
     if (b->how.batch <= 0) b->how.batch = BATCH;
     b->crowd = b->how.batch;
-    b->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    b->t = lt_lm_tokenizer(lm);
     b->seat = lt_calloc((size_t)b->how.batch, sizeof *b->seat);
     struct lt_session first;
     int rc = choose_guesser(b) || lm->type->session(lm->self, &first) ? -1 : 0;

@@ -1,5 +1,6 @@
 #include "decode/draft.h"
 #include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static int match_spellings(struct lt_draft_how *how, const struct lt_tokenizer *
 
 int lt_draft_match(struct lt_draft_how *how, struct lt_session *s, const struct lt_tokenizer *t, int vocab)
 {
-    const struct lt_tokenizer *own = how->lm->type->tokenizer ? how->lm->type->tokenizer(how->lm->self) : NULL;
+    const struct lt_tokenizer *own = lt_lm_tokenizer(how->lm);
     if (own && t && strcmp(lt_tokenizer_hash(own), lt_tokenizer_hash(t))) return match_spellings(how, own, t, vocab);
     int have = lt_session_vocab(s);
     if (have < 0) return -1;

@@ -5,6 +5,7 @@
 #include "decode/sample.h"
 #include "lm/feed.h"
 #include "lm/generation.h"
+#include "lm/vocabulary.h"
 #include "text/document.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
@@ -392,7 +393,7 @@ int lt_generate_run(const struct lt_generate_options *o, struct lt_ctx *c)
     lt_generation_init(&r.says);
     if (check(o) || lt_generation_read(o->model, &r.says)) return -1;
     if (lt_how_open(&o->how, o->model, c, &r.lm)) return -1;
-    r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;
+    r.t = lt_lm_tokenizer(&r.lm);
     r.live = !r.jsonl && r.t && !o->output && !searches(o);
     int rc = lt_writer_open(&r.out, o->output ? o->output : "-");
     if (!rc) {

@@ -2,6 +2,7 @@
 #include "decode/score.h"
 #include "base/ctx.h"
 #include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -184,7 +185,7 @@ int lt_score(struct lt_lm *lm, struct lt_ctx *c, struct lt_score *q, int n)
     if (lm->type->score) return lm->type->score(lm->self, q, n);
     struct scorer s = { .lm = lm, .most = TOGETHER };
     if (!lm->type->session) return lt_misuse("%s models give no log-probabilities", lm->type->m.name);
-    s.t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    s.t = lt_lm_tokenizer(lm);
     if (!s.t) return lt_misuse("the model has no tokenizer, which scoring of text needs");
     if (lm->type->session(lm->self, &s.base)) return -1;
     struct pair *p = lt_calloc((size_t)n + 1, sizeof *p);

@@ -5,6 +5,7 @@
 #include "base/xz.h"
 #include "decode/score.h"
 #include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include "text/document.h"
 #include "text/tokenizer.h"
 #include <math.h>
@@ -88,13 +89,12 @@ static int gather(struct run *r, const struct lt_doc *d)
 static int read_all(struct run *r)
 {
     const struct lt_perplexity_options *o = r->o;
-    struct lt_docs_how how = { .format = o->format, .field = o->field, .paragraphs = o->paragraphs };
     struct lt_docs *docs;
     struct lt_doc d;
     struct lt_progress p;
     double done, total;
     int rc;
-    if (lt_docs_open(&o->input, &how, &docs)) return -1;
+    if (lt_docs_open(&o->input, &o->docs, &docs)) return -1;
     lt_docs_progress(docs, &done, &total);
     lt_progress_begin(r->c, &p, "perplexity", "bytes", total);
     while ((rc = lt_docs_next(docs, &d)) > 0) {
@@ -221,7 +221,7 @@ int lt_perplexity_run(const struct lt_perplexity_options *o, struct lt_ctx *c)
                      .how = { .context = (int)o->context, .stride = (int)o->stride, .start = LT_START_AUTO } };
     struct lt_writer tokens;
     if (lt_how_open(&o->how, o->model, c, &r.lm)) return -1;
-    r.t = r.lm.type->tokenizer ? r.lm.type->tokenizer(r.lm.self) : NULL;
+    r.t = lt_lm_tokenizer(&r.lm);
     int rc = 0;
     if (o->tokens && !(rc = lt_writer_open(&tokens, o->tokens))) {
         r.tokens = &tokens;

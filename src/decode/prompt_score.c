@@ -29,8 +29,6 @@ int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int
     return 0;
 }
 
-static int full_or_failed(int rc) { return rc == LT_FULL ? LT_SCORE_FULL : -1; }
-
 /* ---- embeddings ---- */
 
 int lt_prompt_embed_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count,
@@ -54,25 +52,25 @@ void lt_unit_length(float *v, int n)
     for (int i = 0; i < n && squares > 0; i++) v[i] = (float)((double)v[i] / sqrt(squares));
 }
 
-/* Sums go token by token, so that the parts change no bit of them. */
-static int embed_step(struct lt_prompt_score *p)
+static struct lt_feed embed_feed(struct lt_prompt_score *p, int n)
 {
-    int n = LT_MIN(EMBED_PART, p->count - p->fed);
-    bool last = p->fed + n == p->count, all = p->pooling == LT_POOL_MEAN;
-    struct lt_feed f = { .s = p->s.self, .token = p->token + p->fed, .n = n, .state = p->state,
-                         .states = all ? n : last };
-    int rc = lt_feed_many(p->s.type, &f, 1);
-    if (rc) return full_or_failed(rc);
-    for (int i = 0; i < f.states; i++)
-        for (int k = 0; k < p->width; k++) p->sum[k] += (double)p->state[(size_t)i * (size_t)p->width + (size_t)k];
-    p->fed += n;
-    if (!last) return LT_SCORE_MORE;
-    for (int k = 0; k < p->width; k++) p->vector[k] = (float)(p->sum[k] / (all ? p->count : 1));
-    lt_unit_length(p->vector, p->width);
-    return LT_SCORE_DONE;
+    bool all = p->pooling == LT_POOL_MEAN, last = p->fed + n == p->count;
+    return (struct lt_feed){ .s = p->s.self, .token = p->token + p->fed, .n = n, .state = p->state,
+                             .states = all ? n : last };
 }
 
-/* ---- both ---- */
+/* Sums go token by token, so that the parts change no bit of them. */
+static void take_states(struct lt_prompt_score *p, const struct lt_feed *f)
+{
+    for (int i = 0; i < f->states; i++)
+        for (int k = 0; k < p->width; k++) p->sum[k] += (double)p->state[(size_t)i * (size_t)p->width + (size_t)k];
+    if (p->fed < p->count) return;
+    for (int k = 0; k < p->width; k++)
+        p->vector[k] = (float)(p->sum[k] / (p->pooling == LT_POOL_MEAN ? p->count : 1));
+    lt_unit_length(p->vector, p->width);
+}
+
+/* ---- log-probabilities ---- */
 
 /* Only now: of many prompts that were begun, few are fed at a time. */
 static void make_rows(struct lt_prompt_score *p)
@@ -84,25 +82,53 @@ static void make_rows(struct lt_prompt_score *p)
     p->work = lt_alloc(vocab * sizeof *p->work);
 }
 
-int lt_prompt_score_step(struct lt_prompt_score *p)
+static struct lt_feed score_feed(struct lt_prompt_score *p, int n)
 {
-    if (p->pooling) return embed_step(p);
     make_rows(p);
-    int n = LT_MIN(PART, p->count - p->fed), first = p->fed;
-    struct lt_feed f = { .s = p->s.self, .token = p->token + first, .n = n, .row = p->row, .rows = n };
-    int rc = lt_feed_many(p->s.type, &f, 1);
-    if (rc) return full_or_failed(rc);
+    return (struct lt_feed){ .s = p->s.self, .token = p->token + p->fed, .n = n, .row = p->row, .rows = n };
+}
+
+static void take_rows(struct lt_prompt_score *p, const struct lt_feed *f)
+{
     size_t vocab = (size_t)p->vocab;
-    for (int i = 0; i < n; i++) {
-        int at = first + i;
+    for (int i = 0; i < f->n; i++) {
+        int at = p->fed - f->n + i;
         const float *before = i ? p->row + (size_t)(i - 1) * vocab : p->last;
         size_t top = (size_t)at * (size_t)p->tops;
         if (at) p->logp[at] = lt_row_logp(before, p->vocab, p->token[at], p->tops, p->top_token + top,
                                           p->top_logp + top, p->work);
     }
-    memcpy(p->last, p->row + (size_t)(n - 1) * vocab, vocab * sizeof *p->last);
-    p->fed += n;
-    return p->fed < p->count ? LT_SCORE_MORE : LT_SCORE_DONE;
+    memcpy(p->last, p->row + (size_t)(f->n - 1) * vocab, vocab * sizeof *p->last);
+}
+
+/* ---- both ---- */
+
+int lt_prompt_score_steps(struct lt_prompt_score *const *p, int count, int *took)
+{
+    struct lt_feed f[LT_SCORE_TOGETHER];
+    bool embeds = p[0]->pooling;
+    int part = embeds ? EMBED_PART : PART, tokens = 0;
+    for (*took = 0; *took < LT_MIN(count, LT_SCORE_TOGETHER); ++*took) {
+        struct lt_prompt_score *q = p[*took];
+        int n = LT_MIN(part, q->count - q->fed);
+        if (*took && tokens + n > part) break;
+        f[*took] = embeds ? embed_feed(q, n) : score_feed(q, n);
+        tokens += n;
+    }
+    int rc = lt_feed_many(p[0]->s.type, f, *took);
+    if (rc) return rc == LT_FULL ? LT_SCORE_FULL : -1;
+    for (int i = 0; i < *took; i++) {
+        p[i]->fed += f[i].n;
+        if (embeds) take_states(p[i], &f[i]);
+        else take_rows(p[i], &f[i]);
+    }
+    return 0;
+}
+
+int lt_prompt_score_step(struct lt_prompt_score *p)
+{
+    int took, rc = lt_prompt_score_steps(&p, 1, &took);
+    return rc ? rc : lt_prompt_score_done(p) ? LT_SCORE_DONE : LT_SCORE_MORE;
 }
 
 bool lt_prompt_score_again(struct lt_prompt_score *p)

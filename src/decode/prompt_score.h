@@ -28,6 +28,12 @@ void lt_unit_length(float *v, int n);
 /* The next part.  0: done; 1: there is more to do; 2: no memory now, nothing changed; -1. */
 enum { LT_SCORE_DONE, LT_SCORE_MORE, LT_SCORE_FULL };
 int lt_prompt_score_step(struct lt_prompt_score *p);
+/* The next part of several that are not done, all of one model and of one kind, in one pass: of *took from the first
+ * on, as many as are a part together.  The bits are those of parts alone.  0; 2: no memory now for all of these, and
+ * nothing changed; -1. */
+enum { LT_SCORE_TOGETHER = 64 };
+int lt_prompt_score_steps(struct lt_prompt_score *const *p, int count, int *took);
+static inline bool lt_prompt_score_done(const struct lt_prompt_score *p) { return p->fed == p->count; }
 /* Gives up what its session holds and begins again; false: it held nothing. */
 bool lt_prompt_score_again(struct lt_prompt_score *p);
 /* Gives the session back; the figures stay. */

@@ -2,9 +2,9 @@
 #ifndef LT_SCORE_H
 #define LT_SCORE_H
 
-#include "base/base.h"
 #include "decode/prompt.h"
 #include "lm/how.h"
+#include "text/document.h"
 
 struct lt_ppl_total {
     int64_t documents, tokens, bytes, words;    /* scored tokens, and the bytes and words of text they stand for */
@@ -49,11 +49,12 @@ struct lt_score_options {
 int lt_score_run(const struct lt_score_options *o, struct lt_ctx *c);
 
 struct lt_perplexity_options {
-    const char *model, *field, *format, *start, *tokens, *baseline, *output;
+    const char *model, *start, *tokens, *baseline, *output;
     struct lt_list input;
     int64_t context, stride, batch_size;
-    bool paragraphs, json;
+    bool json;
     struct lt_how how;
+    struct lt_docs_how docs;
 };
 int lt_perplexity_run(const struct lt_perplexity_options *o, struct lt_ctx *c);
 

@@ -1,5 +1,6 @@
 #include "decode/writing.h"
 #include "decode/prompt.h"
+#include "lm/vocabulary.h"
 #include "math/row_kernel.h"
 #include "text/tok_char.h"
 #include <math.h>
@@ -86,7 +87,7 @@ static int begin_healing(struct lt_writing *w)
 int lt_writing_begin(struct lt_writing *w, struct lt_lm *lm, const struct lt_ask *ask, int limit, int vocab)
 {
     *w = (struct lt_writing){ .ask = *ask, .vocab = vocab };
-    w->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    w->t = lt_lm_tokenizer(lm);
     w->known = w->t ? LT_MIN(lt_tokenizer_vocab(w->t), vocab) : vocab;
     if (lt_ask_check_stop(ask, w->t) || lt_ask_ids(ask, w->t, limit, &w->token, &w->count)) return -1;
     if (ask->heal && begin_healing(w)) return -1;

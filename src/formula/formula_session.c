@@ -2,6 +2,7 @@
  * those of other sessions beside it. */
 #include "formula/formula.h"
 #include "lm/feed.h"
+#include "lm/held.h"
 #include "math/row_kernel.h"
 #include <math.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static int model_of(const struct session *s, int v) { return view_of(s, v)->mode
 static int formula_rewind(void *self, int n)
 {
     struct session *s = self;
-    if (n < 0 || n > s->count) return lt_fail("cannot take back %d of %d tokens", n, s->count);
+    if (lt_held_check_drop(n, s->count)) return -1;
     if (!n) return 0;
     s->count -= n;
     s->known = false;
@@ -197,13 +198,6 @@ static void remember(struct part *p)
     s->known = false;
 }
 
-static bool is_best(const float *row, int vocab, int32_t token)
-{
-    for (int32_t v = 0; v < vocab; v++)
-        if (row[v] > row[token] || (row[v] == row[token] && v < token)) return false;
-    return true;
-}
-
 /* Token i of the feed, by the row before it; row NULL: nothing is before it. */
 static int judge(const struct lt_feed *f, int i, const float *row, int vocab)
 {
@@ -212,7 +206,7 @@ static int judge(const struct lt_feed *f, int i, const float *row, int vocab)
     if (f->token[i] < 0 || f->token[i] >= vocab)
         return lt_fail("token %d is not below the vocabulary of %d", f->token[i], vocab);
     f->logp[at] = row ? row[f->token[i]] : 0;
-    if (f->hit) f->hit[at] = row && is_best(row, vocab, f->token[i]);
+    if (f->hit) f->hit[at] = row && lt_row_is_best(row, vocab, f->token[i]);
     return 0;
 }
 

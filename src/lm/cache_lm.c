@@ -8,19 +8,18 @@
  * one for all words, and the pair cache is ours.  Figures are computed anew from the tokens held, so taking tokens back
  * leaves no trace.
  *     lathe perplexity cache:path=news.arpa,weight=0.1,size=500 held-out.txt */
-#include "base/base.h"
+#include "lm/held.h"
+#include "lm/vocabulary.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct options { const char *path; double weight, pair_weight, decay; int64_t size; };
 struct model { struct lt_lm base; struct options o; int32_t bos, unk; };      /* -1: none */
 struct session {
-    const struct model *m;
     struct lt_session base;
-    int32_t *token;
-    int count, cap;
+    const struct model *m;
+    struct lt_held held;
     float *row; double *p; int cells;       /* [cells]: the vocabulary, once it is known */
 };
 /* What the caches add up to after the tokens held. */
@@ -29,7 +28,7 @@ struct sums { double all, pairs; };
 /* ---- the caches ---- */
 static int first_of(const struct session *s)
 {
-    return s->m->o.size < s->count ? s->count - (int)s->m->o.size : 0;
+    return s->m->o.size < s->held.count ? s->held.count - (int)s->m->o.size : 0;
 }
 
 /* From the latest token back: fn(self, token, weight, pair) for each, pair: the one before it is the latest of all. */
@@ -40,12 +39,12 @@ static struct sums walk(const struct session *s, cell_fn *fn, void *self)
     struct sums t = { 0, 0 };
     double weight = 1;
     int first = first_of(s);
-    for (int i = s->count - 1; i >= first; i--, weight *= s->m->o.decay) {
-        if (s->token[i] == s->m->bos || s->token[i] == s->m->unk) continue;
-        bool pair = i > first && s->token[i - 1] == s->token[s->count - 1];
+    for (int i = s->held.count - 1; i >= first; i--, weight *= s->m->o.decay) {
+        if (s->held.token[i] == s->m->bos || s->held.token[i] == s->m->unk) continue;
+        bool pair = i > first && s->held.token[i - 1] == s->held.token[s->held.count - 1];
         t.all += weight;
         if (pair) t.pairs += weight;
-        fn(self, s->token[i], weight, pair);
+        fn(self, s->held.token[i], weight, pair);
     }
     return t;
 }
@@ -77,21 +76,11 @@ static struct shares share_out(const struct session *s, struct sums t)
 static double log_of(double p) { return p > 0 ? log(p) : -INFINITY; }
 
 /* ---- sessions ---- */
-static void hold(struct session *s, const int32_t *token, int n)
-{
-    if (s->count + n > s->cap) {
-        s->cap = 2 * (s->count + n);
-        s->token = lt_realloc(s->token, (size_t)s->cap * sizeof *s->token);
-    }
-    if (n) memcpy(s->token + s->count, token, (size_t)n * sizeof *token);
-    s->count += n;
-}
-
 static int cache_feed(void *self, const int32_t *token, int n)
 {
     struct session *s = self;
     if (s->base.type->feed(s->base.self, token, n)) return -1;
-    hold(s, token, n);
+    lt_held_add(&s->held, token, n);
     return 0;
 }
 
@@ -137,28 +126,17 @@ static float mix(const struct session *s, int32_t token, double base)
     return own > 0 ? (float)log_of(w.base * exp(base) + own) : (float)(log_of(w.base) + base);
 }
 
-/* Is no token likelier?  Equal ones: the first counts, as a search for the largest would find it. */
-static int is_best(struct session *s, int32_t token, uint8_t *hit)
-{
-    int vocab;
-    const float *row = cache_logits(s, &vocab);
-    if (!row) return -1;
-    *hit = token >= 0 && token < vocab;
-    for (int32_t i = 0; i < vocab && *hit; i++) *hit = !(row[i] > row[token] || (row[i] == row[token] && i < token));
-    return 0;
-}
-
 static int cache_score(void *self, const int32_t *token, int n, float *logp, uint8_t *hit)
 {
     struct session *s = self;
     if (!hit && s->base.type->score(s->base.self, token, n, logp, NULL)) return -1;
     for (int i = 0; i < n; i++) {
-        bool first = !s->count;
+        bool first = !s->held.count;
         if (hit) hit[i] = 0;
-        if (hit && !first && is_best(s, token[i], &hit[i])) return -1;
+        if (hit && !first && lt_logits_hit(cache_logits, s, token[i], &hit[i])) return -1;
         if (hit && s->base.type->score(s->base.self, token + i, 1, logp + i, NULL)) return -1;
         logp[i] = first ? 0 : mix(s, token[i], (double)logp[i]);
-        hold(s, token + i, 1);
+        lt_held_add(&s->held, token + i, 1);
     }
     return 0;
 }
@@ -166,10 +144,8 @@ static int cache_score(void *self, const int32_t *token, int n, float *logp, uin
 static int cache_rewind(void *self, int n)
 {
     struct session *s = self;
-    if (n < 0 || n > s->count) return lt_fail("cannot take back %d of %d tokens", n, s->count);
-    if (s->base.type->rewind(s->base.self, n)) return -1;
-    s->count -= n;
-    return 0;
+    if (lt_held_check_drop(n, s->held.count) || s->base.type->rewind(s->base.self, n)) return -1;
+    return lt_held_drop(&s->held, n);
 }
 
 static void *cache_fork(void *self)
@@ -177,26 +153,17 @@ static void *cache_fork(void *self)
     const struct session *s = self;
     void *base = s->base.type->fork(s->base.self);
     if (!base) return NULL;
-    struct session *t = lt_calloc(1, sizeof *t);
-    t->m = s->m;
-    t->base = (struct lt_session){ s->base.type, base };
-    hold(t, s->token, s->count);
+    struct session *t = lt_alloc(sizeof *t);
+    *t = (struct session){ .base = { s->base.type, base }, .m = s->m };
+    lt_held_add(&t->held, s->held.token, s->held.count);
     return t;
-}
-
-static int cache_count(void *self) { return ((struct session *)self)->count; }
-
-static int cache_limit(void *self)
-{
-    struct session *s = self;
-    return s->base.type->limit(s->base.self);
 }
 
 static void cache_session_close(void *self)
 {
     struct session *s = self;
     s->base.type->close(s->base.self);
-    free(s->token);
+    free(s->held.token);
     free(s->row);
     free(s->p);
     free(s);
@@ -204,7 +171,7 @@ static void cache_session_close(void *self)
 
 static const struct lt_session_type session_type = {
     .feed = cache_feed, .logits = cache_logits, .score = cache_score, .rewind = cache_rewind, .fork = cache_fork,
-    .count = cache_count, .limit = cache_limit, .close = cache_session_close,
+    .count = lt_over_count, .limit = lt_over_limit, .close = cache_session_close,
 };
 
 /* ---- the model ---- */
@@ -217,8 +184,7 @@ static void cache_close(void *self)
 
 static const struct lt_tokenizer *cache_tokenizer(void *self)
 {
-    const struct model *m = self;
-    return m->base.type->tokenizer ? m->base.type->tokenizer(m->base.self) : NULL;
+    return lt_lm_tokenizer(&((struct model *)self)->base);
 }
 
 static int cache_open(const void *v, struct lt_ctx *c, void **self)
@@ -245,9 +211,8 @@ static int cache_session(void *self, struct lt_session *out)
     struct model *m = self;
     struct lt_session base;
     if (m->base.type->session(m->base.self, &base)) return -1;
-    struct session *s = lt_calloc(1, sizeof *s);
-    s->m = m;
-    s->base = base;
+    struct session *s = lt_alloc(sizeof *s);
+    *s = (struct session){ .base = base, .m = m };
     *out = (struct lt_session){ &session_type, s };
     return 0;
 }

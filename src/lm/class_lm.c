@@ -4,6 +4,8 @@
  * A word of the model of classes that names no class stands for itself, <s>, </s> and <unk> among them.
  *     lathe perplexity class:path=classes.arpa,classes=text.classes held-out.txt */
 #include "lm/class_map.h"
+#include "lm/held.h"
+#include "lm/vocabulary.h"
 #include "text/words_tokenizer.h"
 
 #include <math.h>
@@ -17,7 +19,7 @@ struct model {
     int32_t *class;                 /* [words]: the token of the model of classes */
     float *logp;                    /* [words]: of the word in its class */
 };
-struct session { const struct model *m; struct lt_session base; float *row; int32_t *class; int cap; };
+struct session { struct lt_session base; const struct model *m; float *row; int32_t *class; int cap; };
 
 /* ---- sessions ---- */
 /* The classes of n tokens, until the next call; NULL: a token that is none. */
@@ -27,13 +29,8 @@ static const int32_t *classes_of(struct session *s, const int32_t *token, int n)
         s->cap = 2 * n;
         s->class = lt_realloc(s->class, (size_t)s->cap * sizeof *s->class);
     }
-    for (int i = 0; i < n; i++) {
-        if (token[i] < 0 || (uint32_t)token[i] >= s->m->words) {
-            lt_fail("token %d is not below the vocabulary of %lu words", token[i], (unsigned long)s->m->words);
-            return NULL;
-        }
-        s->class[i] = s->m->class[token[i]];
-    }
+    if (lt_held_check(token, n, s->m->words)) return NULL;
+    for (int i = 0; i < n; i++) s->class[i] = s->m->class[token[i]];
     return n ? s->class : s->m->class;
 }
 
@@ -67,17 +64,6 @@ static const float *class_logits(void *self, int *vocab)
     return s->row;
 }
 
-/* Is no word likelier?  Equal ones: the first counts, as a search for the largest would find it. */
-static int is_best(struct session *s, int32_t token, uint8_t *hit)
-{
-    int vocab;
-    const float *row = class_logits(s, &vocab);
-    if (!row) return -1;
-    *hit = 1;
-    for (int32_t i = 0; i < vocab && *hit; i++) *hit = !(row[i] > row[token] || (row[i] == row[token] && i < token));
-    return 0;
-}
-
 static int class_score(void *self, const int32_t *token, int n, float *logp, uint8_t *hit)
 {
     struct session *s = self;
@@ -87,17 +73,11 @@ static int class_score(void *self, const int32_t *token, int n, float *logp, uin
     if (!hit && s->base.type->score(s->base.self, class, n, logp, NULL)) return -1;
     for (int i = 0; i < n; i++) {
         if (hit) hit[i] = 0;
-        if (hit && !(first && !i) && is_best(s, token[i], &hit[i])) return -1;
+        if (hit && !(first && !i) && lt_logits_hit(class_logits, s, token[i], &hit[i])) return -1;
         if (hit && s->base.type->score(s->base.self, class + i, 1, logp + i, NULL)) return -1;
         if (!(first && !i)) logp[i] = (float)((double)logp[i] + (double)s->m->logp[token[i]]);
     }
     return 0;
-}
-
-static int class_rewind(void *self, int n)
-{
-    struct session *s = self;
-    return s->base.type->rewind(s->base.self, n);
 }
 
 static void *class_fork(void *self)
@@ -105,22 +85,9 @@ static void *class_fork(void *self)
     const struct session *s = self;
     void *base = s->base.type->fork(s->base.self);
     if (!base) return NULL;
-    struct session *t = lt_calloc(1, sizeof *t);
-    t->m = s->m;
-    t->base = (struct lt_session){ s->base.type, base };
+    struct session *t = lt_alloc(sizeof *t);
+    *t = (struct session){ .base = { s->base.type, base }, .m = s->m };
     return t;
-}
-
-static int class_count(void *self)
-{
-    struct session *s = self;
-    return s->base.type->count(s->base.self);
-}
-
-static int class_limit(void *self)
-{
-    struct session *s = self;
-    return s->base.type->limit(s->base.self);
 }
 
 static void class_session_close(void *self)
@@ -133,8 +100,8 @@ static void class_session_close(void *self)
 }
 
 static const struct lt_session_type session_type = {
-    .feed = class_feed, .logits = class_logits, .score = class_score, .rewind = class_rewind, .fork = class_fork,
-    .count = class_count, .limit = class_limit, .close = class_session_close,
+    .feed = class_feed, .logits = class_logits, .score = class_score, .rewind = lt_over_rewind, .fork = class_fork,
+    .count = lt_over_count, .limit = lt_over_limit, .close = class_session_close,
 };
 
 /* ---- the model ---- */
@@ -195,7 +162,7 @@ static int join(struct model *m, const struct lt_tokenizer *t, const struct lt_c
 static int make(struct model *m, const struct options *o, const struct lt_class_map *k)
 {
     const struct lt_lm_type *type = m->base.type;
-    const struct lt_tokenizer *t = type->tokenizer ? type->tokenizer(m->base.self) : NULL;
+    const struct lt_tokenizer *t = lt_lm_tokenizer(&m->base);
     if (!t) return lt_fail("%s: a model of classes needs words, and this one has no tokenizer", o->path);
     if (!type->session) return lt_fail("%s: %s models give no log-probabilities", o->path, type->m.name);
     if (check_classes(t, k)) return lt_fail("%s: %s", o->classes, lt_error());
@@ -225,9 +192,8 @@ static int class_session(void *self, struct lt_session *out)
     struct model *m = self;
     struct lt_session base;
     if (m->base.type->session(m->base.self, &base)) return -1;
-    struct session *s = lt_calloc(1, sizeof *s);
-    s->m = m;
-    s->base = base;
+    struct session *s = lt_alloc(sizeof *s);
+    *s = (struct session){ .base = base, .m = m };
     *out = (struct lt_session){ &session_type, s };
     return 0;
 }

@@ -1,14 +1,14 @@
 /* A language model made of arithmetic, for tests of everything that runs on sessions: the logit of a token is a pure
  * function of the seed, the two tokens before it and itself.
  *     lathe generate fake:vocab=50,seed=7 ... */
-#include "base/base.h"
+#include "lm/held.h"
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
 struct options { int64_t vocab, seed, limit, delay, broken; const char *tokenizer; };
 struct fake { int32_t vocab, broken; uint64_t seed; int limit; int64_t delay; struct lt_tokenizer *tokenizer; };
-struct fake_session { const struct fake *lm; int32_t *token; int count, cap; float *logits; };
+struct fake_session { struct lt_held held; const struct fake *lm; float *logits; };
 
 static int fake_open(const void *v, struct lt_ctx *c, void **self)
 {
@@ -44,7 +44,8 @@ static const struct lt_tokenizer *fake_tokenizer(void *self)
 /* Logits after the first n tokens. */
 static void fake_logits(const struct fake_session *s, int n, float *out)
 {
-    uint64_t last = n > 0 ? (uint64_t)s->token[n - 1] + 1 : 0, before = n > 1 ? (uint64_t)s->token[n - 2] + 1 : 0;
+    const int32_t *token = s->held.token;
+    uint64_t last = n > 0 ? (uint64_t)token[n - 1] + 1 : 0, before = n > 1 ? (uint64_t)token[n - 2] + 1 : 0;
     for (int32_t i = 0; i < s->lm->vocab; i++) {
         uint64_t u = lt_rng_at(s->lm->seed, last << 32 | before, (uint64_t)i);
         out[i] = 8 * (float)(u >> 40) / (float)(1 << 24);
@@ -54,8 +55,8 @@ static void fake_logits(const struct fake_session *s, int n, float *out)
 static int fake_feed(void *self, const int32_t *token, int n)
 {
     struct fake_session *s = self;
-    if (s->lm->limit && s->count + n > s->lm->limit)
-        return lt_fail("the model holds %d tokens, and %d are asked for", s->lm->limit, s->count + n);
+    if (s->lm->limit && s->held.count + n > s->lm->limit)
+        return lt_fail("the model holds %d tokens, and %d are asked for", s->lm->limit, s->held.count + n);
     for (int i = 0; i < n; i++)
         if (token[i] < 0 || token[i] >= s->lm->vocab)
             return lt_fail("token %d is not below the vocabulary of %d", token[i], s->lm->vocab);
@@ -63,11 +64,7 @@ static int fake_feed(void *self, const int32_t *token, int n)
         if (token[i] == s->lm->broken) return lt_fail("token %d breaks this model", token[i]);
     if (s->lm->delay) nanosleep(&(struct timespec){ .tv_sec = s->lm->delay / 1000,
                                                     .tv_nsec = s->lm->delay % 1000 * 1000000 }, NULL);
-    if (s->count + n > s->cap) {
-        s->cap = 2 * (s->count + n);
-        s->token = lt_realloc(s->token, (size_t)s->cap * sizeof *s->token);
-    }
-    for (int i = 0; i < n; i++) s->token[s->count++] = token[i];
+    lt_held_add(&s->held, token, n);
     return 0;
 }
 
@@ -75,7 +72,7 @@ static const float *fake_last(void *self, int *vocab)
 {
     struct fake_session *s = self;
     if (!s->logits) s->logits = lt_alloc((size_t)s->lm->vocab * sizeof *s->logits);
-    fake_logits(s, s->count, s->logits);
+    fake_logits(s, s->held.count, s->logits);
     *vocab = s->lm->vocab;
     return s->logits;
 }
@@ -83,7 +80,7 @@ static const float *fake_last(void *self, int *vocab)
 static int fake_score(void *self, const int32_t *token, int n, float *logp, uint8_t *hit)
 {
     struct fake_session *s = self;
-    int before = s->count;
+    int before = s->held.count;
     if (fake_feed(s, token, n)) return -1;
     float *x = lt_alloc((size_t)s->lm->vocab * sizeof *x);
     for (int i = 0; i < n; i++) {
@@ -92,37 +89,22 @@ static int fake_score(void *self, const int32_t *token, int n, float *logp, uint
         if (before + i == 0) continue;
         fake_logits(s, before + i, x);
         double z = 0;
-        int32_t best = 0;
-        for (int32_t j = 0; j < s->lm->vocab; j++) {
-            z += exp((double)x[j]);
-            best = x[j] > x[best] ? j : best;
-        }
+        for (int32_t j = 0; j < s->lm->vocab; j++) z += exp((double)x[j]);
         logp[i] = (float)((double)x[token[i]] - log(z));
-        if (hit) hit[i] = best == token[i];
+        if (hit) hit[i] = lt_row_is_best(x, s->lm->vocab, token[i]);
     }
     free(x);
     return 0;
 }
 
-static int fake_rewind(void *self, int n)
-{
-    struct fake_session *s = self;
-    if (n < 0 || n > s->count) return lt_fail("cannot take back %d of %d tokens", n, s->count);
-    s->count -= n;
-    return 0;
-}
+static int fake_rewind(void *self, int n) { return lt_held_drop(&((struct fake_session *)self)->held, n); }
 
 static void *fake_fork(void *self)
 {
     const struct fake_session *s = self;
     struct fake_session *t = lt_calloc(1, sizeof *t);
     t->lm = s->lm;
-    return fake_feed(t, s->token, s->count) ? NULL : t;
-}
-
-static int fake_count(void *self)
-{
-    return ((struct fake_session *)self)->count;
+    return fake_feed(t, s->held.token, s->held.count) ? NULL : t;
 }
 
 static int fake_limit(void *self)
@@ -133,14 +115,14 @@ static int fake_limit(void *self)
 static void fake_session_close(void *self)
 {
     struct fake_session *s = self;
-    free(s->token);
+    free(s->held.token);
     free(s->logits);
     free(s);
 }
 
 static const struct lt_session_type session_type = {
     .feed = fake_feed, .logits = fake_last, .score = fake_score, .rewind = fake_rewind, .fork = fake_fork,
-    .count = fake_count, .limit = fake_limit, .close = fake_session_close,
+    .count = lt_held_count, .limit = fake_limit, .close = fake_session_close,
 };
 
 static int fake_session(void *self, struct lt_session *out)

@@ -7,10 +7,11 @@
 
 struct lt_ensemble_options {
     struct lt_list members, dev, test;
-    const char *format, *field, *align, *output, *figures, *report;
+    const char *align, *output, *figures, *report;
     struct lt_choice method;
     int64_t memory, seed;
-    bool paragraphs, json;
+    bool json;
+    struct lt_docs_how docs;
 };
 int lt_ensemble_run(const struct lt_ensemble_options *o, struct lt_ctx *c);
 

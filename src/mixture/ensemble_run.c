@@ -3,8 +3,8 @@
 #include "base/ctx.h"
 #include "base/io.h"
 #include "decode/score.h"
+#include "lm/feed.h"
 #include "mixture/mix.h"
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,6 @@ struct run {
     const struct lt_ensemble_options *o;
     struct lt_ctx *c;
     const struct lt_mixture *how;
-    struct lt_docs_how docs;
     bool models, words;
     int context;                    /* of a mixture of the models; 0: any */
     struct lt_mix mix;              /* models only */
@@ -41,7 +40,7 @@ static int read_side(struct run *r, const struct lt_list *from, struct lt_aligne
     int n = r->o->members.count, rc = 0;
     struct lt_track track[LT_MIXING_MEMBERS] = { 0 };
     for (int m = 0; m < n && !rc; m++)
-        rc = r->models ? lt_track_model(r->o->members.item[m], &r->mix.lm[m], from, &r->docs, r->context, r->c,
+        rc = r->models ? lt_track_model(r->o->members.item[m], &r->mix.lm[m], from, &r->o->docs, r->context, r->c,
                                         &track[m])
                        : lt_track_read(from->item[m], r->c, &track[m]);
     if (!rc) rc = lt_tracks_align(track, n, r->words, out);
@@ -74,34 +73,23 @@ static int keep_place(void *self, const struct lt_mixture_place *p, int vocab, i
     return 0;
 }
 
+struct walk { struct run *r; struct lt_session s; struct lt_ppl_total *total; };
+
+static int walk_document(void *self, const struct lt_doc *d)
+{
+    static const struct lt_ppl_how how = { .start = LT_START_AUTO, .no_hits = true };
+    struct walk *w = self;
+    return lt_ppl_document(&w->s, w->r->mix.tokenizer, &how, d->text, w->total, NULL, NULL);
+}
+
 static int walk(struct run *r, const struct lt_list *texts, const char *what, struct collected *k,
                 struct lt_ppl_total *total)
 {
-    struct lt_ppl_how how = { .start = LT_START_AUTO, .no_hits = true };
-    struct lt_session s;
-    struct lt_docs *docs;
-    struct lt_doc d;
-    struct lt_progress p;
-    double done, all;
-    if (lt_docs_open(texts, &r->docs, &docs)) return -1;
-    int rc = lt_mix_session(&r->mix, &s);
-    if (rc) {
-        lt_docs_close(docs);
-        return -1;
-    }
-    if (k) lt_mix_record(&s, keep_place, k);
-    lt_docs_progress(docs, &done, &all);
-    lt_progress_begin(r->c, &p, what, "bytes", all);
-    while (!rc && (rc = lt_docs_next(docs, &d)) > 0) {
-        rc = lt_ppl_document(&s, r->mix.tokenizer, &how, d.text, total, NULL, NULL);
-        if (!rc && lt_ctx_interrupted(r->c)) rc = lt_fail("interrupted");
-        if (rc) lt_fail("%s, document %" PRIu64 ": %s", d.source, d.number, lt_error());
-        lt_docs_progress(docs, &done, &all);
-        lt_progress_at(&p, done, NULL);
-    }
-    lt_progress_end(&p);
-    lt_docs_close(docs);
-    s.type->close(s.self);
+    struct walk w = { .r = r, .total = total };
+    if (lt_mix_session(&r->mix, &w.s)) return -1;
+    if (k) lt_mix_record(&w.s, keep_place, k);
+    int rc = lt_docs_each(texts, &r->o->docs, r->c, what, walk_document, &w);
+    lt_session_close(&w.s);
     return rc;
 }
 
@@ -243,7 +231,7 @@ static int check(const struct run *r)
                          "TEXT", r->how->m.name);
     if (o->output)
         return lt_misuse("--output is a mixture of models; the members are dumps: give the models and --dev");
-    if (strcmp(o->format, "auto") || strcmp(o->field, "text") || o->paragraphs)
+    if (strcmp(o->docs.format, "auto") || strcmp(o->docs.field, "text") || o->docs.paragraphs)
         return lt_misuse("--input_format, --field and --paragraphs say how texts are read, and there is no --dev text");
     if (o->test.count && o->test.count != o->members.count)
         return lt_misuse("expected as many dumps in --test as there are members, %d, in their order; found %d",
@@ -266,8 +254,7 @@ static int run(struct run *r)
 int lt_ensemble_run(const struct lt_ensemble_options *o, struct lt_ctx *c)
 {
     struct run r = { .o = o, .c = c, .how = (const struct lt_mixture *)o->method.method, .models = o->dev.count > 0,
-                     .words = !strcmp(o->align, "word"),
-                     .docs = { .format = o->format, .field = o->field, .paragraphs = o->paragraphs } };
+                     .words = !strcmp(o->align, "word") };
     int rc = run(&r);
     lt_mix_close(&r.mix);
     lt_mixture_release(&r.fit);

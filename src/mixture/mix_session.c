@@ -1,5 +1,6 @@
 /* Sessions of a mixture: one session of every member, kept in step. */
 #include "mixture/mix.h"
+#include "lm/held.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,13 +115,6 @@ static const float *mix_logits(void *self, int *vocab)
 }
 
 /* ---- scoring ---- */
-static bool is_best(const float *row, int vocab, int32_t token)
-{
-    for (int32_t v = 0; v < vocab; v++)
-        if (row[v] > row[token] || (row[v] == row[token] && v < token)) return false;
-    return true;
-}
-
 static int show(struct session *s, int32_t token)
 {
     float logp[LT_MIXING_MEMBERS];
@@ -143,7 +137,7 @@ static int score_one(struct session *s, int32_t token, float *logp, uint8_t *hit
         if (!row) return -1;
         if (token < 0 || token >= vocab) return lt_fail("token %d is not below the vocabulary of %d", token, vocab);
         *logp = row[token];
-        if (hit) *hit = is_best(row, vocab, token);
+        if (hit) *hit = lt_row_is_best(row, vocab, token);
     }
     return take(s, &token, 1, NULL);
 }
@@ -185,7 +179,7 @@ static int mix_score(void *self, const int32_t *token, int n, float *logp, uint8
 static int mix_rewind(void *self, int n)
 {
     struct session *s = self;
-    if (n < 0 || n > s->count) return lt_fail("cannot take back %d of %d tokens", n, s->count);
+    if (lt_held_check_drop(n, s->count)) return -1;
     drop(s, s->x->members, n);
     s->count -= n;
     return 0;

@@ -2,6 +2,8 @@
 #include "base/ctx.h"
 #include "base/io.h"
 #include "decode/score.h"
+#include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +127,7 @@ static int put_scored(void *self, const struct lt_ppl_token *k)
 
 static int begin_session(const char *name, struct lt_lm *lm, struct lt_session *s, const struct lt_tokenizer **t)
 {
-    *t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    *t = lt_lm_tokenizer(lm);
     if (!*t) return lt_misuse("%s has no tokenizer, which the text needs", name);
     if (!lm->type->session) return lt_misuse("%s models give no log-probabilities", lm->type->m.name);
     return lm->type->session(lm->self, s);
@@ -145,38 +147,28 @@ int lt_track_text(const char *name, struct lt_lm *lm, struct lt_str text, struct
     return rc ? lt_fail("%s: %s", name, lt_error()) : 0;
 }
 
+struct scoring {
+    struct lt_session s;
+    const struct lt_tokenizer *t;
+    struct lt_ppl_how how;
+    struct lt_ppl_total total;
+    struct scored to;
+};
+
+static int score_document(void *self, const struct lt_doc *d)
+{
+    struct scoring *x = self;
+    x->to.document = d->number;
+    return lt_ppl_document(&x->s, x->t, &x->how, d->text, &x->total, put_scored, &x->to);
+}
+
 int lt_track_model(const char *name, struct lt_lm *lm, const struct lt_list *texts, const struct lt_docs_how *how,
                    int context, struct lt_ctx *c, struct lt_track *out)
 {
-    struct lt_ppl_how ppl = { .context = context, .start = LT_START_AUTO, .no_hits = true };
-    struct scored to = { .t = out };
-    struct lt_ppl_total sum = { 0 };
-    const struct lt_tokenizer *t;
-    struct lt_session s;
-    struct lt_docs *docs;
-    struct lt_doc d;
-    struct lt_progress p;
-    double done, total;
+    struct scoring x = { .how = { .context = context, .start = LT_START_AUTO, .no_hits = true }, .to = { .t = out } };
     *out = (struct lt_track){ .name = name };
-    if (begin_session(name, lm, &s, &t)) return -1;
-    int rc = lt_docs_open(texts, how, &docs);
-    if (!rc) {
-        lt_docs_progress(docs, &done, &total);
-        lt_progress_begin(c, &p, name, "bytes", total);
-        while ((rc = lt_docs_next(docs, &d)) > 0) {
-            to.document = d.number;
-            rc = lt_ppl_document(&s, t, &ppl, d.text, &sum, put_scored, &to);
-            if (!rc && lt_ctx_interrupted(c)) rc = lt_fail("interrupted");
-            if (rc) {
-                rc = lt_fail("%s, document %llu: %s", d.source, (unsigned long long)d.number, lt_error());
-                break;
-            }
-            lt_docs_progress(docs, &done, &total);
-            lt_progress_at(&p, done, NULL);
-        }
-        lt_progress_end(&p);
-        lt_docs_close(docs);
-    }
-    s.type->close(s.self);
+    if (begin_session(name, lm, &x.s, &x.t)) return -1;
+    int rc = lt_docs_each(texts, how, c, name, score_document, &x);
+    lt_session_close(&x.s);
     return finish(out, rc);
 }

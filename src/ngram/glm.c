@@ -3,20 +3,19 @@
  *     lathe ngram glm text.txt --order 5 --output text.glm
  *     lathe perplexity text.glm held-out.jsonl */
 #include "ngram/glm_model.h"
+#include "lm/held.h"
 #include "text/words_tokenizer.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define NEVER (-99 * 2.302585092994045684)  /* log p of <s>, which follows nothing, as ARPA files have it */
 
 struct options { const char *path; };
 struct model { struct lt_glm *glm; struct lt_tokenizer *tokenizer; };
 struct session {
+    struct lt_held held;
     const struct lt_glm *m;
-    int32_t *token;
-    int count, cap;
     bool looked;                    /* view is that of the tokens held */
     struct lt_glm_view view;
     double *p; float *row;          /* [words]; NULL until asked for */
@@ -25,35 +24,23 @@ struct session {
 static double log_of(double p) { return p > 0 ? log(p) : NEVER; }
 
 /* ---- sessions ---- */
-static int check(const struct session *s, const int32_t *token, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (token[i] < 0 || (uint32_t)token[i] >= s->m->words)
-            return lt_fail("token %d is not below the vocabulary of %lu words", token[i], (unsigned long)s->m->words);
-    return 0;
-}
-
 static void hold(struct session *s, const int32_t *token, int n)
 {
-    if (s->count + n > s->cap) {
-        s->cap = 2 * (s->count + n);
-        s->token = lt_realloc(s->token, (size_t)s->cap * sizeof *s->token);
-    }
-    if (n) memcpy(s->token + s->count, token, (size_t)n * sizeof *token);
-    s->count += n;
+    lt_held_add(&s->held, token, n);
     s->looked = false;
 }
 
 static int glm_feed(void *self, const int32_t *token, int n)
 {
-    if (check(self, token, n)) return -1;
-    hold(self, token, n);
+    struct session *s = self;
+    if (lt_held_check(token, n, s->m->words)) return -1;
+    hold(s, token, n);
     return 0;
 }
 
 static void look(struct session *s)
 {
-    if (!s->looked) lt_glm_look(s->m, s->token, s->count, &s->view);
+    if (!s->looked) lt_glm_look(s->m, s->held.token, s->held.count, &s->view);
     s->looked = true;
 }
 
@@ -72,24 +59,15 @@ static const float *glm_logits(void *self, int *vocab)
     return s->row;
 }
 
-/* Is no word likelier?  Equal ones: the first counts, as a search for the largest would find it. */
-static bool is_best(struct session *s, int32_t token)
-{
-    int vocab;
-    const float *row = glm_logits(s, &vocab);
-    for (int32_t i = 0; i < vocab; i++)
-        if (row[i] > row[token] || (row[i] == row[token] && i < token)) return false;
-    return true;
-}
-
 static int glm_score(void *self, const int32_t *token, int n, float *logp, uint8_t *hit)
 {
     struct session *s = self;
-    if (check(s, token, n)) return -1;
+    int vocab;
+    if (lt_held_check(token, n, s->m->words)) return -1;
     for (int i = 0; i < n; i++) {
-        bool first = !s->count;
+        bool first = !s->held.count;
         logp[i] = 0;
-        if (hit) hit[i] = !first && is_best(s, token[i]);
+        if (hit) hit[i] = !first && lt_row_is_best(glm_logits(s, &vocab), (int)s->m->words, token[i]);
         if (!first) {
             look(s);
             logp[i] = (float)log_of(lt_glm_prob(s->m, &s->view, (uint32_t)token[i]));
@@ -102,8 +80,7 @@ static int glm_score(void *self, const int32_t *token, int n, float *logp, uint8
 static int glm_rewind(void *self, int n)
 {
     struct session *s = self;
-    if (n < 0 || n > s->count) return lt_fail("cannot take back %d of %d tokens", n, s->count);
-    s->count -= n;
+    if (lt_held_drop(&s->held, n)) return -1;
     s->looked = false;
     return 0;
 }
@@ -113,22 +90,14 @@ static void *glm_fork(void *self)
     const struct session *s = self;
     struct session *t = lt_calloc(1, sizeof *t);
     t->m = s->m;
-    hold(t, s->token, s->count);
+    hold(t, s->held.token, s->held.count);
     return t;
-}
-
-static int glm_count(void *self) { return ((struct session *)self)->count; }
-
-static int glm_limit(void *self)
-{
-    (void)self;
-    return 0;
 }
 
 static void glm_session_close(void *self)
 {
     struct session *s = self;
-    free(s->token);
+    free(s->held.token);
     free(s->p);
     free(s->row);
     free(s);
@@ -136,7 +105,7 @@ static void glm_session_close(void *self)
 
 static const struct lt_session_type session_type = {
     .feed = glm_feed, .logits = glm_logits, .score = glm_score, .rewind = glm_rewind, .fork = glm_fork,
-    .count = glm_count, .limit = glm_limit, .close = glm_session_close,
+    .count = lt_held_count, .limit = lt_held_limit, .close = glm_session_close,
 };
 
 /* ---- the model ---- */

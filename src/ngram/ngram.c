@@ -3,11 +3,11 @@
  *     lathe perplexity news.arpa.gz held-out.txt
  *     lathe generate news.hash --prompt "the house" */
 #include "ngram/ngram.h"
+#include "lm/held.h"
 #include "text/words_tokenizer.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define LN10 2.302585092994045684
 #define NEVER (-99 * LN10)          /* log p of <s>, which follows nothing; some files give it log10 p = 0 */
@@ -15,9 +15,8 @@
 struct options { const char *path; };
 struct model { struct lt_ngram *ngram; struct lt_tokenizer *tokenizer; };
 struct session {
+    struct lt_held held;
     const struct lt_ngram *m;
-    int32_t *token;
-    int count, cap;
     struct lt_ngram_state state;
     float *row;                     /* [words]; NULL until asked for */
 };
@@ -36,32 +35,12 @@ static int words_tokenizer(const struct lt_ngram *m, struct lt_tokenizer **out)
 }
 
 /* ---- sessions ---- */
-static int check(const struct session *s, const int32_t *token, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (token[i] < 0 || (uint32_t)token[i] >= lt_ngram_words(s->m))
-            return lt_fail("token %d is not below the vocabulary of %lu words", token[i],
-                           (unsigned long)lt_ngram_words(s->m));
-    return 0;
-}
-
-static void hold(struct session *s, int32_t token)
-{
-    if (s->count == s->cap) {
-        s->cap = s->cap ? 2 * s->cap : 64;
-        s->token = lt_realloc(s->token, (size_t)s->cap * sizeof *s->token);
-    }
-    s->token[s->count++] = token;
-}
-
 static int ngram_feed(void *self, const int32_t *token, int n)
 {
     struct session *s = self;
-    if (check(s, token, n)) return -1;
-    for (int i = 0; i < n; i++) {
-        hold(s, token[i]);
-        lt_ngram_push(s->m, &s->state, (uint32_t)token[i]);
-    }
+    if (lt_held_check(token, n, lt_ngram_words(s->m))) return -1;
+    lt_held_add(&s->held, token, n);
+    for (int i = 0; i < n; i++) lt_ngram_push(s->m, &s->state, (uint32_t)token[i]);
     return 0;
 }
 
@@ -75,26 +54,17 @@ static const float *ngram_logits(void *self, int *vocab)
     return s->row;
 }
 
-/* Is no word likelier?  Equal ones: the first counts, as a search for the largest would find it. */
-static bool is_best(struct session *s, int32_t token)
-{
-    int vocab;
-    const float *row = ngram_logits(s, &vocab);
-    for (int32_t i = 0; i < vocab; i++)
-        if (row[i] > row[token] || (row[i] == row[token] && i < token)) return false;
-    return true;
-}
-
 static int ngram_score(void *self, const int32_t *token, int n, float *logp, uint8_t *hit)
 {
     struct session *s = self;
-    if (check(s, token, n)) return -1;
+    int vocab;
+    if (lt_held_check(token, n, lt_ngram_words(s->m))) return -1;
     for (int i = 0; i < n; i++) {
-        bool first = !s->count;
-        if (hit) hit[i] = !first && is_best(s, token[i]);
+        bool first = !s->held.count;
+        if (hit) hit[i] = !first && lt_row_is_best(ngram_logits(s, &vocab), (int)lt_ngram_words(s->m), token[i]);
         double p = lt_ngram_prob(s->m, &s->state, (uint32_t)token[i], NULL);
         logp[i] = first ? 0 : (uint32_t)token[i] == s->m->bos ? (float)NEVER : (float)(p * LN10);
-        hold(s, token[i]);
+        lt_held_add(&s->held, token + i, 1);
     }
     return 0;
 }
@@ -102,11 +72,10 @@ static int ngram_score(void *self, const int32_t *token, int n, float *logp, uin
 static int ngram_rewind(void *self, int n)
 {
     struct session *s = self;
-    if (n < 0 || n > s->count) return lt_fail("cannot take back %d of %d tokens", n, s->count);
-    s->count -= n;
+    if (lt_held_drop(&s->held, n)) return -1;
     s->state = (struct lt_ngram_state){ 0 };
-    for (int i = LT_MAX(0, s->count - s->m->order + 1); i < s->count; i++)
-        lt_ngram_push(s->m, &s->state, (uint32_t)s->token[i]);
+    for (int i = LT_MAX(0, s->held.count - s->m->order + 1); i < s->held.count; i++)
+        lt_ngram_push(s->m, &s->state, (uint32_t)s->held.token[i]);
     return 0;
 }
 
@@ -116,34 +85,21 @@ static void *ngram_fork(void *self)
     struct session *t = lt_calloc(1, sizeof *t);
     t->m = s->m;
     t->state = s->state;
-    t->count = t->cap = s->count;
-    t->token = lt_alloc((size_t)LT_MAX(s->count, 1) * sizeof *t->token);
-    if (s->count) memcpy(t->token, s->token, (size_t)s->count * sizeof *t->token);
+    lt_held_add(&t->held, s->held.token, s->held.count);
     return t;
-}
-
-static int ngram_count(void *self)
-{
-    return ((struct session *)self)->count;
-}
-
-static int ngram_limit(void *self)
-{
-    (void)self;
-    return 0;
 }
 
 static void ngram_session_close(void *self)
 {
     struct session *s = self;
-    free(s->token);
+    free(s->held.token);
     free(s->row);
     free(s);
 }
 
 static const struct lt_session_type session_type = {
     .feed = ngram_feed, .logits = ngram_logits, .score = ngram_score, .rewind = ngram_rewind, .fork = ngram_fork,
-    .count = ngram_count, .limit = ngram_limit, .close = ngram_session_close,
+    .count = lt_held_count, .limit = lt_held_limit, .close = ngram_session_close,
 };
 
 /* ---- the model ---- */

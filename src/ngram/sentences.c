@@ -1,5 +1,4 @@
 #include "ngram/sentences.h"
-#include "base/ctx.h"
 #include "base/io.h"
 #include "base/json.h"
 #include "text/document.h"
@@ -110,10 +109,11 @@ static struct lt_str trimmed(struct lt_str s)
     return s;
 }
 
-static int add_document(struct reading *r, struct lt_str text)
+static int add_document(void *self, const struct lt_doc *d)
 {
+    struct reading *r = self;
     struct lt_sentences *s = r->s;
-    struct lt_str line;
+    struct lt_str text = d->text, line;
     while (text.p && lt_str_split(&text, '\n', &line)) {
         line = trimmed(line);
         if (!line.n) continue;
@@ -135,29 +135,7 @@ static int read_documents(struct reading *r, struct lt_ctx *c)
     static const char *standard_input[] = { "-" };
     struct lt_list input = r->how->input.count ? r->how->input : (struct lt_list){ standard_input, 1 };
     struct lt_docs_how how = { .format = r->how->format, .field = r->how->field };
-    struct lt_docs *docs;
-    struct lt_doc d;
-    struct lt_progress p;
-    double done, total;
-    int rc;
-    if (lt_docs_open(&input, &how, &docs)) return -1;
-    lt_docs_progress(docs, &done, &total);
-    lt_progress_begin(c, &p, "reading", "bytes", total);
-    while ((rc = lt_docs_next(docs, &d)) > 0) {
-        if (add_document(r, d.text)) {
-            rc = lt_fail("%s: %s", d.source, lt_error());
-            break;
-        }
-        if (lt_ctx_interrupted(c)) {
-            rc = lt_fail("interrupted");
-            break;
-        }
-        lt_docs_progress(docs, &done, &total);
-        lt_progress_at(&p, done, NULL);
-    }
-    lt_progress_end(&p);
-    lt_docs_close(docs);
-    return rc;
+    return lt_docs_each(&input, &how, c, "reading", add_document, r);
 }
 
 int lt_sentences_read(const struct lt_sentences_how *how, struct lt_ctx *c, struct lt_sentences *out)

@@ -274,14 +274,16 @@ static int read_lines(const char *path, struct lt_ctx *c, lt_line_fn *fn, void *
     return rc;
 }
 
-static int read_document(const struct lt_doc *d, lt_line_fn *fn, void *to)
+struct by_line { lt_line_fn *fn; void *to; };
+
+static int read_document(void *self, const struct lt_doc *d)
 {
+    const struct by_line *b = self;
     struct lt_str rest = d->text, line;
     while (lt_str_split(&rest, '\n', &line)) {
         if (!rest.p && !line.n) break;          /* the last line has ended with '\n' */
         if (line.n && line.p[line.n - 1] == '\r') line.n--;
-        if (fn(to, line)) return lt_fail("%s, document \"%.*s\": %s", d->source, (int)LT_MIN(d->id.n, 64), d->id.p,
-                                         lt_error());
+        if (b->fn(b->to, line)) return -1;
     }
     return 0;
 }
@@ -289,23 +291,8 @@ static int read_document(const struct lt_doc *d, lt_line_fn *fn, void *to)
 static int read_documents(const struct lt_list *paths, const char *format, const char *field, struct lt_ctx *c,
                           lt_line_fn *fn, void *to)
 {
-    struct lt_docs *docs;
-    struct lt_doc d;
-    struct lt_progress p;
-    double done, total;
-    int rc;
-    if (lt_docs_open(paths, &(struct lt_docs_how){ .format = format, .field = field }, &docs)) return -1;
-    lt_docs_progress(docs, &done, &total);
-    lt_progress_begin(c, &p, "reading", "bytes", total);
-    while ((rc = lt_docs_next(docs, &d)) > 0) {
-        rc = lt_ctx_interrupted(c) ? lt_fail("interrupted") : read_document(&d, fn, to);
-        if (rc) break;
-        lt_docs_progress(docs, &done, &total);
-        lt_progress_at(&p, done, NULL);
-    }
-    lt_progress_end(&p);
-    lt_docs_close(docs);
-    return rc;
+    struct lt_docs_how how = { .format = format, .field = field };
+    return lt_docs_each(paths, &how, c, "reading", read_document, &(struct by_line){ fn, to });
 }
 
 /* Files of lines are read as they come, however long; the others, and folders, one document after the other. */

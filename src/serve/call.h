@@ -19,8 +19,17 @@ int lt_call_finish(struct lt_call *c, struct lt_request *r, struct lt_exchange *
 /* Where embeddings are made: `dimensions` of the vector of a finished exchange's prompt (0: all), of length 1 again, or
  * NULL and *f; free() it. */
 float *lt_call_embedding(const struct lt_exchange *x, int prompt, int *count, struct lt_fault *f);
+/* How many tokens a model holds, in JSON; null: any number. */
+void lt_put_limit(struct lt_buf *b, const struct lt_served *m);
 /* A number as a float that reads back the same. */
 void lt_put_float(struct lt_buf *b, float v);
+
+/* JSON Schemas of replies: objects that have some members, and what is said of some; limit: as lt_put_limit puts it. */
+#define LT_REPLY(needed) "{\"type\":\"object\",\"required\":[" needed "]}"
+#define LT_REPLY_OF(needed, members) \
+    "{\"type\":\"object\",\"required\":[" needed "],\"properties\":{" members "}}"
+#define LT_REPLY_LIMIT(key) "\"" key "\":{\"type\":[\"integer\",\"null\"],\"minimum\":1," \
+    "\"description\":\"tokens the model holds; null: any number\"}"
 
 /* The endpoints, one family a file; an array ends with path NULL. */
 extern const struct lt_endpoint lt_endpoints_openai[], lt_endpoints_embed[],

@@ -23,6 +23,13 @@ int lt_call_model(struct lt_call *c, const char *name, struct lt_fault *f)
     return -1;
 }
 
+void lt_put_limit(struct lt_buf *b, const struct lt_served *m)
+{
+    int limit = lt_engine_limit(m->engine);
+    if (limit) lt_buf_fmt(b, "%d", limit);
+    else lt_buf_str(b, "null");
+}
+
 /* ---- about the server ---- */
 
 static int health(struct lt_call *c, struct lt_fault *f)
@@ -44,8 +51,7 @@ static void put_model(struct lt_buf *b, const struct lt_served *m)
     lt_buf_str(b, "{\"id\":");
     lt_json_put_text(b, lt_str(m->name));
     lt_buf_str(b, ",\"object\":\"model\",\"created\":0,\"owned_by\":\"lathe\",\"max_model_len\":");
-    if (lt_engine_limit(m->engine)) lt_buf_fmt(b, "%d", lt_engine_limit(m->engine));
-    else lt_buf_str(b, "null");
+    lt_put_limit(b, m);
     lt_buf_fmt(b, ",\"vocab_size\":%d}", lt_engine_vocab(m->engine));
 }
 
@@ -77,13 +83,13 @@ static int metrics(struct lt_call *c, struct lt_fault *f)
     return 0;
 }
 
-#define REPLY(needed) "{\"type\":\"object\",\"required\":[" needed "]}"
+#define MODEL LT_REPLY_OF("\"id\",\"object\",\"max_model_len\",\"vocab_size\"", LT_REPLY_LIMIT("max_model_len"))
 const struct lt_endpoint lt_endpoints_about[] = {
-    { "GET", "/health", true, health, .brief = "is the server ready?", .reply = REPLY("\"status\"") },
-    { "GET", "/version", true, version, .brief = "of the program", .reply = REPLY("\"version\"") },
+    { "GET", "/health", true, health, .brief = "is the server ready?", .reply = LT_REPLY("\"status\"") },
+    { "GET", "/version", true, version, .brief = "of the program", .reply = LT_REPLY("\"version\"") },
     { "GET", "/v1/models", false, models, .brief = "the models that are served",
-      .reply = REPLY("\"object\",\"data\"") },
-    { "GET", "/v1/models/{id}", false, one_model, .brief = "one of them", .reply = REPLY("\"id\",\"object\"") },
+      .reply = LT_REPLY_OF("\"object\",\"data\"", "\"data\":{\"type\":\"array\",\"minItems\":1,\"items\":" MODEL "}") },
+    { "GET", "/v1/models/{id}", false, one_model, .brief = "one of them", .reply = MODEL },
     { "GET", "/metrics", false, metrics, .brief = "figures for Prometheus", .type = "text/plain" },
     { "GET", "/openapi.json", true, lt_answer_openapi, .brief = "this description",
       .reply = "{\"type\":\"object\",\"required\":[\"openapi\",\"paths\"]}" },

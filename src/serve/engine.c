@@ -1,6 +1,7 @@
 #include "serve/engine.h"
 #include "base/ctx.h"
 #include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include "serve/answer.h"
 #include "serve/engine_state.h"
 #include <stdlib.h>
@@ -159,6 +160,20 @@ static void take_finished(struct lt_engine *e)
     }
 }
 
+/* Whose control cannot be made for this model, or NULL. */
+static const char *field_at_fault(struct lt_engine *e, const struct lt_exchange *x)
+{
+    const struct lt_choices *all = x->req.controls;
+    for (int i = 0; i < all->count; i++) {
+        struct lt_choices one = { .item = &all->item[i], .count = 1, .ordered = true };
+        const char *name = all->item[i].method->name;
+        struct lt_chain *chain;
+        if (lt_chain_open(&one, e->lm, &chain)) return strcmp(name, "logit_bias") ? x->req.form : name;
+        lt_chain_free(chain);
+    }
+    return NULL;
+}
+
 static void admit(struct lt_engine *e, struct lt_exchange *x)
 {
     int prompts = lt_exchange_prompts(x), rc = 0, i;
@@ -180,7 +195,9 @@ static void admit(struct lt_engine *e, struct lt_exchange *x)
     for (i = 0; i < x->slots && !rc && writes; i++) rc = add_slot(e, &x->slot[i]);
     int added = writes ? rc ? LT_MAX(i - 1, 0) : i : 0;
     if (rc) {                               /* what the checks before could not see: a grammar that is none, say */
-        lt_fault_set(&x->fault, 400, x->req.form, "invalid_value", "%s", lt_error());
+        char *why = lt_strdup(lt_error());
+        lt_fault_set(&x->fault, 400, field_at_fault(e, x), "invalid_value", "%s", why);
+        free(why);
         cancel(e, x);
     }
     for (i = added; i < x->slots; i++) {
@@ -204,36 +221,50 @@ static void refuse(struct lt_engine *e, struct lt_exchange *x)
 
 /* ---- the loop ---- */
 
-static struct lt_asked *first_scoring(const struct lt_exchange *x)
+/* Prompts of an exchange that are to be scored still. */
+static int some_scores(struct lt_exchange *x, struct lt_prompt_score **out)
 {
-    for (int i = 0; i < lt_exchange_prompts(x); i++)
-        if (x->prompt[i].scoring) return &x->prompt[i];
-    return NULL;
+    int n = 0;
+    for (int i = 0; i < lt_exchange_prompts(x) && n < LT_SCORE_TOGETHER; i++)
+        if (x->prompt[i].scoring) out[n++] = &x->prompt[i].score;
+    return n;
 }
 
-/* A part of the first prompt that is to be scored; -1: there is no batcher any more. */
-static int score_one(struct lt_engine *e)
+static void scores_done(struct lt_engine *e, struct lt_exchange *x)
 {
+    int done = 0;
+    for (int i = 0; i < lt_exchange_prompts(x); i++) {
+        struct lt_asked *p = &x->prompt[i];
+        if (!p->scoring || !lt_prompt_score_done(&p->score)) continue;
+        p->scoring = false;
+        lt_prompt_score_rest(&p->score);
+        done++;
+    }
+    for (; done; done--) one_done(e, x);
+}
+
+/* A part of the first prompts that are to be scored; -1: there is no batcher any more. */
+static int score_some(struct lt_engine *e)
+{
+    struct lt_prompt_score *some[LT_SCORE_TOGETHER];
     struct lt_exchange *x = e->active;
-    struct lt_asked *p = NULL;
-    while (x && !(p = first_scoring(x))) x = x->next;
-    if (!p || (e->score_waits && e->writing)) return 0;
-    int rc = lt_prompt_score_step(&p->score);
+    int count = 0, took;
+    while (x && !(count = some_scores(x, some))) x = x->next;
+    if (!count || (e->score_waits && e->writing)) return 0;
+    int rc = lt_prompt_score_steps(some, count, &took);
+    if (rc && took > 1) rc = lt_prompt_score_steps(some, 1, &took);     /* there may be room for one */
     if (rc == LT_SCORE_FULL && e->writing) return 0;
     if (rc == LT_SCORE_FULL) {              /* what the batcher keeps of replies that are over */
         if (open_batcher(e)) return -1;
-        rc = lt_prompt_score_step(&p->score);
+        rc = lt_prompt_score_steps(some, 1, &took);
     }
-    if (rc == LT_SCORE_MORE) return 0;
-    if (rc) {
-        lt_fault_set(&x->fault, 500, NULL, "not_scored", "%s", rc == LT_SCORE_FULL
-                     ? "there is no memory for the keys and values of this prompt" : lt_error());
-        cancel(e, x);
+    if (!rc) {
+        scores_done(e, x);
         return 0;
     }
-    p->scoring = false;
-    lt_prompt_score_rest(&p->score);
-    one_done(e, x);
+    lt_fault_set(&x->fault, 500, NULL, "not_scored", "%s", rc == LT_SCORE_FULL
+                 ? "there is no memory for the keys and values of this prompt" : lt_error());
+    cancel(e, x);
     return 0;
 }
 
@@ -312,7 +343,7 @@ static int work(struct lt_engine *e, struct lt_exchange *x, double until)
         else admit(e, x);
     }
     end_early(e, until);
-    if (score_one(e) || lt_batcher_step(e->batcher) < 0) return recover(e);
+    if (score_some(e) || lt_batcher_step(e->batcher) < 0) return recover(e);
     take_finished(e);
     return 0;
 }
@@ -349,7 +380,7 @@ int lt_engine_open(struct lt_lm *lm, const struct lt_engine_how *how, struct lt_
     struct lt_session first;
     struct lt_engine *e = lt_calloc(1, sizeof *e);
     *e = (struct lt_engine){ .lm = lm, .how = *how, .inbox_end = &e->inbox };
-    e->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    e->t = lt_lm_tokenizer(lm);
     pthread_mutex_init(&e->mutex, NULL);
     pthread_condattr_init(&e->clock);
     pthread_condattr_setclock(&e->clock, CLOCK_MONOTONIC);

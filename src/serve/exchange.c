@@ -38,8 +38,13 @@ static int make_ids(struct lt_engine *e, const struct lt_given *g, const char *p
 static int check_room(const struct lt_engine *e, const struct lt_request *r, int count, const char *param,
                       struct lt_fault *f)
 {
-    int room = e->limit + (r->max_tokens == 0);
-    if (!e->limit || count < room) return 0;
+    int room = e->limit + (r->max_tokens == 0) - count;         /* above 0: the prompt fits */
+    if (!e->limit || (room > 0 && (!r->max_field || r->max_tokens <= room))) return 0;
+    if (room > 0)
+        return lt_fault_set(f, 400, r->max_field, "context_length_exceeded",
+                            "the prompt has %d tokens (n_prompt), %lld more are asked for, and the model holds %d "
+                            "(n_ctx): %s of at most %d fits", count, (long long)r->max_tokens, e->limit, r->max_field,
+                            room);
     return lt_fault_set(f, 400, param, "context_length_exceeded",
                         "the prompt has %d tokens (n_prompt) and the model holds %d (n_ctx)%s", count, e->limit,
                         r->max_tokens ? "; at least one must be left to write" : "");

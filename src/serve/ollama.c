@@ -257,8 +257,9 @@ static int running(struct lt_call *c, struct lt_fault *f)
     for (int i = 0; i < c->s->models; i++) {
         if (i) lt_buf_char(&c->out, ',');
         put_model(&c->out, &c->s->model[i]);
-        lt_buf_fmt(&c->out, ",\"expires_at\":\"9999-12-31T23:59:59Z\",\"size_vram\":0,\"context_length\":%d}",
-                   lt_engine_limit(c->s->model[i].engine));
+        lt_buf_str(&c->out, ",\"expires_at\":\"9999-12-31T23:59:59Z\",\"size_vram\":0,\"context_length\":");
+        lt_put_limit(&c->out, &c->s->model[i]);
+        lt_buf_char(&c->out, '}');
     }
     lt_buf_str(&c->out, "]}\n");
     return 0;
@@ -281,9 +282,10 @@ static void put_show(struct lt_buf *b, const struct lt_served *m)
     lt_json_put_text(b, chat_template);
     lt_buf_char(b, ',');
     put_details(b, m);
-    lt_buf_fmt(b, ",\"model_info\":{\"general.architecture\":\"%s\",\"%s.context_length\":%d,\"%s.vocab_size\":%d},"
-               "\"capabilities\":[\"completion\"%s]}\n", family, family, lt_engine_limit(m->engine), family,
-               lt_engine_vocab(m->engine), m->chat && lt_tool_form_of(chat_template) ? ",\"tools\"" : "");
+    lt_buf_fmt(b, ",\"model_info\":{\"general.architecture\":\"%s\",\"%s.context_length\":", family, family);
+    lt_put_limit(b, m);
+    lt_buf_fmt(b, ",\"%s.vocab_size\":%d},\"capabilities\":[\"completion\"%s]}\n", family, lt_engine_vocab(m->engine),
+               m->chat && lt_tool_form_of(chat_template) ? ",\"tools\"" : "");
 }
 
 static int show(struct lt_call *c, struct lt_fault *f)
@@ -304,23 +306,23 @@ static int version(struct lt_call *c, struct lt_fault *f)
     return 0;
 }
 
-#define REPLY(needed) "{\"type\":\"object\",\"required\":[" needed "]}"
 #define LINES .streams = "application/x-ndjson"
 const struct lt_endpoint lt_endpoints_ollama[] = {
     { "POST", "/api/generate", false, generate, .body = &lt_body_ollama_generate, LINES,
-      .brief = "goes on with a text (Ollama)", .reply = REPLY("\"model\",\"created_at\",\"response\",\"done\"") },
+      .brief = "goes on with a text (Ollama)", .reply = LT_REPLY("\"model\",\"created_at\",\"response\",\"done\"") },
     { "POST", "/api/chat", false, chat_turn, .body = &lt_body_ollama_chat, LINES,
       .brief = "the next turn of a conversation (Ollama)",
-      .reply = REPLY("\"model\",\"created_at\",\"message\",\"done\"") },
+      .reply = LT_REPLY("\"model\",\"created_at\",\"message\",\"done\"") },
     { "POST", "/api/embed", false, embed, .body = &lt_body_ollama_embed, .brief = "texts as vectors (Ollama)",
-      .reply = REPLY("\"model\",\"embeddings\"") },
+      .reply = LT_REPLY("\"model\",\"embeddings\"") },
     { "POST", "/api/embeddings", false, embeddings, .body = &lt_body_ollama_embeddings,
-      .brief = "a text as a vector (Ollama)", .reply = REPLY("\"embedding\"") },
-    { "GET", "/api/tags", false, tags, .brief = "the models that are served (Ollama)", .reply = REPLY("\"models\"") },
+      .brief = "a text as a vector (Ollama)", .reply = LT_REPLY("\"embedding\"") },
+    { "GET", "/api/tags", false, tags, .brief = "the models that are served (Ollama)",
+      .reply = LT_REPLY("\"models\"") },
     { "GET", "/api/ps", false, running, .brief = "the same: they are all loaded (Ollama)",
-      .reply = REPLY("\"models\"") },
+      .reply = LT_REPLY("\"models\"") },
     { "POST", "/api/show", false, show, .body = &show_body, .brief = "what is known of a model (Ollama)",
-      .reply = REPLY("\"template\",\"details\",\"model_info\",\"capabilities\"") },
-    { "GET", "/api/version", true, version, .brief = "of the program (Ollama)", .reply = REPLY("\"version\"") },
+      .reply = LT_REPLY("\"template\",\"details\",\"model_info\",\"capabilities\"") },
+    { "GET", "/api/version", true, version, .brief = "of the program (Ollama)", .reply = LT_REPLY("\"version\"") },
     { 0 },
 };

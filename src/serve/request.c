@@ -140,6 +140,7 @@ static int take_max_tokens(void *into, const struct lt_field *d, const json_t *v
     if (r->max_tokens >= 0)
         return lt_fault_set(f, 400, d->key, "invalid_value",
                             "max_tokens and max_completion_tokens mean the same: give one");
+    r->max_field = d->key;
     return lt_take_int(v, d->key, 0, LT_REQUEST_MOST, &r->max_tokens, f);
 }
 

@@ -25,6 +25,7 @@ struct lt_request {
     bool parallel_tool_calls;
     const struct lt_tool_form *tool_form;   /* how the model writes calls; NULL: no call is looked for */
     int64_t max_tokens, n, seed, tops;      /* max_tokens, seed: -1: not said */
+    const char *max_field;                  /* asks that the model holds max_tokens besides the prompt; NULL: none */
     struct lt_list stop;
     const char *form;                       /* the field that says what form the text has, or NULL */
     /* embeddings */

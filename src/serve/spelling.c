@@ -1,5 +1,5 @@
 #include "serve/spelling.h"
-#include "text/tok_char.h"
+#include "base/utf8.h"
 #include "text/tokenizer.h"
 #include <string.h>
 
@@ -9,7 +9,7 @@ void lt_spelling_put(struct lt_buf *out, const struct lt_tokenizer *t, int32_t i
     struct lt_str s;
     if (lt_tokenizer_special(t, id) || !lt_tokenizer_bytes(t, id, &s)) s = lt_tokenizer_piece(t, id);
     if (!s.p) s = (struct lt_str){ "", 0 };
-    if (lt_utf8_bad(s.p, s.n) < s.n) {
+    if (lt_text_check(s.p, s.n) < s.n) {
         lt_buf_str(&spelt, "bytes:");
         for (size_t i = 0; i < s.n; i++) lt_buf_fmt(&spelt, "\\x%02x", (unsigned char)s.p[i]);
     }

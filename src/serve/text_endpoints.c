@@ -108,7 +108,9 @@ static void put_tokens(struct lt_call *c, const struct asked *a, const struct lt
 {
     const struct lt_tokenizer *t = lt_engine_tokenizer(c->model->engine);
     struct lt_buf *b = &c->out;
-    lt_buf_fmt(b, "{\"count\":%d,\"max_model_len\":%d,\"tokens\":[", g->count, lt_engine_limit(c->model->engine));
+    lt_buf_fmt(b, "{\"count\":%d,\"max_model_len\":", g->count);
+    lt_put_limit(b, c->model);
+    lt_buf_str(b, ",\"tokens\":[");
     for (int i = 0; i < g->count; i++) {
         lt_buf_fmt(b, a->pieces ? "%s{\"id\":%d,\"piece\":" : "%s%d", i ? "," : "", g->id[i]);
         if (!a->pieces) continue;
@@ -220,22 +222,24 @@ static int tokenizer_info(struct lt_call *c, struct lt_fault *f)
     put_token_named(b, "bos_token", t, lt_tokenizer_bos(t));
     put_token_named(b, "eos_token", t, lt_tokenizer_eos(t));
     put_token_named(b, "pad_token", t, c->model->says.pad);
-    lt_buf_fmt(b, ",\"model_max_length\":%d,\"chat_template\":", lt_engine_limit(c->model->engine));
+    lt_buf_str(b, ",\"model_max_length\":");
+    lt_put_limit(b, c->model);
+    lt_buf_str(b, ",\"chat_template\":");
     if (c->model->chat) lt_json_put_text(b, lt_chat_source(c->model->chat, false));
     else lt_buf_str(b, "null");
     lt_buf_str(b, "}\n");
     return 0;
 }
 
-#define REPLY(needed) "{\"type\":\"object\",\"required\":[" needed "]}"
 const struct lt_endpoint lt_endpoints_text[] = {
     { "POST", "/tokenize", false, tokenize, .body = &tokenize_body, .brief = "the tokens of a text or a conversation",
-      .reply = REPLY("\"count\",\"max_model_len\",\"tokens\"") },
+      .reply = LT_REPLY_OF("\"count\",\"max_model_len\",\"tokens\"", LT_REPLY_LIMIT("max_model_len")) },
     { "POST", "/detokenize", false, detokenize, .body = &detokenize_body, .brief = "the text of tokens",
-      .reply = REPLY("\"content\",\"prompt\"") },
+      .reply = LT_REPLY("\"content\",\"prompt\"") },
     { "POST", "/apply-template", false, apply_template, .body = &template_body,
-      .brief = "the text of a conversation, as the model is given it", .reply = REPLY("\"prompt\"") },
+      .brief = "the text of a conversation, as the model is given it", .reply = LT_REPLY("\"prompt\"") },
     { "GET", "/tokenizer_info", false, tokenizer_info, .brief = "the first model's tokenizer and chat template",
-      .reply = REPLY("\"tokenizer_class\",\"eos_token\",\"chat_template\"") },
+      .reply = LT_REPLY_OF("\"tokenizer_class\",\"eos_token\",\"chat_template\",\"model_max_length\"",
+                           LT_REPLY_LIMIT("model_max_length")) },
     { 0 },
 };

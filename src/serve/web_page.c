@@ -107,15 +107,14 @@ static int answer_grammar_next(struct lt_call *c, struct lt_fault *f)
     return rc;
 }
 
-#define REPLY(needed) "{\"type\":\"object\",\"required\":[" needed "]}"
 const struct lt_endpoint lt_endpoints_page[] = {
     { "GET", "/", true, answer_page, .brief = "a page for people", .type = "text/html" },
     { "GET", "/controls", false, answer_controls, .brief = "the sampling settings that requests may carry",
-      .reply = REPLY("\"object\",\"data\"") },
+      .reply = LT_REPLY("\"object\",\"data\"") },
     { "GET", "/model-card", false, answer_model_card, .query = "model", .brief = "what is known of a model",
-      .reply = REPLY("\"model\",\"kind\",\"vocabulary\"") },
+      .reply = LT_REPLY("\"model\",\"kind\",\"vocabulary\"") },
     { "GET", "/vocabulary", false, answer_vocabulary, .query = "model", .brief = "the spelling of every token",
-      .reply = REPLY("\"model\",\"pieces\",\"special\"") },
+      .reply = LT_REPLY("\"model\",\"pieces\",\"special\"") },
     { "POST", "/grammar/next", false, answer_grammar_next, &lt_body_grammar_next,
       .brief = "what a grammar lets follow a text", .reply = "{\"type\":\"object\"}" },
     { 0 },

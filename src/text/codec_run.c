@@ -82,22 +82,7 @@ static int encode_text(struct encode *e, struct lt_str text)
     return 0;
 }
 
-static int encode_documents(struct encode *e, struct lt_ctx *c)
-{
-    struct lt_docs_how how = { .format = e->o->format, .field = e->o->field, .paragraphs = e->o->paragraphs };
-    struct lt_docs *docs;
-    struct lt_doc d;
-    if (lt_docs_open(&e->o->input, &how, &docs))
-        return -1;
-    int rc;
-    while ((rc = lt_docs_next(docs, &d)) > 0)
-        if ((rc = encode_text(e, d.text)) || (rc = lt_ctx_interrupted(c) ? lt_fail("interrupted") : 0)) {
-            lt_fail("%s: document %" PRIu64 ": %s", d.source, d.number, lt_error());
-            break;
-        }
-    lt_docs_close(docs);
-    return rc;
-}
+static int encode_document(void *self, const struct lt_doc *d) { return encode_text(self, d->text); }
 
 /* Calls fn for every line of every file; a file may be "-". */
 typedef int line_fn(void *to, struct lt_str line);
@@ -137,7 +122,8 @@ int lt_tokenizer_encode_run(const struct lt_tokenizer_encode_options *o, struct 
     e.encoder = lt_encoder_new(t);
     int rc = lt_writer_open(&e.out, "-");
     if (rc == 0) {
-        rc = o->lines ? each_line(&o->input, c, encode_line, &e) : encode_documents(&e, c);
+        rc = o->lines ? each_line(&o->input, c, encode_line, &e)
+                      : lt_docs_each(&o->input, &o->docs, c, "encoding", encode_document, &e);
         if (rc == 0)
             rc = lt_writer_commit(&e.out);
         else

@@ -1,6 +1,8 @@
 #include "text/document.h"
 
+#include "base/ctx.h"
 #include "base/io.h"
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,44 +113,6 @@ int lt_docs_open(const struct lt_list *paths, const struct lt_docs_how *how, str
     }
     *out = r;
     return 0;
-}
-
-/* ---- well-formed text ---- */
-/* Bytes in the UTF-8 character at p (n > 0 bytes are there), 0 when it is not one (RFC 3629; no surrogates). */
-static size_t character(const unsigned char *p, size_t n) {
-    size_t size = p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
-    if (!size || size > n) return 0;
-    for (size_t i = 1; i < size; i++)
-        if ((p[i] & 0xC0) != 0x80) return 0;
-    if (p[0] == 0xE0 && p[1] < 0xA0) return 0;
-    if (p[0] == 0xED && p[1] > 0x9F) return 0;
-    if (p[0] == 0xF0 && p[1] < 0x90) return 0;
-    if (p[0] == 0xF4 && p[1] > 0x8F) return 0;
-    return size;
-}
-
-/* Eight bytes of plain ASCII without a NUL: no high bit, and none set by subtracting one from each. */
-static bool plain_eight(const char *p) {
-    uint64_t w;
-    memcpy(&w, p, 8);
-    return !((w | (w - 0x0101010101010101u)) & 0x8080808080808080u);
-}
-
-size_t lt_text_check(const char *text, size_t n) {
-    const unsigned char *p = (const unsigned char *)text;
-    size_t i = 0;
-    while (i < n) {
-        if (i + 8 <= n && plain_eight(text + i)) {
-            i += 8;
-        } else if (p[i] && p[i] < 0x80) {
-            i++;
-        } else {
-            size_t size = p[i] ? character(p + i, n - i) : 0;
-            if (!size) return i;
-            i += size;
-        }
-    }
-    return n;
 }
 
 /* Refuses what is not text; first_line is the number of the line that p begins. */
@@ -270,6 +234,8 @@ static int next_json(struct lt_docs *r, struct lt_doc *d) {
         json_error_t bad;
         if (r->row) json_decref(r->row);
         r->row = json_loadb(r->raw.p, r->raw.n, 0, &bad);
+        if (!r->row && json_error_code(&bad) == json_error_null_character)
+            return lt_fail("%s: line %llu holds \\u0000, a NUL byte; this is not text", path, line);
         if (!r->row) return lt_fail("%s: line %llu is not JSON: %s", path, line, bad.text);
         if (!json_is_object(r->row)) return lt_fail("%s: line %llu: expected a JSON object", path, line);
         json_t *text = json_object_get(r->row, r->field);
@@ -348,4 +314,26 @@ void lt_docs_close(struct lt_docs *r) {
     lt_buf_free(&r->raw);
     if (r->row) json_decref(r->row);
     free(r);
+}
+
+int lt_docs_each(const struct lt_list *paths, const struct lt_docs_how *how, struct lt_ctx *c, const char *doing,
+                 lt_doc_fn *fn, void *self) {
+    struct lt_docs *docs;
+    struct lt_doc d;
+    struct lt_progress p;
+    double done, total;
+    int rc;
+    if (lt_docs_open(paths, how, &docs)) return -1;
+    lt_docs_progress(docs, &done, &total);
+    lt_progress_begin(c, &p, doing, "bytes", total);
+    while ((rc = lt_docs_next(docs, &d)) > 0) {
+        if ((rc = fn(self, &d))) rc = lt_fail("%s, document %" PRIu64 ": %s", d.source, d.number, lt_error());
+        else if (lt_ctx_interrupted(c)) rc = lt_fail("interrupted");
+        if (rc) break;
+        lt_docs_progress(docs, &done, &total);
+        lt_progress_at(&p, done, NULL);
+    }
+    lt_progress_end(&p);
+    lt_docs_close(docs);
+    return rc;
 }

@@ -10,7 +10,7 @@
 #ifndef LT_DOCUMENT_H
 #define LT_DOCUMENT_H
 
-#include "base/base.h"
+#include "base/utf8.h"
 
 #define LT_DOC_LINE_MAX ((size_t)64 << 20)      /* bytes in one line */
 #define LT_DOC_TEXT_MAX ((size_t)1 << 30)       /* bytes in one document */
@@ -21,6 +21,15 @@ struct lt_docs_how {
     const char *field;      /* of a JSON line; NULL: "text" */
     bool paragraphs;        /* txt: a blank line ends a document */
 };
+/* Rows of a verb whose options hold a struct lt_docs_how at `at`; format: the name of the first. */
+#define LT_DOCS_ROWS(format_, at_) \
+    { .key = format_, .help = "of the texts; auto goes by the name", .type = LT_STR, \
+      .at = (at_) + offsetof(struct lt_docs_how, format), .text = "auto|txt|jsonl|html", .flags = LT_ENUM }, \
+    { .key = "field", .help = "of a JSON line that holds the text", .type = LT_STR, \
+      .at = (at_) + offsetof(struct lt_docs_how, field), .text = "text", \
+      .alias = "dataset_text_field,text_field" }, \
+    { .key = "paragraphs", .help = "a blank line ends a document of a text file", .type = LT_BOOL, \
+      .at = (at_) + offsetof(struct lt_docs_how, paragraphs) }
 
 struct lt_docs;
 /* Lists the files at once, so that a missing one is reported before work begins.  Borrows nothing. */
@@ -34,11 +43,14 @@ uint64_t lt_docs_empty(const struct lt_docs *r);
 void lt_docs_progress(const struct lt_docs *r, double *done, double *total);
 void lt_docs_close(struct lt_docs *r);
 
+/* Gives every document to fn, showing as `doing` how far it is, until fn gives -1, whose sentence then names the
+ * document.  0 or -1; also when interrupted. */
+typedef int lt_doc_fn(void *self, const struct lt_doc *d);
+int lt_docs_each(const struct lt_list *paths, const struct lt_docs_how *how, struct lt_ctx *c, const char *doing,
+                 lt_doc_fn *fn, void *self);
+
 /* Appends the visible text of an HTML page, which must be valid UTF-8: white space as a browser would show it,
  * paragraphs separated by a blank line; without scripts, styles, forms and navigation. */
 int lt_html_text(struct lt_str page, struct lt_buf *out);
-
-/* Offset of the first byte that is not part of well-formed UTF-8 (or is NUL); n when there is none. */
-size_t lt_text_check(const char *p, size_t n);
 
 #endif

@@ -1,7 +1,6 @@
 /* lathe tokenizer inspect: what tokenizers are, and what they make of a text, side by side. */
 #include "text/tools.h"
 
-#include "base/ctx.h"
 #include "base/io.h"
 #include "base/json.h"
 #include "text/document.h"
@@ -121,24 +120,14 @@ static int count_tokens(struct column *k, struct lt_str text)
     return rc;
 }
 
-static int read_text(const struct lt_tokenizer_inspect_options *o, struct column *k, int count, struct text *x,
-                     struct lt_ctx *c)
+struct reading { struct column *k; int count; struct text *x; };
+
+static int read_document(void *self, const struct lt_doc *d)
 {
-    struct lt_docs_how how = { .format = o->format, .field = o->field, .paragraphs = o->paragraphs };
-    struct lt_docs *docs;
-    struct lt_doc d;
-    if (lt_docs_open(&o->input, &how, &docs))
-        return -1;
-    int rc;
-    while ((rc = lt_docs_next(docs, &d)) > 0) {
-        count_text(x, d.text);
-        rc = lt_ctx_interrupted(c) ? lt_fail("interrupted") : 0;
-        for (int i = 0; rc == 0 && i < count; i++)
-            rc = count_tokens(&k[i], d.text);
-        if (rc)
-            break;
-    }
-    lt_docs_close(docs);
+    struct reading *r = self;
+    int rc = 0;
+    count_text(r->x, d->text);
+    for (int i = 0; rc == 0 && i < r->count; i++) rc = count_tokens(&r->k[i], d->text);
     return rc;
 }
 
@@ -263,7 +252,8 @@ int lt_tokenizer_inspect_run(const struct lt_tokenizer_inspect_options *o, struc
     for (int i = 0; rc == 0 && i < o->tokenizer.count; i++)
         rc = open_column(&k[i], o->tokenizer.item[i]);
     if (rc == 0 && o->input.count)
-        rc = read_text(o, k, o->tokenizer.count, &x, c);
+        rc = lt_docs_each(&o->input, &o->docs, c, "reading", read_document,
+                          &(struct reading){ k, o->tokenizer.count, &x });
     if (rc == 0)
         rc = report(o, k, o->tokenizer.count, &x);
     for (int i = 0; i < o->tokenizer.count; i++)

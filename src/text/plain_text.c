@@ -1,6 +1,6 @@
 #include "text/plain_text.h"
 
-#include "text/tok_char.h"
+#include "base/utf8.h"
 #include <string.h>
 
 static const char replacement[] = "\xEF\xBF\xBD";
@@ -12,7 +12,7 @@ static size_t put_whole(struct lt_buf *out, struct lt_str s, bool last)
         bool good, more;
         size_t n = lt_utf8_part(s.p, s.n, &good, &more);
         if (more && !last) return s.n;
-        if (good) lt_buf_put(out, s.p, n);
+        if (good && *s.p) lt_buf_put(out, s.p, n);
         else lt_buf_str(out, replacement);
         s.p += n;
         s.n -= n;

@@ -1,5 +1,6 @@
 /* Text as clients may read it.  A byte-level model can write any bytes; what is not UTF-8 becomes U+FFFD, each longest
- * part that could have begun a character once, as Python's errors="replace" and browsers do. */
+ * part that could have begun a character once, as Python's errors="replace" and browsers do.  So does NUL, which no
+ * text that is read here may hold. */
 #ifndef LT_PLAIN_TEXT_H
 #define LT_PLAIN_TEXT_H
 

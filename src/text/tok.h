@@ -165,6 +165,15 @@ int lt_tok_decoder_piece(const struct lt_tok_decoder *d, struct lt_str piece, st
 /* Checked reading of stage members; `where` names the stage in messages. */
 const char *lt_tok_stage_type(json_t *j, const char *what);     /* NULL: lt_error */
 int lt_tok_stage_unknown(const char *what, const char *type);   /* always -1 */
+/* A component that is one stage or a Sequence of stages, at most 64: add is called for each with the row of its type.
+ * what: its name in messages; list: where a Sequence has its stages; rows begin with their name. */
+struct lt_tok_stages {
+    const char *what, *list;
+    const void *row; size_t size; int rows;
+    int (*add)(void *self, const void *row, json_t *j);
+};
+int lt_tok_stages_read(const struct lt_tok_stages *s, json_t *j, void *self);
+struct lt_str lt_tok_own(struct lt_str s);      /* a copy, for when the JSON goes */
 int lt_tok_get_bool(json_t *j, const char *key, bool absent, bool *out);
 /* absent NULL: must be there */
 int lt_tok_get_str(json_t *j, const char *key, const char *absent, struct lt_str *out);

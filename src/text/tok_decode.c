@@ -250,44 +250,26 @@ static const struct decoder_type types[] = {
 };
 
 /* ---- the chain ---- */
-static struct lt_str own(struct lt_str s)
+static int add_stage(void *self, const void *row, json_t *j)
 {
-    return (struct lt_str){ s.n ? memcpy(lt_alloc(s.n), s.p, s.n) : NULL, s.n };
-}
-
-static int add_stage(struct lt_tok_decoder *out, json_t *j, int depth)
-{
-    const char *name = lt_tok_stage_type(j, "decoder");
-    if (!name)
-        return -1;
-    if (strcmp(name, "Sequence") == 0) {
-        json_t *list = json_object_get(j, "decoders");
-        if (!json_is_array(list) || depth > 8)
-            return lt_fail("decoder: Sequence needs a list \"decoders\", nested at most 8 deep");
-        for (size_t i = 0; i < json_array_size(list); i++)
-            if (add_stage(out, json_array_get(list, i), depth + 1))
-                return -1;
-        return 0;
-    }
-    const struct decoder_type *type = NULL;
-    for (int i = 0; i < LT_COUNT(types); i++)
-        if (strcmp(name, types[i].name) == 0)
-            type = &types[i];
-    if (!type)
-        return lt_tok_stage_unknown("decoder", name);
-    if (out->count == 64)
-        return lt_fail("decoder: more than 64 stages");
+    struct lt_tok_decoder *out = self;
+    const struct decoder_type *type = row;
     struct lt_tok_decoder_stage s = { .type = type };
     if (type->read(&s, j)) {
         lt_tok_regex_free(s.regex);
         return -1;
     }
-    s.text = own(s.text);
-    s.with = own(s.with);
+    s.text = lt_tok_own(s.text);
+    s.with = lt_tok_own(s.with);
     out->stage = lt_realloc(out->stage, (size_t)(out->count + 1) * sizeof *out->stage);
     out->stage[out->count++] = s;
     return 0;
 }
+
+static const struct lt_tok_stages stages = {
+    .what = "decoder", .list = "decoders", .row = types, .size = sizeof *types,
+    .rows = LT_COUNT(types), .add = add_stage,
+};
 
 /* Where the joined text begins, and what the stages after that need. */
 static void classify(struct lt_tok_decoder *d)
@@ -313,7 +295,7 @@ static void classify(struct lt_tok_decoder *d)
 int lt_tok_decoder_build(json_t *j, struct lt_tok_decoder *out)
 {
     *out = (struct lt_tok_decoder){ .none = !j || json_is_null(j) };
-    if (!out->none && add_stage(out, j, 0))
+    if (!out->none && lt_tok_stages_read(&stages, j, out))
         return -1;
     classify(out);
     return 0;

@@ -124,7 +124,7 @@ static void spell_post(struct reading *r)
         if (id[i] < 0) continue;
         lt_buf_fmt(&r->post, "%s\"%" PRId64 "\":{\"id\":\"%" PRId64 "\",\"ids\":[%" PRId64 "],\"tokens\":[",
                    any ? "," : "", id[i], id[i], id[i]);
-        lt_json_put_text(&r->post, r->piece[id[i]]);
+        lt_json_put_exact(&r->post, r->piece[id[i]]);
         lt_buf_str(&r->post, "]}");
         any = 1;
     }

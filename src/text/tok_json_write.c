@@ -33,7 +33,7 @@ static void put_added(struct lt_buf *b, const struct lt_tok_spec *s)
     for (int i = 0; i < s->added_count; i++) {
         const struct lt_tok_added *a = &s->added[i];
         lt_buf_fmt(b, "%s\n    {\"id\": %d, \"content\": ", i ? "," : "", a->id);
-        lt_json_put_text(b, a->content);
+        lt_json_put_exact(b, a->content);
         lt_buf_fmt(b, ", \"single_word\": %s, \"lstrip\": %s, \"rstrip\": %s, \"normalized\": %s, \"special\": %s}",
                    a->single_word ? "true" : "false", a->lstrip ? "true" : "false", a->rstrip ? "true" : "false",
                    a->normalized ? "true" : "false", a->special ? "true" : "false");
@@ -51,7 +51,7 @@ static void put_vocab(struct lt_buf *b, const struct lt_tok_spec *s)
         lt_buf_str(b, any ? ",\n      " : "\n      ");
         any = true;
         lt_buf_str(b, list ? "[" : "");
-        lt_json_put_text(b, s->piece[i].p ? s->piece[i] : lt_str(""));
+        lt_json_put_exact(b, s->piece[i].p ? s->piece[i] : lt_str(""));
         if (list) {
             lt_buf_str(b, ", ");
             lt_json_put_real(b, s->score[i]);
@@ -78,9 +78,9 @@ static void put_merges(struct lt_buf *b, const struct lt_tok_spec *s)
         lt_buf_str(b, i ? ",\n      " : "\n      ");
         if (spaced) {
             lt_buf_char(b, '[');
-            lt_json_put_text(b, left);
+            lt_json_put_exact(b, left);
             lt_buf_str(b, ", ");
-            lt_json_put_text(b, right);
+            lt_json_put_exact(b, right);
             lt_buf_char(b, ']');
             continue;
         }
@@ -88,7 +88,7 @@ static void put_merges(struct lt_buf *b, const struct lt_tok_spec *s)
         lt_buf_put(&both, left.p, left.n);
         lt_buf_char(&both, ' ');
         lt_buf_put(&both, right.p, right.n);
-        lt_json_put_text(b, lt_buf_view(&both));
+        lt_json_put_exact(b, lt_buf_view(&both));
     }
     lt_buf_free(&both);
     lt_buf_str(b, s->merge_count ? "\n    ]" : "]");

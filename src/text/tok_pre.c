@@ -426,44 +426,28 @@ static bool is_byte_level(const struct lt_tok_pre_stage *s)
     return s->type->split == do_byte_level;
 }
 
-static int add_stage(struct lt_tok_pre *out, json_t *j, int depth)
+static int add_stage(void *self, const void *row, json_t *j)
 {
-    const char *name = lt_tok_stage_type(j, "pre_tokenizer");
-    if (!name)
-        return -1;
-    if (strcmp(name, "Sequence") == 0) {
-        json_t *list = json_object_get(j, "pretokenizers");
-        if (!json_is_array(list) || depth > 8)
-            return lt_fail("pre_tokenizer: Sequence needs a list \"pretokenizers\", nested at most 8 deep");
-        for (size_t i = 0; i < json_array_size(list); i++)
-            if (add_stage(out, json_array_get(list, i), depth + 1))
-                return -1;
-        return 0;
-    }
-    const struct pre_type *type = NULL;
-    for (int i = 0; i < LT_COUNT(types); i++)
-        if (strcmp(name, types[i].name) == 0)
-            type = &types[i];
-    if (!type)
-        return lt_tok_stage_unknown("pre_tokenizer", name);
-    if (out->count == 64)
-        return lt_fail("pre_tokenizer: more than 64 stages");
+    struct lt_tok_pre *out = self;
+    const struct pre_type *type = row;
     out->stage = lt_realloc(out->stage, (size_t)(out->count + 1) * sizeof *out->stage);
     struct lt_tok_pre_stage *s = &out->stage[out->count++];
     *s = (struct lt_tok_pre_stage){ .type = type };
     int rc = type->read(s, j);
-    struct lt_str literal = s->literal;
-    s->literal = (struct lt_str){ NULL, 0 };
+    s->literal = rc ? (struct lt_str){ NULL, 0 } : lt_tok_own(s->literal);
     if (rc)
         return -1;
-    if (literal.n)                                          /* the JSON goes; keep what is pointed to */
-        s->literal = (struct lt_str){ memcpy(lt_alloc(literal.n), literal.p, literal.n), literal.n };
     if (is_byte_level(s) && out->byte_level)
         return lt_fail("pre_tokenizer: two ByteLevel stages in one chain are not supported");
     out->spelt = out->byte_level && !is_byte_level(s);
     out->byte_level |= is_byte_level(s);
     return 0;
 }
+
+static const struct lt_tok_stages stages = {
+    .what = "pre_tokenizer", .list = "pretokenizers", .row = types, .size = sizeof *types,
+    .rows = LT_COUNT(types), .add = add_stage,
+};
 
 /* The scanner that does what the whole chain does; NULL: there is none. */
 static lt_tok_scan_fn *whole_scan(const struct lt_tok_pre_stage *s, int count)
@@ -483,7 +467,7 @@ int lt_tok_pre_build(json_t *j, struct lt_tok_pre *out)
     *out = (struct lt_tok_pre){ 0 };
     if (json_is_null(j) || !j)
         return 0;
-    if (add_stage(out, j, 0))
+    if (lt_tok_stages_read(&stages, j, out))
         return -1;
     out->scan = out->count ? whole_scan(out->stage, out->count) : NULL;
     return 0;

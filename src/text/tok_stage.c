@@ -16,6 +16,43 @@ int lt_tok_stage_unknown(const char *what, const char *type)
     return lt_fail("%s: the type \"%.60s\" is not known", what, type);
 }
 
+static const void *row_of(const struct lt_tok_stages *s, const char *name)
+{
+    for (int i = 0; i < s->rows; i++) {
+        const void *row = (const char *)s->row + (size_t)i * s->size;
+        if (!strcmp(*(const char *const *)row, name)) return row;
+    }
+    return NULL;
+}
+
+static int read_stages(const struct lt_tok_stages *s, json_t *j, void *self, int depth, int *count)
+{
+    const char *name = lt_tok_stage_type(j, s->what);
+    if (!name) return -1;
+    if (strcmp(name, "Sequence")) {
+        const void *row = row_of(s, name);
+        if (!row) return lt_tok_stage_unknown(s->what, name);
+        return ++*count > 64 ? lt_fail("%s: more than 64 stages", s->what) : s->add(self, row, j);
+    }
+    json_t *list = json_object_get(j, s->list);
+    if (!json_is_array(list) || depth > 8)
+        return lt_fail("%s: Sequence needs a list \"%s\", nested at most 8 deep", s->what, s->list);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (read_stages(s, json_array_get(list, i), self, depth + 1, count)) return -1;
+    return 0;
+}
+
+int lt_tok_stages_read(const struct lt_tok_stages *s, json_t *j, void *self)
+{
+    int count = 0;
+    return read_stages(s, j, self, 0, &count);
+}
+
+struct lt_str lt_tok_own(struct lt_str s)
+{
+    return (struct lt_str){ s.n ? memcpy(lt_alloc(s.n), s.p, s.n) : NULL, s.n };
+}
+
 static const char *type_of(json_t *j)
 {
     const char *type = json_string_value(json_object_get(j, "type"));

@@ -1,14 +1,11 @@
 """curl, with the examples of doc/formats/http.md: what comes back has the shape the page shows."""
 import json
 import os
-import pathlib
 import re
 import subprocess
-import tempfile
 import unittest
 
 import serving
-from openai_test import TOOL_TEMPLATE
 
 PAGE = serving.TOP / "doc" / "formats" / "http.md"
 EXAMPLE = re.compile(r"```sh\n(curl .*?)```\n```(json|text)\n(.*?)```", re.S)
@@ -29,14 +26,10 @@ def lines(text):
     return [line if line == "[DONE]" else shape(json.loads(line)) for line in found]
 
 
-class CurlTest(unittest.TestCase):
+class CurlTest(serving.ToolsTest):
     @classmethod
     def setUpClass(cls):
-        scratch = cls.enterClassContext(tempfile.TemporaryDirectory())
-        template = pathlib.Path(scratch) / "tools.jinja"
-        template.write_text(TOOL_TEMPLATE)
-        cls.server = serving.Server(serving.model(), "--chat_template", template)
-        cls.addClassCleanup(cls.server.stop)
+        super().setUpClass()
         cls.page = PAGE.read_text()
 
     def curl(self, command):

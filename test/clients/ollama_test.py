@@ -1,13 +1,10 @@
 """Ollama's package against `lathe serve`."""
 import json
-import pathlib
-import tempfile
 import unittest
 
 import ollama
 import pydantic
 import serving
-from openai_test import TOOL_TEMPLATE
 
 HELLO = [{"role": "user", "content": "What is it?"}]
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {
@@ -19,14 +16,10 @@ class Answer(pydantic.BaseModel, extra="forbid"):
     count: int = pydantic.Field(ge=0, le=9)
 
 
-class OllamaTest(unittest.TestCase):
+class OllamaTest(serving.ToolsTest):
     @classmethod
     def setUpClass(cls):
-        scratch = cls.enterClassContext(tempfile.TemporaryDirectory())
-        template = pathlib.Path(scratch) / "tools.jinja"
-        template.write_text(TOOL_TEMPLATE)
-        cls.server = serving.Server(serving.model(), "--chat_template", template)
-        cls.addClassCleanup(cls.server.stop)
+        super().setUpClass()
         cls.client = ollama.Client(host=cls.server.url)
 
     def test_models_are_listed_and_shown(self):
@@ -34,7 +27,7 @@ class OllamaTest(unittest.TestCase):
         self.assertEqual(listed.model, "small")
         self.assertEqual(len(listed.digest), 64)
         shown = self.client.show("small:latest")
-        self.assertEqual(shown.template, TOOL_TEMPLATE)
+        self.assertEqual(shown.template, serving.TOOL_TEMPLATE)
         self.assertIn("tools", shown.capabilities)
         self.assertEqual(shown.modelinfo["transformer.context_length"], 256)
         self.assertEqual(self.client.ps().models[0].model, "small")

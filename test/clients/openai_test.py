@@ -1,7 +1,5 @@
 """The openai package against `lathe serve`."""
 import json
-import pathlib
-import tempfile
 import typing
 import unittest
 
@@ -9,15 +7,6 @@ import openai
 import pydantic
 import serving
 
-TOOL_TEMPLATE = """{% if tools %}<|im_start|>system
-Tools:{% for t in tools %} {{ t.function.name }}{% endfor %}
-Call them as <tool_call>{"name": ..., "arguments": ...}</tool_call>.<|im_end|>
-{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}
-{{ m.content or "" }}{% for c in m.tool_calls or [] %}<tool_call>
-{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
-</tool_call>{% endfor %}<|im_end|>
-{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}"""
 TOOLS = [
     {"type": "function", "function": {
         "name": "add", "description": "adds two numbers", "strict": True, "parameters": {
@@ -35,14 +24,10 @@ class Step(pydantic.BaseModel):
     count: int = pydantic.Field(ge=0, le=999)
 
 
-class OpenaiTest(unittest.TestCase):
+class OpenaiTest(serving.ToolsTest):
     @classmethod
     def setUpClass(cls):
-        scratch = cls.enterClassContext(tempfile.TemporaryDirectory())
-        template = pathlib.Path(scratch) / "tools.jinja"
-        template.write_text(TOOL_TEMPLATE)
-        cls.server = serving.Server(serving.model(), "--chat_template", template)
-        cls.addClassCleanup(cls.server.stop)
+        super().setUpClass()
         cls.client = openai.OpenAI(base_url=cls.server.url + "/v1", api_key="none", max_retries=0)
 
     def chat(self, **fields):
@@ -202,6 +187,10 @@ class OpenaiTest(unittest.TestCase):
             (dict(functions=[{"name": "f"}]), "functions", "unsupported_value"),
             (dict(top_logprobs=2), "top_logprobs", "invalid_value"),
             (dict(messages=[{"role": "user", "content": "long " * 3000}]), "messages", "context_length_exceeded"),
+            (dict(max_tokens=400), "max_tokens", "context_length_exceeded"),
+            (dict(max_tokens=openai.omit, max_completion_tokens=400), "max_completion_tokens",
+             "context_length_exceeded"),
+            (dict(logit_bias={"100000": 1}), "logit_bias", "invalid_value"),
         ]:
             fault = self.refused(**fields)
             self.assertEqual((fault.param, fault.code), (param, code))

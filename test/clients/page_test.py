@@ -123,9 +123,12 @@ class PageTest(unittest.TestCase):
         self.page.press("#chat-text", "Enter")
         return self.replied()
 
-    def replied(self):
-        expect(self.page.locator("#chat-send")).to_have_text("Send")
+    def replied(self, attempts=1):
+        """The last message, when it is complete; attempts: how many replies there are then in its place."""
         reply = self.page.locator("#messages .message").last
+        if attempts > 1:
+            expect(reply.locator(".count")).to_have_text(f"{attempts} of {attempts}")
+        expect(self.page.locator("#chat-send")).to_have_text("Send")
         expect(reply.locator("footer")).to_be_visible()
         return reply
 
@@ -151,6 +154,13 @@ class PageTest(unittest.TestCase):
             "seed": 5, "logprobs": True})["choices"][0]
         self.assertEqual(reply.locator(".tokens .unseen").text_content(), whole["message"]["content"])
         self.assertEqual(len(self.tokens()), len(whole["logprobs"]["content"]))
+
+    def test_a_longest_reply_beyond_the_model_is_what_it_has_left(self):
+        self.open_page()
+        self.chat(max_tokens=1000)
+        asked = post(self.url, "/tokenize", {"messages": [{"role": "user", "content": "What is a model folder?"}]})
+        self.assertEqual(self.last_body("/v1/chat/completions")["max_tokens"], 256 - asked["count"])
+        expect(self.page.locator("#notice")).to_be_hidden()
 
     def test_a_token_shows_its_probability_under_the_mouse(self):
         self.open_page()
@@ -178,11 +188,10 @@ class PageTest(unittest.TestCase):
         rows = self.page.locator("#popup li:not(.taken) button")
         name = rows.nth(1).get_attribute("aria-label")
         rows.nth(1).click()
-        reply = self.replied()
+        reply = self.replied(2)
         after = self.tokens()
         self.assertEqual(after[:4], before[:4])
         self.assertEqual("Go on from " + after[4], name)
-        expect(reply.locator(".count")).to_have_text("2 of 2")
         prompt = self.last_body("/v1/completions")["prompt"]    # template, four tokens, the alternative: by number
         want = post(self.url, "/v1/completions", {"model": "small", "prompt": prompt, "max_tokens": 24, "seed": 5,
                                                   "logprobs": 0})["choices"][0]["logprobs"]["tokens"]
@@ -240,7 +249,7 @@ class PageTest(unittest.TestCase):
         expect(reply).to_contain_text("cut off")
         before = self.tokens()
         self.page.get_by_role("button", name="Continue").click()
-        self.replied()
+        self.replied(2)
         self.assertEqual(self.tokens()[:5], before)
         self.assertGreater(len(self.tokens()), 5)
 

@@ -6,12 +6,22 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import unittest
 import urllib.request
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 LATHE = pathlib.Path(os.environ.get("BUILD", TOP / "build")).resolve() / "lathe"
 TEMPLATE = ("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
             "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
+TOOL_TEMPLATE = """{% if tools %}<|im_start|>system
+Tools:{% for t in tools %} {{ t.function.name }}{% endfor %}
+Call them as <tool_call>{"name": ..., "arguments": ...}</tool_call>.<|im_end|>
+{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content or "" }}{% for c in m.tool_calls or [] %}<tool_call>
+{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
+</tool_call>{% endfor %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
 _scratch = tempfile.TemporaryDirectory(prefix="lathe-clients-")
 _model = None
 
@@ -96,3 +106,15 @@ class Server:
 
     def __exit__(self, *exc):
         self.stop()
+
+
+class ToolsTest(unittest.TestCase):
+    """With a server of the model whose template takes tools."""
+
+    @classmethod
+    def setUpClass(cls):
+        scratch = cls.enterClassContext(tempfile.TemporaryDirectory())
+        template = pathlib.Path(scratch) / "tools.jinja"
+        template.write_text(TOOL_TEMPLATE)
+        cls.server = Server(model(), "--chat_template", template)
+        cls.addClassCleanup(cls.server.stop)

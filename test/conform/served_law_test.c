@@ -222,7 +222,7 @@ static void assert_two(const char *model, const char *dtype, const struct text *
     }
     for (int k = 0; k < 4; k++) {
         struct http_reply r = http_hear(fd[k]);
-        json_t *reply = json_loadb(r.body.p, r.body.n, JSON_ALLOW_NUL, NULL);
+        json_t *reply = json_loadb(r.body.p, r.body.n, 0, NULL);
         assert_int_equal(r.status, 200);
         for (int i = 0; i < TEXTS; i++) {
             json_t *choice = json_array_get(json_object_get(reply, "choices"), (size_t)i);

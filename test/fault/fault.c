@@ -1,5 +1,6 @@
 #include "fault.h"
 #include "../test.h"
+#include "recipe/recipe.h"
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -271,4 +272,17 @@ void fault_kill(const struct fault_scenario *s, int stride)
     }
     assert_int_equal(chdir("/"), 0);
     lt_test_temp_end(dir);
+}
+
+void fault_save(const char *path, const char *text) { assert_ok(lt_file_save(path, text, strlen(text))); }
+
+int fault_verb(const char *verb, const char *json)
+{
+    const struct lt_verb *v = lt_verb_registered(NULL, verb);
+    assert_non_null(v);
+    struct lt_options *s = lt_options_new(&v->m);
+    if (lt_options_json(s, json)) fail_msg("%s", lt_error());
+    int rc = lt_record_run(v, s, NULL);
+    lt_options_free(s);
+    return rc;
 }

@@ -41,4 +41,8 @@ void fault_run(const struct fault_scenario *s, int stride);
  * again ends as if nothing had happened.  Temporary files may stay. */
 void fault_kill(const struct fault_scenario *s, int stride);
 
+/* Of scenarios: a file with this text; a verb with options in JSON and its run record, 0 or -1. */
+void fault_save(const char *path, const char *text);
+int fault_verb(const char *verb, const char *json);
+
 #endif

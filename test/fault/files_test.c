@@ -7,10 +7,8 @@
 #include "recipe/history.h"
 #include <zlib.h>
 
-static void save(const char *path, const char *text) { assert_ok(lt_file_save(path, text, strlen(text))); }
-
 /* ---- scenarios ---- */
-static void old_file(void) { save("file", "old\n"); }
+static void old_file(void) { fault_save("file", "old\n"); }
 static void no_file(void) {}
 static int save_file(void) { return lt_file_save("file", "new\n", 4); }
 
@@ -29,8 +27,8 @@ static int write_pieces(void)
 static void old_folder(void)
 {
     assert_ok(lt_mkdirs("folder/deep"));
-    save("folder/a", "old");
-    save("folder/deep/b", "old");
+    fault_save("folder/a", "old");
+    fault_save("folder/deep/b", "old");
 }
 
 static int make_folder(void)
@@ -49,7 +47,7 @@ static const char story[] = "once upon a time\nthere was a file\n";
 
 static void compressed(void)
 {
-    save("plain", story);
+    fault_save("plain", story);
     gzFile z = gzopen("story.gz", "wb");
     assert_non_null(z);
     assert_int_equal(gzwrite(z, story, strlen(story)), strlen(story));
@@ -102,8 +100,8 @@ static int hash_folder(void)
 
 static void documents(void)
 {
-    save("doc.json", "{\"a\": [1, 2]}");
-    save("doc.yaml", "a: [1, 2]\n");
+    fault_save("doc.json", "{\"a\": [1, 2]}");
+    fault_save("doc.yaml", "a: [1, 2]\n");
 }
 
 static int read_documents(void)
@@ -118,7 +116,7 @@ static int read_documents(void)
     return rc;
 }
 
-static void old_weights(void) { save("w.safetensors", "old"); }
+static void old_weights(void) { fault_save("w.safetensors", "old"); }
 
 static int save_weights(void)
 {
@@ -190,7 +188,7 @@ static int run_verb(const struct lt_verb *v, const char *json)
 
 static void weighed(void)
 {
-    save("a.txt", "abc");
+    fault_save("a.txt", "abc");
     assert_ok(run_verb(&toy_weigh, "{\"files\": [\"a.txt\"], \"out\": \"sum\", \"scale\": 2}"));
 }
 static int weigh_again(void)
@@ -200,8 +198,8 @@ static int weigh_again(void)
 
 static void chained(void)
 {
-    save("a.txt", "abc");
-    save("r.yaml", "steps:\n  - {name: one, verb: weigh, files: a.txt, out: one}\n"
+    fault_save("a.txt", "abc");
+    fault_save("r.yaml", "steps:\n  - {name: one, verb: weigh, files: a.txt, out: one}\n"
                    "  - {verb: bundle, in: [a.txt, one], out: all}\n");
 }
 

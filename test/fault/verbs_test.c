@@ -1,20 +1,6 @@
 /* The verbs of the main job on a few lines of text, with the Nth call into the system failing. */
 #include "fault.h"
 #include "test.h"
-#include "recipe/recipe.h"
-
-static void save(const char *path, const char *text) { assert_ok(lt_file_save(path, text, strlen(text))); }
-
-static int run(const char *verb, const char *json)
-{
-    const struct lt_verb *v = lt_verb_registered(NULL, verb);
-    assert_non_null(v);
-    struct lt_options *s = lt_options_new(&v->m);
-    if (lt_options_json(s, json)) fail_msg("%s", lt_error());
-    int rc = lt_record_run(v, s, NULL);
-    lt_options_free(s);
-    return rc;
-}
 
 static void texts(void)
 {
@@ -24,14 +10,15 @@ static void texts(void)
         for (int k = 0; k < 12; k++) lt_buf_fmt(&b, "Line %d of text %d is not line %d of text %d.\n", k, i, k + 1, i);
         char name[32];
         snprintf(name, sizeof(name), "text/%d.txt", i);
-        save(name, b.p);
+        fault_save(name, b.p);
         lt_buf_free(&b);
     }
 }
 
 static int train_tokenizer(void)
 {
-    return run("tokenizer-train", "{\"input\": [\"text\"], \"output\": \"tok\", \"method\": {\"vocab_size\": 270}}");
+    return fault_verb("tokenizer-train", "{\"input\": [\"text\"], \"output\": \"tok\","
+                                         " \"method\": {\"vocab_size\": 270}}");
 }
 
 static void tokenizer(void)
@@ -42,7 +29,8 @@ static void tokenizer(void)
 
 static int pack(void)
 {
-    return run("pack", "{\"input\": [\"text\"], \"output\": \"shards\", \"tokenizer\": \"tok\", \"validation\": 0.3}");
+    return fault_verb("pack", "{\"input\": [\"text\"], \"output\": \"shards\", \"tokenizer\": \"tok\","
+                              " \"validation\": 0.3}");
 }
 
 static void shards(void)
@@ -53,10 +41,10 @@ static void shards(void)
 
 static int train(void)
 {
-    return run("train", "{\"data\": [\"shards\"], \"output\": \"model\", \"max_steps\": 2, \"save_steps\": 1,"
-                        " \"eval_steps\": 2, \"batch_size\": 1, \"max_length\": 16, \"arch\": "
-                        "{\"name\": \"llama\", \"hidden_size\": 16,"
-                        " \"intermediate_size\": 16, \"num_hidden_layers\": 1, \"num_attention_heads\": 2}}");
+    return fault_verb("train", "{\"data\": [\"shards\"], \"output\": \"model\", \"max_steps\": 2, \"save_steps\": 1,"
+                               " \"eval_steps\": 2, \"batch_size\": 1, \"max_length\": 16, \"arch\": "
+                               "{\"name\": \"llama\", \"hidden_size\": 16,"
+                               " \"intermediate_size\": 16, \"num_hidden_layers\": 1, \"num_attention_heads\": 2}}");
 }
 
 static void model(void)
@@ -67,12 +55,13 @@ static void model(void)
 
 static int perplexity(void)
 {
-    return run("perplexity", "{\"model\": \"model\", \"input\": [\"text/0.txt\"], \"output\": \"ppl.json\"}");
+    return fault_verb("perplexity", "{\"model\": \"model\", \"input\": [\"text/0.txt\"], \"output\": \"ppl.json\"}");
 }
 
 static int generate(void)
 {
-    return run("generate", "{\"model\": \"model\", \"prompt\": \"Line\", \"max_tokens\": 4, \"output\": \"out.txt\"}");
+    return fault_verb("generate", "{\"model\": \"model\", \"prompt\": \"Line\", \"max_tokens\": 4,"
+                                  " \"output\": \"out.txt\"}");
 }
 
 /* More words than can be counted in a mebibyte at once. */
@@ -81,14 +70,14 @@ static void many_words(void)
     struct lt_buf b = { 0 };
     struct lt_rng r = lt_rng_make(1, "words");
     for (int i = 1; i <= 80000; i++) lt_buf_fmt(&b, "w%d%c", (int)lt_rng_below(&r, 40), i % 20 ? ' ' : '\n');
-    save("words.txt", b.p);
+    fault_save("words.txt", b.p);
     lt_buf_free(&b);
 }
 
 static int estimate(void)
 {
-    return run("ngram-build", "{\"input\": [\"words.txt\"], \"output\": \"words.arpa\", \"order\": 3,"
-                              " \"memory\": \"1M\", \"temp_dir\": \".\"}");
+    return fault_verb("ngram-build", "{\"input\": [\"words.txt\"], \"output\": \"words.arpa\", \"order\": 3,"
+                                     " \"memory\": \"1M\", \"temp_dir\": \".\"}");
 }
 
 static void test_fault__tokenizer_train(void **state)

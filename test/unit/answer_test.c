@@ -119,12 +119,14 @@ static void test_answer__broken_bytes_make_valid_json(void **state)
         struct lt_exchange *x = asked(&s, chat, chat ? "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}"
                                                      : "{\"prompt\":[1,2]}");
         struct lt_buf out = { 0 };
-        x->slot[0].reply = (struct lt_reply){ .text = lt_strdup("ab\xF0\x9F!"), .text_size = 5, .finish = "stop" };
+        static const char bytes[] = "ab\xF0\x9F!\0.";
+        x->slot[0].reply = (struct lt_reply){ .text = memcpy(lt_alloc(sizeof bytes), bytes, sizeof bytes),
+                                              .text_size = sizeof bytes - 1, .finish = "stop" };
         lt_answer_body(x, &out);
         json_t *v = parsed(lt_buf_view(&out)), *choice = json_array_get(json_object_get(v, "choices"), 0);
         json_t *text = chat ? json_object_get(json_object_get(choice, "message"), "content")
                             : json_object_get(choice, "text");
-        assert_string_equal(json_string_value(text), "ab\xEF\xBF\xBD!");
+        assert_string_equal(json_string_value(text), "ab\xEF\xBF\xBD!\xEF\xBF\xBD.");
         json_decref(v);
         lt_buf_free(&out);
         lt_exchange_free(x);

@@ -62,7 +62,7 @@ static void test_document__json_lines(void **state) {
     EXPECT("a.jsonl", "{\"text\":1}\n", plain, "!line 1: no string in field");
     EXPECT("a.jsonl", "{\"text\":\"x\"}\n{\"text\":\n", plain, "!line 2 is not JSON");
     EXPECT("a.jsonl", "[1]\n", plain, "!line 1: expected a JSON object");
-    EXPECT("a.jsonl", "{\"text\":\"\\u0000\"}\n", plain, "!line 1 is not JSON");
+    EXPECT("a.jsonl", "{\"text\":\"\\u0000\"}\n", plain, "!line 1 holds \\u0000, a NUL byte");
 }
 
 static void test_document__html_visible_text(void **state) {

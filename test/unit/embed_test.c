@@ -118,6 +118,50 @@ static void test_embed__the_same_bits_whatever_came_before(void **state)
     drop_small(&s);
 }
 
+/* Prompts of all lengths beside each other have the bits they have alone, embeddings and log-probabilities. */
+static void test_embed__the_same_bits_beside_others(void **state)
+{
+    enum { MANY = 90 };
+    static int32_t token[MANY][MOST];
+    static struct lt_prompt_score all[MANY];
+    (void)state;
+    for (int pooling = LT_POOL_NONE; pooling <= LT_POOL_LAST; pooling++) {
+        struct small s;
+        struct lt_lm lm = make_small(&s);
+        struct lt_prompt_score *left[MANY], alone;
+        int passes = 0, took;
+        for (int i = 0; i < MANY; i++) {
+            int n = i % 30 == 9 ? MOST : 1 + i % 13;
+            prompt_of(i, n, token[i]);
+            if (pooling) assert_ok(lt_prompt_embed_begin(&all[i], &lm, token[i], n, (enum lt_pooling)pooling));
+            else assert_ok(lt_prompt_score_begin(&all[i], &lm, token[i], n, 2));
+        }
+        for (int count;; passes++) {
+            count = 0;
+            for (int i = 0; i < MANY; i++)
+                if (!lt_prompt_score_done(&all[i])) left[count++] = &all[i];
+            if (!count) break;
+            assert_ok(lt_prompt_score_steps(left, count, &took));
+            assert_in_range(took, 1, count);
+        }
+        assert_in_range(passes, 3, pooling ? 20 : 60);
+        for (int i = 0; i < MANY; i++) {
+            int n = all[i].count;
+            if (pooling) assert_ok(lt_prompt_embed_begin(&alone, &lm, token[i], n, (enum lt_pooling)pooling));
+            else assert_ok(lt_prompt_score_begin(&alone, &lm, token[i], n, 2));
+            while (lt_prompt_score_step(&alone) == LT_SCORE_MORE) { }
+            if (pooling) assert_memory_equal(alone.vector, all[i].vector, WIDTH * sizeof(float));
+            else {
+                assert_memory_equal(alone.logp, all[i].logp, (size_t)n * sizeof(float));
+                assert_memory_equal(alone.top_logp, all[i].top_logp, 2 * (size_t)n * sizeof(float));
+            }
+            lt_prompt_score_release(&alone);
+            lt_prompt_score_release(&all[i]);
+        }
+        drop_small(&s);
+    }
+}
+
 static void test_embed__a_shorter_vector_has_length_one(void **state)
 {
     float v[] = { 3, 4, 12 }, zero[] = { 0, 0 };
@@ -144,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_embed__is_what_a_plain_pass_says),
         cmocka_unit_test(test_embed__the_same_bits_whatever_came_before),
+        cmocka_unit_test(test_embed__the_same_bits_beside_others),
         cmocka_unit_test(test_embed__a_shorter_vector_has_length_one),
         cmocka_unit_test(test_embed__models_without_hidden_states_are_refused),
     };

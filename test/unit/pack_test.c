@@ -43,9 +43,9 @@ static int pack(const struct packed *p, double validation, const char *around, b
 {
     const char *file = p->input;
     struct lt_pack_options o = {
-        .input = { .item = &file, .count = 1 }, .format = "auto", .field = "text", .tokenizer = p->tokenizer,
-        .output = p->output, .bos = around, .eos = around, .validation = validation, .shard_tokens = 500,
-        .parse_special = parse_special,
+        .input = { .item = &file, .count = 1 }, .docs = { .format = "auto", .field = "text" },
+        .tokenizer = p->tokenizer, .output = p->output, .bos = around, .eos = around, .validation = validation,
+        .shard_tokens = 500, .parse_special = parse_special,
     };
     struct lt_ctx *c = lt_ctx_new(threads, NULL, NULL);
     int rc = lt_pack_run(&o, c);

@@ -71,9 +71,9 @@ static void test_sentences__words(void **state)
 /* ---- the folder ---- */
 static struct lt_sentence_corpus_options options_of(const char *const *input, const char *output)
 {
-    return (struct lt_sentence_corpus_options){ .input = { (const char **)input, 1 }, .format = "auto", .field = "text",
-        .output = output, .seed = 42, .partitions = 10, .held_out = 2, .min_words = 1, .min_count = 2, .memory = 1,
-        .test = 0.5, .lines = true, .dedup = true };
+    return (struct lt_sentence_corpus_options){ .input = { (const char **)input, 1 }, .output = output,
+        .docs = { .format = "auto", .field = "text" }, .seed = 42, .partitions = 10, .held_out = 2, .min_words = 1,
+        .min_count = 2, .memory = 1, .test = 0.5, .lines = true, .dedup = true };
 }
 
 static int run(const struct lt_sentence_corpus_options *o)

@@ -222,6 +222,90 @@ static void test_serve__refusals_say_what_is_wrong(void **state)
     serving_close(&s);
 }
 
+static void test_serve__refusals_name_the_field(void **state)
+{
+    (void)state;
+    static const struct { const char *more, *param, *says; } row[] = {
+        { "\"logit_bias\":{\"300\":1}", "logit_bias", "token 300 is not among the" },
+        { "\"logit_bias\":{\"3\":101}", "logit_bias", "from -100 to 100" },
+        { "\"logit_bias\":{\"3\":101},\"regex\":\"[a-z]*\"", "logit_bias", "from -100 to 100" },
+        { "\"logit_bias\":{\"3\":1},\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":"
+          "{\"type\":\"no\"}}}", "response_format", "#/type: expected" },
+        { "\"max_tokens\":15", "max_tokens", "the prompt has 2 tokens (n_prompt), 15 more are asked for, and the model "
+          "holds 16 (n_ctx): max_tokens of at most 14 fits" },
+    };
+    struct serving s;
+    struct bytes b = make_bytes(",limit=16");
+    json_t *reply;
+    assert_ok(serving_open(&s, 1, SERVING(b.model)));
+    for (int i = 0; i < LT_COUNT(row); i++) {
+        struct lt_buf body = { 0 };
+        lt_buf_fmt(&body, "{\"prompt\":[4,5],%s}", row[i].more);
+        assert_int_equal(http_post(s.port, "/v1/completions", body.p, &reply), 400);
+        const json_t *error = json_object_get(reply, "error");
+        assert_string_equal(text_at(error, "param"), row[i].param);
+        if (!strstr(text_at(error, "message"), row[i].says)) fail_msg("row %d: %s", i, text_at(error, "message"));
+        json_decref(reply);
+        lt_buf_free(&body);
+    }
+    serving_close(&s);
+    drop_bytes(&b);
+}
+
+/* Who does not say how long a reply may be, or asks as Ollama's clients do, gets what the model has room for. */
+static void test_serve__a_reply_ends_where_the_model_does(void **state)
+{
+    (void)state;
+    static const char *const more[] = { "", ",\"max_tokens\":14" };
+    struct serving s;
+    struct bytes b = make_bytes(",limit=16");
+    struct lt_tokenizer *t;
+    json_t *reply;
+    assert_ok(lt_tokenizer_open(b.tokenizer, &t));
+    assert_ok(serving_open(&s, 1, SERVING(b.model)));
+    for (int i = 0; i < LT_COUNT(more); i++) {
+        char body[200];
+        snprintf(body, sizeof body, "{\"prompt\":[4,5],\"logit_bias\":{\"%d\":\"ban\"}%s}", lt_tokenizer_eos(t),
+                 more[i]);
+        assert_int_equal(http_post(s.port, "/v1/completions", body, &reply), 200);
+        assert_int_equal(json_integer_value(json_object_get(json_object_get(reply, "usage"), "completion_tokens")), 14);
+        assert_string_equal(text_at(choice(reply, 0), "finish_reason"), "length");
+        json_decref(reply);
+    }
+    assert_int_equal(http_post(s.port, "/api/generate", "{\"model\":\"bytes\",\"prompt\":\"ab\",\"raw\":true,"
+                               "\"stream\":false,\"options\":{\"num_predict\":500}}", &reply), 200);
+    json_decref(reply);
+    serving_close(&s);
+    lt_tokenizer_free(t);
+    drop_bytes(&b);
+}
+
+static void test_serve__any_number_of_tokens_is_null(void **state)
+{
+    (void)state;
+    for (int limit = 0; limit <= 16; limit += 16) {
+        struct serving s;
+        struct bytes b = make_bytes(limit ? ",limit=16" : "");
+        static const struct { const char *path, *body, *key; } row[] = {
+            { "/tokenize", "{\"prompt\":\"ab\"}", "max_model_len" }, { "/v1/models/bytes", NULL, "max_model_len" },
+            { "/tokenizer_info", NULL, "model_max_length" },
+        };
+        assert_ok(serving_open(&s, 1, SERVING(b.model)));
+        for (int i = 0; i < LT_COUNT(row); i++) {
+            struct http_reply r = http_ask(s.port, row[i].body ? "POST" : "GET", row[i].path, NULL, row[i].body);
+            json_t *reply, *found;
+            assert_int_equal(r.status, 200);
+            assert_ok(lt_json_parse("the reply", lt_buf_view(&r.body), &reply));
+            found = json_object_get(reply, row[i].key);
+            assert_true(limit ? json_integer_value(found) == limit : json_is_null(found));
+            json_decref(reply);
+            http_release(&r);
+        }
+        serving_close(&s);
+        drop_bytes(&b);
+    }
+}
+
 static void test_serve__bodies_have_a_limit(void **state)
 {
     (void)state;
@@ -651,6 +735,9 @@ int main(void)
         cmocka_unit_test(test_serve__a_stream_has_the_text_of_the_whole_reply),
         cmocka_unit_test(test_serve__echo_tells_the_log_probabilities_of_the_prompt),
         cmocka_unit_test(test_serve__refusals_say_what_is_wrong),
+        cmocka_unit_test(test_serve__refusals_name_the_field),
+        cmocka_unit_test(test_serve__a_reply_ends_where_the_model_does),
+        cmocka_unit_test(test_serve__any_number_of_tokens_is_null),
         cmocka_unit_test(test_serve__bodies_have_a_limit),
         cmocka_unit_test(test_serve__keys),
         cmocka_unit_test(test_serve__who_may_ask_from_a_browser),

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "decode/score.h"
+#include "lm/vocabulary.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -47,11 +48,10 @@ static int perplexity_open(const void *v, void *st, struct lt_ctx *c)
     struct state *s = st;
     if (o->max && o->max < o->min) return lt_misuse("perplexity: max %g is below min %g", o->max, o->min);
     if (lt_lm_open(o->model, c, &s->lm)) return -1;
-    const struct lt_lm_type *type = s->lm.type;
-    s->tokenizer = type->tokenizer ? type->tokenizer(s->lm.self) : NULL;
-    if (!s->tokenizer || !type->session)
+    s->tokenizer = lt_lm_tokenizer(&s->lm);
+    if (!s->tokenizer || !s->lm.type->session)
         return lt_misuse("perplexity: %s has no tokenizer or gives no log-probabilities", o->model);
-    return type->session(s->lm.self, &s->session) || read_thirds(o, s) ? -1 : 0;
+    return s->lm.type->session(s->lm.self, &s->session) || read_thirds(o, s) ? -1 : 0;
 }
 
 static bool has_text(struct lt_str line)

@@ -4,6 +4,7 @@
 #include "base/gguf.h"
 #include "decode/chain.h"
 #include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include "text/tokenizer.h"
 #include <math.h>
 #include <stdlib.h>
@@ -56,7 +57,7 @@ int lt_chat_model_open(const struct lt_chat_options *o, const char *path, struct
         return -1;
     }
     out->path = lt_strdup(path);
-    out->t = out->lm.type->tokenizer ? out->lm.type->tokenizer(out->lm.self) : NULL;
+    out->t = lt_lm_tokenizer(&out->lm);
     int rc = out->t ? 0 : lt_misuse("%s has no tokenizer, which a conversation needs", path);
     if (!rc) rc = open_template(o, out);
     if (!rc) rc = open_batcher(out, c);

@@ -1,7 +1,7 @@
 #include "decode/chat/conversation.h"
 #include "base/io.h"
 #include "decode/prompt.h"
-#include "text/tok_char.h"
+#include "text/plain_text.h"
 #include "text/tokenizer.h"
 #include <stdlib.h>
 #include <string.h>
@@ -218,28 +218,13 @@ static int said(const struct lt_tokenizer *t, const struct lt_spoken *s, const s
     return same ? n : -1;
 }
 
-/* A model may write bytes that are no text, which no message can hold: they become U+FFFD. */
-static void put_as_text(struct lt_buf *b, struct lt_str s)
-{
-    for (size_t i = 0; i < s.n;) {
-        size_t good = lt_utf8_bad(s.p + i, s.n - i);
-        for (size_t k = 0; k < good; k++)
-            if (s.p[i + k]) lt_buf_char(b, s.p[i + k]);
-            else lt_buf_str(b, "\xEF\xBF\xBD");
-        i += good;
-        if (i == s.n) return;
-        lt_buf_str(b, "\xEF\xBF\xBD");
-        i += lt_utf8_bad_run(s.p + i, s.n - i);
-    }
-}
-
 int lt_conversation_answer(struct lt_conversation *c, const struct lt_tokenizer *t, struct lt_spoken *s,
                            const struct lt_reply *reply)
 {
     int n = said(t, s, reply);
     struct lt_buf text = { 0 };
     lt_buf_put(&text, "", 0);
-    put_as_text(&text, (struct lt_str){ reply->text, reply->text_size });
+    lt_plain_text(&text, (struct lt_str){ reply->text, reply->text_size });
     while (c->marks) {                      /* those that no longer hold */
         const struct lt_seen_mark *m = &c->mark[c->marks - 1];
         if (m->text < s->text.n && m->id < s->count && !memcmp(s->text.p, c->seen.p, m->text) &&

@@ -2,6 +2,8 @@
  * a walk over the trie of tokens that leaves out whatever completes one of them.
  *
  *     lathe generate MODEL --prompt "Once" --banned_strings "as an AI" --banned_strings "I cannot" */
+#include "decode/control/places.h"
+#include "lm/vocabulary.h"
 #include "text/token_trie.h"
 #include "text/tokenizer.h"
 #include <math.h>
@@ -21,16 +23,9 @@ struct shared {
     int32_t *walk;
     int holders;
 };
-struct state { struct shared *shared; int32_t *place; int count, cap; };        /* places so far, the last is now */
+struct state { struct lt_places places; struct shared *shared; };              /* int32_t: nodes */
 
-static void push(struct state *s, int32_t place)
-{
-    if (s->count == s->cap) {
-        s->cap = s->cap ? 2 * s->cap : 64;
-        s->place = lt_realloc(s->place, (size_t)s->cap * sizeof *s->place);
-    }
-    s->place[s->count++] = place;
-}
+static int32_t now(const struct state *s) { return *(int32_t *)lt_places_now(&s->places); }
 
 /* ---- the automaton ---- */
 static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
@@ -77,7 +72,7 @@ static int banned_open(const void *v, void *st, struct lt_lm *lm)
     const struct options *o = v;
     struct state *s = st;
     size_t bytes = 1;
-    const struct lt_tokenizer *t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    const struct lt_tokenizer *t = lt_lm_tokenizer(lm);
     if (!t) return lt_misuse("banned_strings needs a model with a tokenizer");
     for (int i = 0; i < o->value.count; i++) {
         if (!*o->value.item[i]) return lt_misuse("banned_strings: a text is empty; every text would hold it");
@@ -95,7 +90,8 @@ static int banned_open(const void *v, void *st, struct lt_lm *lm)
     for (int i = 0; i < o->value.count; i++) add_text(h, o->value.item[i], o->ignore_case);
     link_up(h, o->ignore_case);
     s->shared = h;
-    push(s, 0);
+    s->places.size = sizeof(int32_t);
+    lt_places_push(&s->places, &(int32_t){ 0 });
     return 0;
 }
 
@@ -131,7 +127,7 @@ static void banned_apply(const void *v, void *st, struct lt_seq seq, float *logi
 {
     struct state *s = st;
     int known = LT_MIN(vocab, lt_tokenizer_vocab(s->shared->t));
-    const uint64_t *mask = mask_at(s->shared, s->place[s->count - 1]);
+    const uint64_t *mask = mask_at(s->shared, now(s));
     (void)v, (void)seq;
     for (int i = 0; i < known; i += 64)
         for (uint64_t bits = mask[i / 64]; bits; bits &= bits - 1) {
@@ -144,18 +140,11 @@ static void banned_accept(const void *v, void *st, int32_t token)
 {
     struct state *s = st;
     struct lt_str bytes = { 0 };
-    int32_t place = s->place[s->count - 1];
+    int32_t place = now(s);
     (void)v;
     if (lt_tokenizer_special(s->shared->t, token) || !lt_tokenizer_bytes(s->shared->t, token, &bytes)) bytes.n = 0;
     for (size_t i = 0; i < bytes.n; i++) place = s->shared->node[place].next[(uint8_t)bytes.p[i]];
-    push(s, place);
-}
-
-static void banned_rewind(const void *v, void *st, int n)
-{
-    struct state *s = st;
-    (void)v;
-    s->count -= LT_MIN(n, s->count - 1);
+    lt_places_push(&s->places, &place);
 }
 
 static int banned_fork(void *dst, const void *src)
@@ -163,8 +152,7 @@ static int banned_fork(void *dst, const void *src)
     struct state *to = dst;
     const struct state *from = src;
     *to = *from;
-    to->place = lt_alloc((size_t)from->cap * sizeof *to->place);
-    memcpy(to->place, from->place, (size_t)from->count * sizeof *to->place);
+    lt_places_copy(&to->places, &from->places);
     to->shared->holders++;
     return 0;
 }
@@ -172,7 +160,7 @@ static int banned_fork(void *dst, const void *src)
 static void banned_close(void *st)
 {
     struct state *s = st;
-    free(s->place);
+    free(s->places.at);
     if (!s->shared || --s->shared->holders) return;
     for (int i = 0; i < MASKS; i++) free(s->shared->mask[i]);
     free(s->shared->walk);
@@ -194,5 +182,5 @@ const struct lt_control lt_control_banned_strings = {
                   "is written is judged, not the prompt and not special tokens.\n"
                   "example: lathe generate MODEL --banned_strings \"as an AI\" --banned_strings \"I cannot\"" },
     .order = 2, .state = sizeof(struct state), .open = banned_open, .apply = banned_apply, .accept = banned_accept,
-    .rewind = banned_rewind, .fork = banned_fork, .close = banned_close,
+    .rewind = lt_places_rewind, .fork = banned_fork, .close = banned_close,
 };

@@ -3,7 +3,9 @@
  * stands in the text, over as many tokens as it has.
  *
  *     lathe generate MODEL --prompt "Once" --filter "without(e) and length <= 6" */
+#include "decode/control/places.h"
 #include "decode/filter/word_filter.h"
+#include "lm/vocabulary.h"
 #include "text/tokenizer.h"
 #include <math.h>
 #include <stdlib.h>
@@ -13,18 +15,8 @@ struct options { const char *value, *scope, *diacritics, *dictionary; };
 
 /* What forks of a chain share; they belong to one thread. */
 struct shared { struct lt_filter *filter; const struct lt_tokenizer *t; uint64_t *tokens; int holders; };
-/* Places so far, the last is now, and the tokens that led to them; token[0] is none. */
-struct step { int place; int32_t token; };
-struct state { struct shared *shared; struct step *step; int count, cap; uint32_t age; };
-
-static void push(struct state *s, int place, int32_t token)
-{
-    if (s->count == s->cap) {
-        s->cap = s->cap ? 2 * s->cap : 64;
-        s->step = lt_realloc(s->step, (size_t)s->cap * sizeof *s->step);
-    }
-    s->step[s->count++] = (struct step){ place, token };
-}
+struct step { int place; int32_t token; };              /* and what led to it; of the first, none */
+struct state { struct lt_places steps; struct shared *shared; uint32_t age; };
 
 static bool bytes_of(const struct lt_tokenizer *t, int32_t id, struct lt_str *out)
 {
@@ -42,11 +34,12 @@ static int place_now(struct state *s)
 {
     uint32_t age = lt_filter_age(s->shared->filter);
     if (age != s->age) {
-        s->step[0].place = lt_filter_start(s->shared->filter);
-        for (int i = 1; i < s->count; i++) s->step[i].place = after(s->shared, s->step[i - 1].place, s->step[i].token);
+        struct step *step = s->steps.at;
+        step[0].place = lt_filter_start(s->shared->filter);
+        for (int i = 1; i < s->steps.count; i++) step[i].place = after(s->shared, step[i - 1].place, step[i].token);
     }
     s->age = age;
-    return s->step[s->count - 1].place;
+    return ((struct step *)lt_places_now(&s->steps))->place;
 }
 
 /* Scope token: every token is a text of its own. */
@@ -69,7 +62,7 @@ static int filter_open(const void *v, void *st, struct lt_lm *lm)
     struct state *s = st;
     struct shared h = { .holders = 1 };
     bool tokens = !strcmp(o->scope, "token");
-    h.t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    h.t = lt_lm_tokenizer(lm);
     if (!h.t) return lt_misuse("a filter needs a model with a tokenizer");
     struct lt_filter_how how = { .dictionary = o->dictionary, .marks = !strcmp(o->diacritics, "keep"),
                                  .trie = tokens ? NULL : lt_tokenizer_trie(h.t) };
@@ -82,7 +75,8 @@ static int filter_open(const void *v, void *st, struct lt_lm *lm)
     if (tokens) h.tokens = alone(&h);
     s->shared = lt_alloc(sizeof h);
     *s->shared = h;
-    push(s, lt_filter_start(h.filter), -1);
+    s->steps.size = sizeof(struct step);
+    lt_places_push(&s->steps, &(struct step){ lt_filter_start(h.filter), -1 });
     s->age = lt_filter_age(h.filter);
     return 0;
 }
@@ -110,14 +104,8 @@ static void filter_accept(const void *v, void *st, int32_t token)
     struct state *s = st;
     int place = place_now(s);
     (void)v;
-    push(s, s->shared->tokens ? place : after(s->shared, place, token), token);
-}
-
-static void filter_rewind(const void *v, void *st, int n)
-{
-    struct state *s = st;
-    (void)v;
-    s->count -= LT_MIN(n, s->count - 1);
+    if (!s->shared->tokens) place = after(s->shared, place, token);
+    lt_places_push(&s->steps, &(struct step){ place, token });
 }
 
 static int filter_fork(void *dst, const void *src)
@@ -125,8 +113,7 @@ static int filter_fork(void *dst, const void *src)
     struct state *to = dst;
     const struct state *from = src;
     *to = *from;
-    to->step = lt_alloc((size_t)from->cap * sizeof *to->step);
-    memcpy(to->step, from->step, (size_t)from->count * sizeof *to->step);
+    lt_places_copy(&to->steps, &from->steps);
     to->shared->holders++;
     return 0;
 }
@@ -134,7 +121,7 @@ static int filter_fork(void *dst, const void *src)
 static void filter_close(void *st)
 {
     struct state *s = st;
-    free(s->step);
+    free(s->steps.at);
     if (!s->shared || --s->shared->holders) return;
     lt_filter_close(s->shared->filter);
     free(s->shared->tokens);
@@ -168,5 +155,5 @@ const struct lt_control lt_control_filter = {
                   "may end inside a word.  Where nothing can go on, generation fails and says so.\n"
                   "example: lathe generate MODEL --prompt \"It was\" --filter \"without(e) and length <= 6\"" },
     .order = 1, .state = sizeof(struct state), .open = filter_open, .apply = filter_apply, .accept = filter_accept,
-    .rewind = filter_rewind, .fork = filter_fork, .close = filter_close,
+    .rewind = lt_places_rewind, .fork = filter_fork, .close = filter_close,
 };

@@ -4,7 +4,9 @@
  *     lathe generate MODEL --prompt "Answer in JSON: " --json_schema schema.json
  *     lathe generate MODEL --grammar chess.gbnf */
 #include "base/io.h"
+#include "decode/control/places.h"
 #include "decode/grammar/grammar.h"
+#include "lm/vocabulary.h"
 #include "text/token_trie.h"
 #include "text/tokenizer.h"
 #include <math.h>
@@ -20,20 +22,14 @@ struct shared {
     int holders;
 };
 struct state {
-    struct shared *shared; int *place; int count, cap;      /* places so far, the last is now */
+    struct lt_places places;        /* int: of the machine */
+    struct shared *shared;
     bool begins;                    /* the first token of the reply is that of the text, and its blank is dropped */
 };
 
 typedef int compile_fn(const struct options *o, struct lt_grammar **out);
 
-static void push(struct state *s, int place)
-{
-    if (s->count == s->cap) {
-        s->cap = s->cap ? 2 * s->cap : 64;
-        s->place = lt_realloc(s->place, (size_t)s->cap * sizeof *s->place);
-    }
-    s->place[s->count++] = place;
-}
+static int now(const struct state *s) { return *(int *)lt_places_now(&s->places); }
 
 /* ---- the beginning of a text ---- */
 
@@ -70,7 +66,7 @@ static bool is_empty(const struct lt_tokenizer *t, struct lt_seq seq)
 static int open_with(compile_fn *compile, const void *v, void *st, struct lt_lm *lm)
 {
     struct state *s = st;
-    const struct lt_tokenizer *t = lm && lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    const struct lt_tokenizer *t = lm ? lt_lm_tokenizer(lm) : NULL;
     struct lt_grammar *g;
     if (!t) return lt_misuse("a grammar needs a model with a tokenizer");
     if (compile(v, &g)) return -1;
@@ -78,7 +74,8 @@ static int open_with(compile_fn *compile, const void *v, void *st, struct lt_lm 
     *h = (struct shared){ .grammar = g, .machine = lt_gmachine_new(g, lt_tokenizer_trie(t)), .t = t, .holders = 1 };
     h->drops = drops_blank(t);
     s->shared = h;
-    push(s, lt_gmachine_start(h->machine));
+    s->places.size = sizeof(int);
+    lt_places_push(&s->places, &(int){ lt_gmachine_start(h->machine) });
     return 0;
 }
 
@@ -94,9 +91,9 @@ static void grammar_apply(const void *v, void *st, struct lt_seq seq, float *log
 {
     struct state *s = st;
     const struct shared *h = s->shared;
-    int place = s->place[s->count - 1], known = LT_MIN(vocab, lt_tokenizer_vocab(h->t)), eos = lt_tokenizer_eos(h->t);
+    int place = now(s), known = LT_MIN(vocab, lt_tokenizer_vocab(h->t)), eos = lt_tokenizer_eos(h->t);
     (void)v;
-    s->begins = s->count == 1 && h->drops && is_empty(h->t, seq);
+    s->begins = s->places.count == 1 && h->drops && is_empty(h->t, seq);
     float end = eos >= 0 && eos < vocab && lt_gmachine_ends(h->machine, place) ? logits[eos] : -INFINITY;
     const uint64_t *mask = place < 0 ? NULL : lt_gmachine_mask(h->machine, place);
     for (int i = 0; i < known; i += 64) {
@@ -114,25 +111,19 @@ static void grammar_accept(const void *v, void *st, int32_t token)
 {
     struct state *s = st;
     struct lt_str bytes;
-    int place = s->place[s->count - 1];
+    int place = now(s);
     (void)v;
     if (lt_tokenizer_special(s->shared->t, token) || !lt_tokenizer_bytes(s->shared->t, token, &bytes)) bytes.n = 0;
-    if (s->begins && s->count == 1) behind_blank(s->shared->t, token, &bytes);
-    push(s, lt_gmachine_steps(s->shared->machine, place, bytes));
-}
-
-static void grammar_rewind(const void *v, void *st, int n)
-{
-    struct state *s = st;
-    (void)v;
-    s->count -= LT_MIN(n, s->count - 1);
+    if (s->begins && s->places.count == 1) behind_blank(s->shared->t, token, &bytes);
+    place = lt_gmachine_steps(s->shared->machine, place, bytes);
+    lt_places_push(&s->places, &place);
 }
 
 static void grammar_forced(const void *v, void *st, size_t most, struct lt_buf *out)
 {
     struct state *s = st;
     (void)v;
-    if (s->place[s->count - 1] >= 0) lt_gmachine_forced(s->shared->machine, s->place[s->count - 1], most, out);
+    if (now(s) >= 0) lt_gmachine_forced(s->shared->machine, now(s), most, out);
 }
 
 static int grammar_fork(void *dst, const void *src)
@@ -140,8 +131,7 @@ static int grammar_fork(void *dst, const void *src)
     struct state *to = dst;
     const struct state *from = src;
     *to = *from;
-    to->place = lt_alloc((size_t)from->cap * sizeof *to->place);
-    memcpy(to->place, from->place, (size_t)from->count * sizeof *to->place);
+    lt_places_copy(&to->places, &from->places);
     to->shared->holders++;
     return 0;
 }
@@ -149,7 +139,7 @@ static int grammar_fork(void *dst, const void *src)
 static void grammar_close(void *st)
 {
     struct state *s = st;
-    free(s->place);
+    free(s->places.at);
     if (!s->shared || --s->shared->holders) return;
     lt_gmachine_free(s->shared->machine);
     lt_grammar_free(s->shared->grammar);
@@ -213,7 +203,7 @@ static const struct lt_opt schema_rows[] = {
 /* Before those that keep a share of the likely tokens, which might keep none that may come. */
 #define GRAMMAR(open_fn) \
     .order = 3, .state = sizeof(struct state), .open = open_fn, .apply = grammar_apply, .accept = grammar_accept, \
-    .rewind = grammar_rewind, .fork = grammar_fork, .close = grammar_close, .forced = grammar_forced
+    .rewind = lt_places_rewind, .fork = grammar_fork, .close = grammar_close, .forced = grammar_forced
 
 const struct lt_control lt_control_regex = {
     .m = { .name = "regex", .brief = "the text matches a regular expression", .paper = "arXiv:2307.09702",

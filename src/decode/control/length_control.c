@@ -5,32 +5,24 @@
  * come, at most CLOSING_MAX bytes of it, then the end.
  *
  *     lathe generate MODEL --prompt "Once" --length 20 --length.unit words */
+#include "decode/control/places.h"
+#include "lm/vocabulary.h"
 #include "text/meter.h"
 #include "text/token_trie.h"
 #include "text/tokenizer.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { CLOSING_MAX = 8 };
 
 struct options { int64_t value, min, max; const char *unit; };
 struct state {
+    struct lt_places places;                    /* struct lt_meter */
     const struct lt_tokenizer *t;
     enum lt_unit unit;
     int64_t min, max;
-    struct lt_meter *place; int count, cap;     /* places so far, the last is now */
     struct lt_meter *walk;                      /* [depth] */
 };
-
-static void push(struct state *s, struct lt_meter p)
-{
-    if (s->count == s->cap) {
-        s->cap = s->cap ? 2 * s->cap : 64;
-        s->place = lt_realloc(s->place, (size_t)s->cap * sizeof *s->place);
-    }
-    s->place[s->count++] = p;
-}
 
 /* May the text be this, on its way to an end? */
 static bool may_be(const struct state *s, const struct lt_meter *p)
@@ -58,12 +50,13 @@ static int length_open(const void *v, void *st, struct lt_lm *lm)
     s->max = o->value ? o->value : o->max;
     if (s->max && s->min > s->max)
         return lt_misuse("length: min %lld is above max %lld", (long long)s->min, (long long)s->max);
-    s->t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    s->t = lt_lm_tokenizer(lm);
     if (!s->t || lt_tokenizer_eos(s->t) < 0)
         return lt_misuse("length needs a model with a tokenizer that has an end token");
     s->unit = lt_unit(o->unit);
     s->walk = lt_alloc(((size_t)lt_tokenizer_trie(s->t)->depth_max + 1) * sizeof *s->walk);
-    push(s, (struct lt_meter){ .units = 0 });
+    s->places.size = sizeof(struct lt_meter);
+    lt_places_push(&s->places, &(struct lt_meter){ .units = 0 });
     return 0;
 }
 
@@ -90,7 +83,7 @@ static void ban_walk(struct state *s, const struct lt_meter *now, float *logits,
 static void length_apply(const void *v, void *st, struct lt_seq seq, float *logits, int vocab)
 {
     struct state *s = st;
-    const struct lt_meter *now = &s->place[s->count - 1];
+    const struct lt_meter *now = lt_places_now(&s->places);
     int known = LT_MIN(vocab, lt_tokenizer_vocab(s->t));
     bool full = s->unit == LT_UNIT_TOKENS && s->max && now->units >= s->max, ends = may_end(s, now);
     (void)v, (void)seq;
@@ -103,20 +96,13 @@ static void length_apply(const void *v, void *st, struct lt_seq seq, float *logi
 static void length_accept(const void *v, void *st, int32_t token)
 {
     struct state *s = st;
-    struct lt_meter p = s->place[s->count - 1];
+    struct lt_meter p = *(struct lt_meter *)lt_places_now(&s->places);
     struct lt_str bytes;
     (void)v;
     if (lt_tokenizer_special(s->t, token) || !lt_tokenizer_bytes(s->t, token, &bytes)) bytes.n = 0;
     for (size_t i = 0; i < bytes.n && s->unit != LT_UNIT_TOKENS; i++) lt_meter_byte(&p, s->unit, (uint8_t)bytes.p[i]);
     p.units += s->unit == LT_UNIT_TOKENS && !lt_tokenizer_special(s->t, token);
-    push(s, p);
-}
-
-static void length_rewind(const void *v, void *st, int n)
-{
-    struct state *s = st;
-    (void)v;
-    s->count -= LT_MIN(n, s->count - 1);
+    lt_places_push(&s->places, &p);
 }
 
 static int length_fork(void *dst, const void *src)
@@ -125,8 +111,7 @@ static int length_fork(void *dst, const void *src)
     const struct state *from = src;
     size_t depth = (size_t)lt_tokenizer_trie(from->t)->depth_max + 1;
     *to = *from;
-    to->place = lt_alloc((size_t)from->cap * sizeof *to->place);
-    memcpy(to->place, from->place, (size_t)from->count * sizeof *to->place);
+    lt_places_copy(&to->places, &from->places);
     to->walk = lt_alloc(depth * sizeof *to->walk);
     return 0;
 }
@@ -134,7 +119,7 @@ static int length_fork(void *dst, const void *src)
 static void length_close(void *st)
 {
     struct state *s = st;
-    free(s->place);
+    free(s->places.at);
     free(s->walk);
 }
 
@@ -157,5 +142,5 @@ const struct lt_control lt_control_length = {
                   "nearest_length` samples for a length and forces none.\n"
                   "example: lathe generate MODEL --prompt \"Once\" --length 20 --max_tokens 100" },
     .order = 4, .state = sizeof(struct state), .open = length_open, .apply = length_apply, .accept = length_accept,
-    .rewind = length_rewind, .fork = length_fork, .close = length_close,
+    .rewind = lt_places_rewind, .fork = length_fork, .close = length_close,
 };

@@ -4,6 +4,7 @@
  *     lathe generate MODEL --prompt "Once" --logit_bias 50256=ban --logit_bias " the=2.5" */
 #include "base/json.h"
 #include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include "text/tokenizer.h"
 #include <math.h>
 #include <stdlib.h>
@@ -112,7 +113,7 @@ static int32_t vocab_of(struct lt_lm *lm)
 static int bias_open(const void *v, void *st, struct lt_lm *lm)
 {
     const struct options *o = v;
-    struct reading r = { .t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL, .out = st };
+    struct reading r = { .t = lt_lm_tokenizer(lm), .out = st };
     r.known = r.t ? lt_tokenizer_vocab(r.t) : vocab_of(lm);
     if (r.known < 0) return -1;
     for (int i = 0; i < o->value.count; i++) {

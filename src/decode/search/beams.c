@@ -2,6 +2,7 @@
 #include "base/ctx.h"
 #include "decode/writing.h"
 #include "lm/feed.h"
+#include "lm/vocabulary.h"
 #include "math/kernel.h"
 #include <ctype.h>
 #include <math.h>
@@ -422,7 +423,7 @@ int lt_beams_run(const struct lt_beams_how *how, struct lt_lm *lm, struct lt_ctx
                  struct lt_reply *out)
 {
     struct search s = { .how = how, .lm = lm, .c = c, .ask = ask };
-    s.t = lm->type->tokenizer ? lm->type->tokenizer(lm->self) : NULL;
+    s.t = lt_lm_tokenizer(lm);
     s.live = lt_calloc((size_t)LT_MAX(how->width, how->groups), sizeof *s.live);
     s.done = lt_calloc((size_t)how->width + 1, sizeof *s.done);
     int rc = begin(&s);

@@ -5,6 +5,8 @@ const Models = (() => {
     let list = [];
 
     const chosen = () => Dom.at("models").value;
+    /* Tokens the chosen model holds; null: any number. */
+    const limit = () => list.find((m) => m.id === chosen())?.max_model_len ?? null;
 
     function changed() {
         Popup.close();
@@ -24,7 +26,7 @@ const Models = (() => {
         Dom.at("models").addEventListener("change", changed);
     }
 
-    return { start, load, chosen };
+    return { start, load, chosen, limit };
 })();
 
 const Sections = (() => {

@@ -5,6 +5,15 @@ const Writer = (() => {
     const TOPS = 10;                /* alternatives asked for at each place */
     let running = null;
 
+    /* The server refuses what may outgrow the model; here a longest reply is no more than a bound. */
+    async function fitted(body, signal) {
+        const { model, prompt, messages, max_tokens: most } = body, limit = Models.limit();
+        if (!limit || !most) return body;
+        const count = Array.isArray(prompt) ? prompt.length
+            : (await Api.json("/tokenize", { model, prompt, messages }, signal)).count;
+        return { ...body, max_tokens: Math.max(1, Math.min(most, limit - count)) };
+    }
+
     /* Calls on({ text, tokens }) as they come and returns why the reply ended: "stop", "length" or "stopped". */
     async function run(path, body, on) {
         if (running) throw new Error("Another reply is being written: stop it first.");
@@ -12,7 +21,8 @@ const Writer = (() => {
         document.dispatchEvent(new CustomEvent("lathe-busy"));
         let finish = "stopped";
         try {
-            for await (const event of Api.events(path, { ...body, stream: true }, running.signal)) {
+            const asked = { ...await fitted(body, running.signal), stream: true };
+            for await (const event of Api.events(path, asked, running.signal)) {
                 const choice = event.choices?.[0];
                 if (!choice) continue;
                 on({ text: choice.delta?.content ?? choice.text ?? "", tokens: Tokens.read(choice.logprobs) });

@@ -136,8 +136,7 @@ static int repeat(struct lt_jinja_run *r, struct lt_str s, int64_t times, struct
     if (times > 0 && s.n && (uint64_t)times > LT_JINJA_OUTPUT_MAX / s.n) return lt_fail("a text becomes too long");
     struct lt_buf b = { 0 };
     for (int64_t i = 0; i < times && s.n; i++) lt_buf_put(&b, s.p, s.n);
-    *out = lt_jv_text(&r->arena, (struct lt_str){ b.p ? b.p : "", b.n });
-    lt_buf_free(&b);
+    *out = lt_jinja_take(r, &b);
     return 0;
 }
 
@@ -297,8 +296,7 @@ static int eval_slice(struct lt_jinja_run *r, const struct lt_jnode *n, struct l
     if (v.type == LT_JV_LIST) return 0;
     struct lt_buf b = { 0 };
     for (size_t i = 0; i < list.list->n; i++) lt_buf_put(&b, list.list->at[i].s.p, list.list->at[i].s.n);
-    *out = lt_jv_text(&r->arena, (struct lt_str){ b.p ? b.p : "", b.n });
-    lt_buf_free(&b);
+    *out = lt_jinja_take(r, &b);
     return 0;
 }
 

@@ -11,14 +11,19 @@ size_t lt_jinja_length(struct lt_str s)
     return n;
 }
 
+struct lt_jv lt_jinja_take(struct lt_jinja_run *r, struct lt_buf *b)
+{
+    struct lt_jv v = lt_jv_text(&r->arena, (struct lt_str){ b->p ? b->p : "", b->n });
+    lt_buf_free(b);
+    return v;
+}
+
 struct lt_jv lt_jinja_string(struct lt_jinja_run *r, struct lt_jv v)
 {
     if (v.type == LT_JV_STR) return v;
     struct lt_buf b = { 0 };
     lt_jv_print(&b, v);
-    v = lt_jv_text(&r->arena, (struct lt_str){ b.p ? b.p : "", b.n });
-    lt_buf_free(&b);
-    return v;
+    return lt_jinja_take(r, &b);
 }
 
 static bool is_among(const char *p, size_t n, struct lt_str chars)

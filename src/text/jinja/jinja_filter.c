@@ -9,13 +9,6 @@
     static int name(struct lt_jinja_run *r, struct lt_jv v, const struct lt_jinja_args *a, struct lt_jv *out)
 #define UNUSED (void)r, (void)v, (void)a
 
-static struct lt_jv text_of(struct lt_jinja_run *r, struct lt_buf *b)
-{
-    struct lt_jv v = lt_jv_text(&r->arena, (struct lt_str){ b->p ? b->p : "", b->n });
-    lt_buf_free(b);
-    return v;
-}
-
 /* ---- texts ---- */
 /* The method of texts called `name`, over str(v). */
 static int as_method(struct lt_jinja_run *r, const char *name, struct lt_jv v, const struct lt_jinja_args *a,
@@ -63,7 +56,7 @@ FILTER(filter_escape)
         if (as) lt_buf_str(&b, as);
         else lt_buf_char(&b, s.p[i]);
     }
-    *out = text_of(r, &b);
+    *out = lt_jinja_take(r, &b);
     out->markup = true;
     return 0;
 }
@@ -95,7 +88,7 @@ FILTER(filter_indent)
     }
     lt_buf_free(&in);
     r->steps += (int64_t)(b.n / 64);
-    *out = text_of(r, &b);
+    *out = lt_jinja_take(r, &b);
     return 0;
 }
 
@@ -123,7 +116,7 @@ FILTER(filter_tojson)
     if (v.type == LT_JV_UNDEFINED) return lt_fail("tojson: \"%.*s\" is not defined", (int)v.s.n, v.s.p);
     int rc = lt_jv_json(&b, v, &how);
     r->steps += (int64_t)(b.n / 64);
-    *out = text_of(r, &b);
+    *out = lt_jinja_take(r, &b);
     return rc;
 }
 
@@ -273,7 +266,7 @@ FILTER(filter_join)
         lt_jv_print(&b, item);
     }
     r->steps += (int64_t)(b.n / 64);
-    *out = text_of(r, &b);
+    *out = lt_jinja_take(r, &b);
     return 0;
 }
 
@@ -287,7 +280,7 @@ FILTER(filter_reverse)
     for (size_t i = all.list->n; i--;) lt_jv_push(&r->arena, *out, all.list->at[i]);
     if (v.type != LT_JV_STR) return 0;
     for (size_t i = 0; i < out->list->n; i++) lt_jv_print(&b, out->list->at[i]);
-    *out = text_of(r, &b);
+    *out = lt_jinja_take(r, &b);
     return 0;
 }
 

@@ -10,13 +10,6 @@
     static int name(struct lt_jinja_run *r, struct lt_jv v, const struct lt_jinja_args *a, struct lt_jv *out)
 #define UNUSED (void)r, (void)v, (void)a
 
-static struct lt_jv text_of(struct lt_jinja_run *r, struct lt_buf *b)
-{
-    struct lt_jv v = lt_jv_text(&r->arena, (struct lt_str){ b->p ? b->p : "", b->n });
-    lt_buf_free(b);
-    return v;
-}
-
 /* ---- functions ---- */
 FN(fn_range)
 {
@@ -231,7 +224,7 @@ FN(str_replace)
         return lt_fail("a text becomes too long");
     }
     r->steps += (int64_t)(b.n / 64);
-    *out = text_of(r, &b);
+    *out = lt_jinja_take(r, &b);
     return 0;
 }
 
@@ -282,7 +275,7 @@ static struct lt_jv in_case(struct lt_jinja_run *r, struct lt_str s, int how)
         for (int k = 0; k < n; k++) lt_buf_put(&b, utf8, (size_t)lt_utf8_put(utf8, two[k]));
         begins = how == TITLE && lt_char_class(c) != LT_CHAR_LETTER;
     }
-    return text_of(r, &b);
+    return lt_jinja_take(r, &b);
 }
 
 FN(str_lower) { UNUSED; *out = in_case(r, v.s, LOWER); return 0; }
@@ -323,7 +316,7 @@ FN(str_join)
         if (i) lt_buf_put(&b, v.s.p, v.s.n);
         lt_jv_print(&b, all.list->at[i]);
     }
-    *out = text_of(r, &b);
+    *out = lt_jinja_take(r, &b);
     return 0;
 }
 

@@ -44,6 +44,7 @@ const struct lt_jinja_function *lt_jinja_function_find(struct lt_str name);
 const struct lt_jinja_function *lt_jinja_method_find(enum lt_jv_type type, struct lt_str name);
 int lt_jinja_check_args(const char *what, const char *names, const struct lt_jinja_args *a);
 
+struct lt_jv lt_jinja_take(struct lt_jinja_run *r, struct lt_buf *b);   /* its bytes as a text; b is freed */
 /* obj.name and obj[key] as templates have them: undefined when there is no such thing. */
 int lt_jinja_attr(struct lt_jinja_run *r, struct lt_jv v, struct lt_str name, struct lt_jv *out);
 int lt_jinja_item(struct lt_jinja_run *r, struct lt_jv v, struct lt_jv key, struct lt_jv *out);

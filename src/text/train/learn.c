@@ -58,7 +58,7 @@ int lt_trainer_words(const struct lt_trainer_options *o, const struct lt_tok_spe
     if (lt_tokenizer_build(like, &pipeline))
         return -1;
     struct lt_word_how how = {
-        .docs = { .format = o->format, .field = o->field, .paragraphs = o->paragraphs },
+        .docs = o->docs,
         .memory = ((size_t)o->memory << 20) / 4, .least = (uint64_t)o->word_min_count,
         .whole_documents = whole_documents,
     };

@@ -9,8 +9,8 @@
 struct lt_trainer_options {
     int64_t vocab_size, memory, word_min_count;
     struct lt_list special_tokens;
-    const char *bos_token, *eos_token, *unk_token, *pad_token, *format, *field;
-    bool paragraphs;
+    const char *bos_token, *eos_token, *unk_token, *pad_token;
+    struct lt_docs_how docs;
 };
 #define LT_TRAINER_AT(options, name) offsetof(options, common.name)
 /* Rows of the options above; the last four arguments are the default names of special tokens (NULL: none). */
@@ -32,12 +32,7 @@ struct lt_trainer_options {
     { .key = "memory", .help = "MiB for counting words before they are put aside on disk, and for what follows", \
       .type = LT_INT, .at = LT_TRAINER_AT(options, memory), .dflt = 2048, .min = 1, .max = 1 << 24, \
       .flags = LT_FREE }, \
-    { .key = "format", .help = "of the files: by their names, or always this", .type = LT_STR, \
-      .at = LT_TRAINER_AT(options, format), .text = "auto|txt|jsonl|html", .flags = LT_ENUM }, \
-    { .key = "field", .help = "of a JSON line that holds the text", .type = LT_STR, \
-      .at = LT_TRAINER_AT(options, field), .text = "text", .alias = "dataset_text_field,text_field" }, \
-    { .key = "paragraphs", .help = "in text files a blank line ends a document", .type = LT_BOOL, \
-      .at = LT_TRAINER_AT(options, paragraphs) }
+    LT_DOCS_ROWS("format", LT_TRAINER_AT(options, docs))
 
 /* Special tokens as pieces 0, 1, ... and as added tokens, in the order unk, bos, eos, pad, the others; equal names
  * are one token.  *added is from lt_alloc; pieces must be empty. */
