@@ -1,5 +1,6 @@
 #include "text/token_trie.h"
 #include "text/tok.h"
+#include "text/token_letters.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,6 +177,7 @@ struct lt_token_trie *lt_token_trie_new(const struct lt_tokenizer *t)
 void lt_token_trie_free(struct lt_token_trie *t)
 {
     if (!t) return;
+    for (int i = 0; i < LT_COUNT(t->letters); i++) lt_token_letters_free(t->letters[i]);
     free(t->node);
     free(t->id);
     free(t->within);

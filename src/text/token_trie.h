@@ -28,6 +28,7 @@ struct lt_token_trie {
     uint64_t kind_of[128];          /* of an ASCII byte; letters and digits share a few */
     uint64_t *within;               /* [nodes]: kinds of the node's byte and of those below it */
     uint64_t *kinds;                /* [vocab, rounded up to 64]: of the bytes of a token; all bits: not in the trie */
+    struct lt_token_letters *letters[2];    /* of lt_token_trie_letters; NULL until asked for */
 };
 /* Special tokens and tokens that add nothing to a text are not in it.  Made at the first call and kept with the
  * tokenizer; any thread may call. */
