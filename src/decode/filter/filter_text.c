@@ -4,10 +4,10 @@
  * satisfy the rule become a trie, which then stands for the whole expression.  Places are interned and steps kept, as
  * in grammar/grammar_run.c.
  *
- * A mask is a walk over the trie of tokens that leaves out what may not come, and keeps nothing of the places it comes
- * by.  Inside a word only the tokens that do not end it at once are walked through: the others are those that may come
- * outside of words, where the word may end.  Of a palindrome or an isogram alone not even these: tokens that are
- * letters alone are known by their letters (token_letters.h).
+ * A mask is a walk over the tokens that leaves out what may not come, and keeps nothing of the places it comes by.
+ * Most tokens are spelt with letters, and walked over as a trie of these (token_letters.h); the others as one of bytes.
+ * Inside a word only tokens that do not end it at once are walked over: the rest are those that may come outside of
+ * words, where the word may end.  Of a palindrome or an isogram alone it is known which letters may come.
  *
  * What letters could still make right is of no use where the vocabulary has no such letters: unless every byte is a
  * token, a token that ends inside an unfinished word is let through only when tokens are found that finish it. */
