@@ -1,5 +1,6 @@
 #include "text/token_trie.h"
 #include "text/tok.h"
+#include "text/token_letters.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,61 @@ static void mark_layers(struct lt_token_trie *t)
     free(below);
 }
 
+static uint64_t kind_of(int c)
+{
+    static const char own[] = "\t\n\r !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~0";
+    const char *at = c ? strchr(own, c) : NULL;
+    int kind = at ? (int)(at - own) + 5 : c >= 'g' && c <= 'z' ? 0 : c >= 'a' && c <= 'f' ? 1 : c >= 'G' && c <= 'Z' ? 2
+             : c >= 'A' && c <= 'F' ? 3 : c >= '1' && c <= '9' ? 4 : (int)sizeof own + 4;
+    return UINT64_C(1) << kind;
+}
+
+/* How far a character has come: bytes that it lacks, and what the next may be. */
+struct character { int more; uint8_t low, high; bool broken; };
+
+static struct character after(struct character c, uint8_t byte)
+{
+    if (c.broken || (c.more && (byte < c.low || byte > c.high))) return (struct character){ .broken = true };
+    if (c.more) return (struct character){ c.more - 1, 0x80, 0xBF, false };
+    if (byte < 0x80) return c;
+    if (byte < 0xC2 || byte > 0xF4) return (struct character){ .broken = true };
+    return (struct character){ byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3,
+                               byte == 0xE0 ? 0xA0 : byte == 0xF0 ? 0x90 : 0x80,        /* overlong forms */
+                               byte == 0xED ? 0x9F : byte == 0xF4 ? 0x8F : 0xBF,        /* surrogates, too large ones */
+                               false };
+}
+
+static void mark_kinds(struct lt_token_trie *t)
+{
+    size_t room = ((size_t)t->vocab + 63) / 64 * 64;
+    struct character *at = lt_calloc((size_t)t->depth_max + 1, sizeof *at);
+    uint64_t *so_far = lt_calloc((size_t)t->depth_max + 2, sizeof *so_far);     /* [depth]: above, and then below */
+    t->within = lt_alloc(((size_t)t->nodes + 1) * sizeof *t->within);
+    t->kinds = lt_alloc((room + 1) * sizeof *t->kinds);
+    memset(t->kinds, 0xFF, room * sizeof *t->kinds);
+    for (int c = 0; c < 128; c++) t->kind_of[c] = kind_of(c);
+    for (uint32_t i = 0; i < t->nodes; i++) {
+        const struct lt_token_node *n = &t->node[i];
+        struct character *c = &at[n->depth];
+        bool inner = at[n->depth - 1].more > 0;
+        *c = after(at[n->depth - 1], n->byte);
+        uint64_t own = c->broken ? LT_KIND_BROKEN : n->byte < 0x80 ? t->kind_of[n->byte] : LT_KIND_WIDE;
+        so_far[n->depth] = so_far[n->depth - 1] | own;
+        t->within[i] = own | (inner ? LT_KIND_INNER : 0);
+        for (uint32_t k = n->first; k < n->first + n->count; k++)
+            t->kinds[t->id[k]] = so_far[n->depth] | LT_KIND_LAYER(lt_token_layer(n->depth));
+    }
+    memset(so_far, 0, ((size_t)t->depth_max + 2) * sizeof *so_far);
+    for (uint32_t i = t->nodes; i-- > 0;) {
+        int depth = t->node[i].depth;
+        t->within[i] |= so_far[depth + 1];
+        so_far[depth + 1] = 0;
+        so_far[depth] |= t->within[i] & ~LT_KIND_INNER;
+    }
+    free(so_far);
+    free(at);
+}
+
 static size_t shared(struct lt_str a, struct lt_str b)
 {
     size_t n = 0;
@@ -113,6 +169,7 @@ struct lt_token_trie *lt_token_trie_new(const struct lt_tokenizer *t)
     out->id = lt_alloc(((size_t)n + 1) * sizeof *out->id);
     add_nodes(out, s, n);
     mark_layers(out);
+    mark_kinds(out);
     free(s);
     return out;
 }
@@ -120,8 +177,11 @@ struct lt_token_trie *lt_token_trie_new(const struct lt_tokenizer *t)
 void lt_token_trie_free(struct lt_token_trie *t)
 {
     if (!t) return;
+    for (int i = 0; i < LT_COUNT(t->letters); i++) lt_token_letters_free(t->letters[i]);
     free(t->node);
     free(t->id);
+    free(t->within);
+    free(t->kinds);
     free(t);
 }
 

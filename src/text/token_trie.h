@@ -15,10 +15,20 @@ struct lt_token_node {
 /* Tokens by their length in bytes: up to 4, 8, 16, and more. */
 enum { LT_TOKEN_LAYERS = 4 };
 static inline int lt_token_layer(int depth) { return depth <= 4 ? 0 : depth <= 8 ? 1 : depth <= 16 ? 2 : 3; }
+/* Kinds of bytes, a bit each: where a walk comes back to its place after every byte of some kinds, it need not visit a
+ * subtree that holds no other.  Of the bits of a word, those that no ASCII byte has: */
+#define LT_KIND_LAYER(l) (UINT64_C(1) << (56 + (l)))    /* a token's layer; of tokens only */
+#define LT_KIND_INNER (UINT64_C(1) << 61)       /* a byte within a character, of which the first is above the node */
+#define LT_KIND_WIDE (UINT64_C(1) << 62)        /* well-formed characters of two bytes or more, the last perhaps cut */
+#define LT_KIND_BROKEN (UINT64_C(1) << 63)      /* what no text in UTF-8 has */
 struct lt_token_trie {
     struct lt_token_node *node; uint32_t nodes;
     int32_t *id; uint32_t ids;
     int depth_max, vocab;           /* vocab: as lt_tokenizer_vocab */
+    uint64_t kind_of[128];          /* of an ASCII byte; letters and digits share a few */
+    uint64_t *within;               /* [nodes]: kinds of the node's byte and of those below it */
+    uint64_t *kinds;                /* [vocab, rounded up to 64]: of the bytes of a token; all bits: not in the trie */
+    struct lt_token_letters *letters[2];    /* of lt_token_trie_letters; NULL until asked for */
 };
 /* Special tokens and tokens that add nothing to a text are not in it.  Made at the first call and kept with the
  * tokenizer; any thread may call. */

@@ -315,7 +315,8 @@ static void test_filter_laws__refusals(void **state)
         { "lines(1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1)", "at most 16 lines" }, { "scheme(A1)", "as in scheme(ABAB)" },
         { "haiku and haiku", "given twice" }, { "anagram(abcdefghijklmnopqrstuvwxyz012345)", "too many different" },
         { "rhymes(zebra)", "the dictionary does not have the word" }, { "length 0", "no word can satisfy it" },
-        { "with(ab) and only(a)", "no word can satisfy it" }, { "syllables 9", "satisfies it" },
+        { "with(ab) and only(a)", "no word can satisfy it" }, { "isogram and length > 64", "no word can satisfy it" },
+        { "syllables 9", "satisfies it" },
         { "lines(1 1) and scheme(AA) and only(b)", "make up line 1" }, { "in(/no/such/file)", "/no/such/file" },
         { "starts(ab) and ends(ba) and length 2", "no word can satisfy it" },
         { "lines(2 1) and only(b) and length 3", "satisfies it" },
@@ -440,7 +441,8 @@ static void test_filter_laws__mask_twin_of_a_real_tokenizer(void **state)
 {
     (void)state;
     static const char *const filters[] = { "without(e)", "length 3..5 and not ends(s)", "isogram", "palindrome",
-                                           "part_of(independently)" };
+                                           "part_of(independently)", "alliteration", "isogram and length >= 5",
+                                           "palindrome and length 3..7", "only(a\xC3\xA9\xE4\xB8\xAD) or with(z)" };
     struct lt_tokenizer *t;
     assert_ok(lt_tokenizer_open(lt_test_data("tokenizers/hf/gpt2/tokenizer.json.zst"), &t));
     for (int i = 0; i < LT_COUNT(filters); i++) {

@@ -310,6 +310,87 @@ static void test_grammar_laws__mask_twin(void **state)
     lt_tokenizer_free(t);
 }
 
+/* The mask by a step for every node of the trie, of a machine that makes no masks. */
+static void slow_mask(struct lt_gmachine *slow, const struct lt_token_trie *t, int place, int *at, uint64_t *mask)
+{
+    memset(mask, 0, ((size_t)t->vocab + 63) / 64 * sizeof *mask);
+    at[0] = place;
+    for (uint32_t i = 0; i < t->nodes; i++) {
+        const struct lt_token_node *n = &t->node[i];
+        at[n->depth] = lt_gmachine_step(slow, at[n->depth - 1], n->byte);
+        for (uint32_t k = n->first; k < n->first + n->count && at[n->depth] >= 0; k++)
+            mask[t->id[k] / 64] |= UINT64_C(1) << t->id[k] % 64;
+    }
+}
+
+/* A token that the mask lets through; those that end a text are few, and soon taken. */
+static int32_t any_of(const uint64_t *mask, int vocab, struct lt_rng *r)
+{
+    for (int tries = 0; tries < 1000; tries++) {
+        int32_t id = (int32_t)lt_rng_below(r, (uint64_t)vocab);
+        if (mask[id / 64] >> id % 64 & 1) return id;
+    }
+    for (int32_t id = 0; id < vocab; id++)
+        if (mask[id / 64] >> id % 64 & 1) return id;
+    return -1;
+}
+
+static void compare_real_masks(const struct lt_tokenizer *t, const struct lt_grammar *g, const char *label, int texts)
+{
+    const struct lt_token_trie *trie = lt_tokenizer_trie(t);
+    struct lt_rng r = lt_rng_make(7, "masks");
+    struct lt_gmachine *m = lt_gmachine_new(g, trie), *slow = lt_gmachine_new(g, NULL);
+    size_t size = ((size_t)trie->vocab + 63) / 64 * sizeof(uint64_t);
+    uint64_t *want = lt_alloc(size);
+    int *at = lt_alloc(((size_t)trie->depth_max + 1) * sizeof *at);
+    for (int text = 0; text < texts; text++) {
+        int place = lt_gmachine_start(m), twin = lt_gmachine_start(slow);
+        for (int n = 0; n < 24 && lt_gmachine_goes_on(m, place); n++) {
+            struct lt_str bytes;
+            const uint64_t *mask = lt_gmachine_mask(m, place);
+            slow_mask(slow, trie, twin, at, want);
+            if (memcmp(mask, want, size)) fail_msg("%s: text %d: the mask of token %d is another", label, text, n);
+            int32_t id = any_of(want, trie->vocab, &r);
+            if (id < 0) break;
+            lt_tokenizer_bytes(t, id, &bytes);
+            place = lt_gmachine_steps(m, place, bytes);
+            twin = lt_gmachine_steps(slow, twin, bytes);
+        }
+    }
+    lt_gmachine_free(m);
+    lt_gmachine_free(slow);
+    free(want);
+    free(at);
+}
+
+/* Places where most bytes loop, or go round between a few places, or nearly do: counts that end, characters of which
+ * only some may come, bytes that lead out. */
+static void test_grammar_laws__mask_twin_of_a_real_tokenizer(void **state)
+{
+    (void)state;
+    static const struct { read_fn *read; const char *source; } cases[] = {
+        { read_schema, "{}" },
+        { read_schema, "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"minLength\":3,\"maxLength\":18}}" },
+        { read_schema, "{\"type\":\"string\",\"maxLength\":150}" },
+        { read_schema, "{\"patternProperties\":{\"b$\":{\"type\":\"string\",\"pattern\":\"^a|b$\"}}}" },
+        { read_schema, "{\"type\":\"string\",\"format\":\"email\"}" },
+        { lt_grammar_regex, "[^e]*" },
+        { lt_grammar_regex, "[a-zA-Z0-9 .,]*(\n[^a-c]*x)*" },
+        { lt_grammar_regex, "[\\x00-\\u07FF\\u4E00-\\uFFFF]*" },          /* of three bytes some, of four none */
+        { lt_grammar_regex, "([^z]{9}z){3,}" },
+        { lt_grammar_regex, "(..)*!" },
+    };
+    struct lt_tokenizer *t;
+    assert_ok(lt_tokenizer_open(lt_test_data("tokenizers/hf/gpt2/tokenizer.json.zst"), &t));
+    for (int i = 0; i < LT_COUNT(cases); i++) {
+        struct lt_grammar *g;
+        assert_ok(cases[i].read("test", lt_str(cases[i].source), &g));
+        compare_real_masks(t, g, cases[i].source, 3);
+        lt_grammar_free(g);
+    }
+    lt_tokenizer_free(t);
+}
+
 static void test_grammar_laws__forced(void **state)
 {
     (void)state;
@@ -403,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_grammar_laws__classes),
         cmocka_unit_test(test_grammar_laws__gbnf), cmocka_unit_test(test_grammar_laws__schema),
         cmocka_unit_test(test_grammar_laws__refusals), cmocka_unit_test(test_grammar_laws__mask_twin),
+        cmocka_unit_test(test_grammar_laws__mask_twin_of_a_real_tokenizer),
         cmocka_unit_test(test_grammar_laws__forced), cmocka_unit_test(test_grammar_laws__controls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,10 +4,10 @@
  * satisfy the rule become a trie, which then stands for the whole expression.  Places are interned and steps kept, as
  * in grammar/grammar_run.c.
  *
- * A mask is a walk over the trie of tokens that leaves out what may not come, and keeps nothing of the places it comes
- * by.  Inside a word only the tokens that do not end it at once are walked through: the others are those that may come
- * outside of words, where the word may end.  Of a palindrome or an isogram alone not even these: tokens that are
- * letters alone are known by their letters (filter_tokens.h).
+ * A mask is a walk over the tokens that leaves out what may not come, and keeps nothing of the places it comes by.
+ * Most tokens are spelt with letters, and walked over as a trie of these (token_letters.h); the others as one of bytes.
+ * Inside a word only tokens that do not end it at once are walked over: the rest are those that may come outside of
+ * words, where the word may end.  Of a palindrome or an isogram alone it is known which letters may come.
  *
  * What letters could still make right is of no use where the vocabulary has no such letters: unless every byte is a
  * token, a token that ends inside an unfinished word is let through only when tokens are found that finish it. */
@@ -15,9 +15,9 @@
 #include "base/number_map.h"
 #include "decode/filter/word_filter.h"
 #include "decode/filter/filter_lines.h"
-#include "decode/filter/filter_tokens.h"
 #include "text/letters.h"
 #include "text/tok_char.h"
+#include "text/token_letters.h"
 #include <assert.h>
 
 #define CMU_DEBIAN "/usr/share/festival/dicts/cmu/cmudict-0.4.out"
@@ -43,7 +43,7 @@ struct lt_filter {
     struct lt_number_map context_of, place_of, step_of;
     uint64_t *mask[MASKS + 1]; int32_t mask_of[MASKS + 1];      /* the last is of the start */
     uint64_t *made;                             /* a mask in the making */
-    struct lt_filter_tokens *tokens;
+    const struct lt_token_letters *letters;     /* of the tokens */
     struct place *walk;                         /* [depth]: places of a walk */
     int32_t *look;                              /* [depth]: of one that looks ahead */
     struct lt_word_run *runs;                   /* [depth]: words of a walk; NULL: words are states there too */
@@ -173,13 +173,13 @@ static bool has_every_byte(const struct lt_token_trie *t)
 
 static void open_walks(struct lt_filter *f)
 {
-    int deep = f->trie->depth_max + 2;
+    f->letters = lt_token_trie_letters(f->trie, f->marks);
+    int deep = LT_MAX(f->trie->depth_max, f->letters->depth_max) + 2;
     f->walk = lt_calloc((size_t)deep, sizeof *f->walk);
     f->look = lt_alloc((size_t)deep * sizeof *f->look);
     f->made = lt_calloc(mask_words(f), sizeof *f->made);
     f->runs = lt_word_machine_runs(f->words) ? lt_word_runs_new(deep) : NULL;
     f->every_byte = has_every_byte(f->trie);
-    f->tokens = lt_filter_tokens_new(f->trie, f->marks);
 }
 
 int lt_filter_open(struct lt_str text, const struct lt_filter_how *how, struct lt_filter **out)
@@ -208,7 +208,6 @@ void lt_filter_close(struct lt_filter *f)
     lt_lexicon_free(f->sounds);
     for (int i = 0; i < LT_FILTER_TERMS_MAX; i++) lt_lexicon_free(f->list[i]);
     for (int i = 0; i <= MASKS; i++) free(f->mask[i]);
-    lt_filter_tokens_free(f->tokens);
     free(f->made);
     free(f->runs);
     free(f->context);
@@ -326,6 +325,18 @@ static bool begin_word(struct lt_filter *f, struct place *p, uint32_t letter)
     return true;
 }
 
+/* false: the letters that a character stands for, at least one, may not come. */
+static bool letters(struct lt_filter *f, struct place *p, const uint32_t *letter, int n)
+{
+    if (p->word < 0 && !begin_word(f, p, letter[0])) return false;
+    if (p->apostrophe) p->word = word_step(f, p->word, '\'');
+    p->apostrophe = 0;
+    for (int i = 0; i < n && p->word >= 0; i++) p->word = word_step(f, p->word, letter[i]);
+    if (p->word < 0) return false;
+    return !f->lines
+        || lt_filter_lines_allow(f->lines, &f->context[p->context], lt_word_machine_node(f->words, p->word));
+}
+
 /* false: the character may not come. */
 static bool character(struct lt_filter *f, struct place *p, uint32_t c)
 {
@@ -336,14 +347,7 @@ static bool character(struct lt_filter *f, struct place *p, uint32_t c)
     }
     int n = lt_letters(c, f->marks, letter);
     if (n < 0) return other(f, p, c);
-    if (n == 0) return true;
-    if (p->word < 0 && !begin_word(f, p, letter[0])) return false;
-    if (p->apostrophe) p->word = word_step(f, p->word, '\'');
-    p->apostrophe = 0;
-    for (int i = 0; i < n && p->word >= 0; i++) p->word = word_step(f, p->word, letter[i]);
-    if (p->word < 0) return false;
-    return !f->lines
-        || lt_filter_lines_allow(f->lines, &f->context[p->context], lt_word_machine_node(f->words, p->word));
+    return n == 0 || letters(f, p, letter, n);
 }
 
 /* ---- bytes ---- */
@@ -511,11 +515,39 @@ static bool can_finish_from(struct lt_filter *f, struct place p)
     return found;
 }
 
-static void walk(struct lt_filter *f, const struct lt_token_trie *t, struct place from, uint64_t *mask)
+static void begin_walk(struct lt_filter *f, struct place from)
 {
     if (f->runs && from.word >= 0) lt_word_run_at(f->words, f->runs, 0, from.word);
     if (f->runs && from.word >= 0) from.word = 0;
     f->walk[0] = from;
+}
+
+/* Tokens that are letters alone, and outside of words those led by a sign: after it one is where one was. */
+static void walk_letters(struct lt_filter *f, struct place from, uint64_t *mask)
+{
+    const struct lt_token_letters *t = f->letters;
+    bool led = from.word < 0;
+    begin_walk(f, from);
+    for (uint32_t i = 0; i < t->nodes;) {
+        const struct lt_letter_node *n = &t->node[i];
+        struct place *p = &f->walk[n->depth];
+        uint32_t count = n->alone + (led ? n->led : 0);
+        *p = f->walk[n->depth - 1];
+        f->run = f->runs ? n->depth : -1;
+        if (!letters(f, p, &n->letter, 1)) {
+            i = n->end;
+            continue;
+        }
+        if (count && can_finish_from(f, *p))
+            for (uint32_t k = n->first; k < n->first + count; k++) mask[t->id[k] / 64] |= UINT64_C(1) << t->id[k] % 64;
+        i++;
+    }
+    f->run = -1;
+}
+
+static void walk(struct lt_filter *f, const struct lt_token_trie *t, struct place from, uint64_t *mask)
+{
+    begin_walk(f, from);
     for (uint32_t i = 0; i < t->nodes;) {
         const struct lt_token_node *n = &t->node[i];
         struct place *p = &f->walk[n->depth];
@@ -535,17 +567,29 @@ static void walk(struct lt_filter *f, const struct lt_token_trie *t, struct plac
     f->run = -1;
 }
 
+/* Outside of words: tokens that are letters, led by a sign or alone, where any of them begins a word; false: one must
+ * look. */
+static bool add_outside(struct lt_filter *f, uint64_t *mask)
+{
+    const struct lt_token_letters *s = f->letters;
+    int64_t longest;
+    int kind = f->every_byte && f->runs && !f->whole ? lt_word_machine_only(f->words, &longest) : -1;
+    if (kind != LT_FILTER_PALINDROME || 2 * (int64_t)s->depth_max > longest) return false;
+    for (size_t i = 0; i < mask_words(f); i++) mask[i] |= s->spelt[i];
+    return true;
+}
+
 /* Tokens that are letters alone, of a rule whose words are known by their letters; false: it is none. */
 static bool add_inside(struct lt_filter *f, const struct place *p, uint64_t *mask)
 {
-    const struct lt_filter_tokens *s = f->tokens;
+    const struct lt_token_letters *s = f->letters;
     uint32_t letter[LT_WORD_LETTERS_MAX];
     int64_t longest;
     int kind = f->every_byte && f->runs && !f->whole ? lt_word_machine_only(f->words, &longest) : -1;
     if (kind < 0) return false;
     int n = lt_word_machine_letters(f->words, p->word, letter);
     if (kind == LT_FILTER_ISOGRAM) {
-        lt_filter_tokens_without(s, letter, n, (int)(longest - n), mask);
+        lt_token_letters_without(s, letter, n, (int)(longest - n), mask);
         return true;
     }
     /* Every beginning of a word that leaves room for its mirror image becomes a palindrome. */
@@ -560,9 +604,11 @@ static void inside_word(struct lt_filter *f, struct place p, uint64_t *mask)
     struct place closed = p;
     if (close_word(f, &closed)) {
         const uint64_t *outside = lt_filter_mask(f, intern(f, &closed));
-        for (size_t i = 0; i < mask_words(f); i++) mask[i] = outside[i] & f->tokens->outer[i];
+        for (size_t i = 0; i < mask_words(f); i++) mask[i] = outside[i] & f->letters->outer[i];
     } else memset(mask, 0, mask_words(f) * sizeof *mask);
-    walk(f, add_inside(f, &p, mask) ? f->tokens->rest : f->tokens->inner, p, mask);
+    bool added = add_inside(f, &p, mask);
+    if (!added) walk_letters(f, p, mask);
+    walk(f, added ? f->letters->rest : f->letters->others_inside, p, mask);
 }
 
 static size_t map_bytes(const struct lt_number_map *t) { return t->size * (sizeof *t->key + sizeof *t->value); }
@@ -601,7 +647,8 @@ const uint64_t *lt_filter_mask(struct lt_filter *f, int place)
     memcpy(f->mask[slot], f->made, inside ? size : 0);
     if (!inside) {
         memset(f->mask[slot], 0, size);
-        walk(f, f->trie, p, f->mask[slot]);
+        if (!p.bytes && !add_outside(f, f->mask[slot])) walk_letters(f, p, f->mask[slot]);
+        walk(f, p.bytes ? f->trie : f->letters->others, p, f->mask[slot]);
     }
     f->mask_of[slot] = place;
     return f->mask[slot];

@@ -20,11 +20,11 @@ struct lt_word_machine {
     const struct lt_filter_rule *rule;
     struct lt_word_trie **trie;                 /* [terms]; NULL: not a set of words */
     uint32_t mentioned[MENTIONED_MAX]; int mentions;
-    bool letters, mirrors;                      /* some term needs the letters; one is about palindromes */
+    bool letters, mirrors, isograms;            /* some term needs the letters; one is about palindromes, isograms */
     bool sets;                                  /* some term is about a set of words */
     uint32_t must;                              /* terms that hold of every word, a bit each */
     bool mirrored;                              /* every word is a palindrome */
-    bool only_mirrored;                         /* and that is all: what may begin one lives */
+    int only;                                   /* of lt_word_machine_only */
     int64_t longest, shortest;                  /* no word has more letters, or fewer */
     bool only_set;                              /* the rule is one set of words: a state is a node of its trie */
     int width;                                  /* numbers in a state: terms; letters, the state before, a letter */
@@ -73,6 +73,7 @@ static int32_t match(const struct lt_filter_term *t, int32_t at, uint32_t letter
 static int32_t use(const struct lt_filter_term *t, int32_t used, uint32_t letter)
 {
     int64_t unit = 1;
+    if (!among(t, letter)) return FAILED;
     for (int i = 0; i < t->letters; i++) {
         int count = 0;
         bool before = false;
@@ -183,7 +184,7 @@ static bool append(const struct lt_word_machine *m, struct beginning *b, uint32_
     if (!m->letters || letter == '\'') return true;
     if (b->letters == LT_WORD_LETTERS_MAX) return false;
     bool again = false;
-    for (int i = 0; i < b->letters; i++) again |= b->letter[i] == letter;
+    for (int i = 0; i < b->letters && m->isograms; i++) again |= b->letter[i] == letter;
     for (int i = 0; i < m->rule->terms && again; i++)
         if (m->rule->term[i].kind == LT_FILTER_ISOGRAM) b->cell[i] = FAILED;
     b->letter[b->letters++] = letter;
@@ -341,10 +342,23 @@ static bool widens(const struct lt_word_machine *m, const struct beginning *star
     return judge_all(m, &b, true) == YES;
 }
 
+/* Is there a palindrome of a length that is right and that begins so?  There is where it has room for the mirror image;
+ * a shorter one ends with letters that are a palindrome by themselves. */
+static bool lives_mirrored(const struct lt_word_machine *m, const struct beginning *b)
+{
+    int n = b->letters;
+    if (LT_MAX(2 * (int64_t)n, m->shortest) <= m->longest) return true;
+    for (int64_t all = LT_MAX(n, m->shortest); all <= m->longest && all < 2 * (int64_t)n; all++)
+        if (is_palindrome(b->letter + (all - n), (int)(2 * n - all))) return true;
+    return false;
+}
+
 /* Does the word live, by what its letters alone tell?  ALIVE, DEAD or UNKNOWN; of one that the rule leaves open. */
 static enum viable quick_look(const struct lt_word_machine *m, const struct beginning *b)
 {
-    if (m->only_mirrored) return ALIVE;
+    if (m->only == LT_FILTER_ISOGRAM)           /* there are always other letters */
+        return m->shortest <= m->longest ? ALIVE : DEAD;
+    if (m->only == LT_FILTER_PALINDROME) return lives_mirrored(m, b) ? ALIVE : DEAD;
     if ((m->mirrors && mirrors(m, b)) || (m->letters && plain_end(m, b))) return ALIVE;
     if (m->mirrored && widens(m, b)) return ALIVE;
     return m->mirrored && 2 * (int64_t)b->letters + 1 > m->longest ? DEAD : UNKNOWN;
@@ -426,6 +440,17 @@ static uint32_t must_hold(const struct lt_filter_rule *r)
     return stack[0];
 }
 
+static int only_kind(const struct lt_word_machine *m)
+{
+    int kind = -1;
+    for (int i = 0; i < m->rule->terms; i++) {
+        int k = (int)m->rule->term[i].kind;
+        if (!(m->must >> i & 1) || (k != LT_FILTER_LENGTH && kind >= 0)) return -1;
+        if (k != LT_FILTER_LENGTH) kind = k;
+    }
+    return kind == LT_FILTER_ISOGRAM || kind == LT_FILTER_PALINDROME ? kind : -1;
+}
+
 static void find_bounds(struct lt_word_machine *m)
 {
     const struct lt_filter_rule *r = m->rule;
@@ -438,7 +463,7 @@ static void find_bounds(struct lt_word_machine *m)
         m->longest = LT_MIN(m->longest, r->term[i].high);
         m->shortest = LT_MAX(m->shortest, r->term[i].low);
     }
-    m->only_mirrored = m->mirrored && r->terms == 1 && r->codes == 1;
+    m->only = only_kind(m);
 }
 
 struct lt_word_machine *lt_word_machine_new(const struct lt_filter_rule *rule, struct lt_word_trie **of_term)
@@ -454,6 +479,7 @@ struct lt_word_machine *lt_word_machine_new(const struct lt_filter_rule *rule, s
         m->trie[i] = of_term[i];
         m->sets |= of_term[i] != NULL;
         m->mirrors |= t->kind == LT_FILTER_PALINDROME;
+        m->isograms |= t->kind == LT_FILTER_ISOGRAM;
         m->letters |= t->kind == LT_FILTER_PALINDROME || t->kind == LT_FILTER_ISOGRAM;
         for (int k = 0; k < t->letters && !m->trie[i]; k++)
             m->mentions = put_letter(m->mentioned, m->mentions, MENTIONED_MAX, t->letter[k]);
@@ -527,14 +553,8 @@ bool lt_word_machine_accepts(const struct lt_word_machine *m, int state)
 
 int lt_word_machine_only(const struct lt_word_machine *m, int64_t *longest)
 {
-    int kind = -1;
-    for (int i = 0; i < m->rule->terms; i++) {
-        int k = (int)m->rule->term[i].kind;
-        if (!(m->must >> i & 1) || (k != LT_FILTER_LENGTH && kind >= 0)) return -1;
-        if (k != LT_FILTER_LENGTH) kind = k;
-    }
     *longest = m->longest;
-    return kind == LT_FILTER_ISOGRAM || kind == LT_FILTER_PALINDROME ? kind : -1;
+    return m->only;
 }
 
 int lt_word_machine_candidates(const struct lt_word_machine *m, int state, uint32_t *out, int cap)
@@ -583,6 +603,13 @@ int lt_word_run_state(struct lt_word_machine *m, const struct lt_word_run *runs,
     return state;
 }
 
+static bool failed(const struct lt_word_machine *m, const struct beginning *b)
+{
+    bool any = false;
+    for (int i = 0; i < m->rule->terms; i++) any |= b->cell[i] == FAILED;
+    return any;
+}
+
 /* What follows from the letters alone, or else what a search finds. */
 bool lt_word_run_step(struct lt_word_machine *m, struct lt_word_run *runs, int from, int to, uint32_t letter)
 {
@@ -590,6 +617,7 @@ bool lt_word_run_step(struct lt_word_machine *m, struct lt_word_run *runs, int f
     struct beginning *b = &runs[to].b;
     if (runs[to].any) return true;
     if (!append(m, b, letter)) return false;
+    if (m->only >= 0) return !failed(m, b) && b->letters <= m->longest && quick_look(m, b) == ALIVE;
     enum verdict v = judge_all(m, b, false);
     runs[to].any = v == YES;
     if (v != OPEN) return v == YES;

@@ -183,7 +183,7 @@ static int32_t intern(struct lt_gmachine *m)
         m->set = lt_realloc(m->set, (size_t)m->set_cap * sizeof *m->set);
     }
     if (n) memcpy(m->config + m->configs, m->work, n * sizeof *m->work);
-    m->set[m->sets] = (struct lt_gset){ m->configs, n, m->work_ends, NULL, { -2, -2, -2, -2 } };
+    m->set[m->sets] = (struct lt_gset){ m->configs, n, m->work_ends, NULL, { -2, -2, -2, -2 }, { 0 } };
     m->configs += n;
     return m->sets++;
 }
@@ -217,11 +217,9 @@ struct lt_gmachine *lt_gmachine_new(const struct lt_grammar *g, const struct lt_
     m->trie = trie;
     for (int l = 0; l < LT_COUNT(m->mask); l++)
         for (int i = 0; i < LT_GMASKS; i++) m->mask[l][i].place = LT_PLACE_DEAD;
-    if (trie) {
-        m->row_at = lt_alloc(((size_t)trie->depth_max + 1) * sizeof *m->row_at);
-        m->place_at = lt_alloc(((size_t)trie->depth_max + 1) * sizeof *m->place_at);
-    }
+    if (trie) m->way = lt_alloc(((size_t)trie->depth_max + 1) * sizeof *m->way);
     classify(m);
+    for (int c = 0; trie && c < 128; c++) m->kinds_of[m->class_of[c]] |= trie->kind_of[c];
     begin_set(m);
     add(m, g->start[g->root], LT_STACK_EMPTY);
     close_over(m);
@@ -236,8 +234,7 @@ void lt_gmachine_free(struct lt_gmachine *m)
     free(m->config);
     free(m->set);
     free(m->work);
-    free(m->row_at);
-    free(m->place_at);
+    free(m->way);
     release(&m->frame_of);
     release(&m->set_of);
     release(&m->like_of);

@@ -9,7 +9,12 @@ enum { LT_PLACE_DEAD = -1, LT_PLACE_UNKNOWN = -2, LT_STACK_EMPTY = -1 };
 struct lt_gconfig { int32_t state, stack; };
 /* back: the state to go back to, or ~edge of a repetition; count: how often that has come, below: the stack below. */
 struct lt_gframe { int32_t back, below, count; };
-struct lt_gset { uint32_t first, count; bool ends; int32_t *row; int32_t like[LT_TOKEN_LAYERS]; };
+/* loops: of grammar_mask.c, 0 is not known. */
+struct lt_gset {
+    uint32_t first, count; bool ends; int32_t *row; int32_t like[LT_TOKEN_LAYERS]; uint64_t loops[LT_TOKEN_LAYERS];
+};
+/* Of a walk at some depth: where one is, kinds of bytes that lead back there, and those whose tokens the mask has. */
+struct lt_gway { int32_t place; int32_t *row; uint64_t loops, have; };
 struct lt_gtable { uint64_t *key; int32_t *value; uint32_t size, used; };       /* open addressing; key 0: free */
 struct lt_gmask { int32_t place; uint64_t *bits; };
 
@@ -26,9 +31,10 @@ struct lt_gmachine {
     struct lt_gtable seen;
     bool work_ends;
     uint8_t class_of[256], byte_of[256]; int classes;           /* bytes that no edge tells apart; one of each class */
+    uint64_t kinds_of[256];                                     /* [classes]: kinds of their ASCII bytes */
     int32_t begin;
     struct lt_gmask mask[LT_TOKEN_LAYERS + 1][LT_GMASKS];       /* the last: whole masks */
-    int32_t **row_at, *place_at;                                /* [depth]: of a walk */
+    struct lt_gway *way;                                        /* [depth] */
 };
 
 /* The place after a byte of the class that a row of lt_gset leaves open. */
