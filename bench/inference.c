@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "math/ceiling.h"
 #include "math/quant.h"
+#include "math/row_kernel.h"
 #include "model/inspect_model.h"
 #include "model/session.h"
 #include <string.h>
@@ -84,9 +85,9 @@ static double median(double *x)
 
 static int32_t likeliest(const float *x, int n)
 {
+    const float peak = lt_row_kernel()->peak(n, x);
     int best = 0;
-    for (int i = 1; i < n; i++)
-        if (x[i] > x[best]) best = i;
+    while (best < n - 1 && x[best] != peak) best++;
     return best;
 }
 

@@ -57,7 +57,7 @@ struct job {
     int count;
     int64_t units, threads;             /* of all plans */
     char *scratch; size_t slot;         /* of a thread */
-    _Atomic int64_t next;               /* cell, or unit */
+    _Alignas(64) _Atomic int64_t next;  /* cell, or unit */
 };
 
 static int64_t ceil_div(int64_t a, int64_t b)

@@ -38,7 +38,7 @@ struct job {
     int count;
     int64_t panels, threads;            /* of all plans */
     char *scratch; size_t slot;         /* of a thread: one panel */
-    _Atomic int64_t next;               /* panel */
+    _Alignas(64) _Atomic int64_t next;  /* panel */
 };
 
 static const struct lt_quant_kernels *choose(enum lt_isa isa)

@@ -18,15 +18,16 @@ static inline int64_t lt_rows_per_chunk(int64_t cols)
 }
 
 /* The next of `all` pieces for one of `threads` threads: large shares first, which stream through memory, small ones at
- * the end, so that nobody waits long for the last.  Which thread has which share must change no bit. */
+ * the end, so that nobody waits long for the last; `next` on a cache line of its own.  Which thread has which share
+ * must change no bit. */
 static inline bool lt_take_share(_Atomic int64_t *next, int64_t all, int64_t threads, int64_t *from, int64_t *to)
 {
     int64_t at = atomic_load_explicit(next, memory_order_relaxed);
     do {
-        const int64_t share = threads > 1 ? (all - at) / (2 * threads) : all - at;
-        if (at >= all) return false;
+        const int64_t left = all - at, part = threads > 1 ? left / (2 * threads) : left, least = all / 32 + 1;
+        if (left <= 0) return false;
         *from = at;
-        *to = at + (share > 1 ? share : 1);
+        *to = part > least ? at + part : left > least ? at + least : all;
     } while (!atomic_compare_exchange_weak_explicit(next, &at, *to, memory_order_relaxed, memory_order_relaxed));
     return true;
 }
