@@ -19,7 +19,7 @@
 
 enum { VECTORS = 2, NR = VECTORS * W };
 enum { STEP = VECTORS * (int)sizeof(V) };       /* bytes from quad to quad */
-enum { AHEAD = 8 };                             /* blocks of 32 whose scales are gathered at a time */
+enum { AHEAD = 2 };                             /* blocks of 32 whose scales are gathered at a time */
 
 /* Bytes of one block of a panel. */
 enum {
