@@ -1,14 +1,14 @@
-/* The matrix product for AVX2 with FMA: a tile of 6 x 16 sums in twelve registers.  bf16 operands are rounded while
- * packing and multiplied as floats, so both kinds of product share one tile.
+/* The matrix product for AVX2 with FMA: a tile of 6 x 16 sums.  bf16 operands are rounded while packing and multiplied
+ * as floats, so both kinds of product share one tile.
  *
  * A sum has four chains (gemm.h), so that with few rows k can run along the vectors (gemm_direct_avx2.c).  The tile,
- * whose vectors run along columns, takes one chain after the other. */
+ * whose vectors run along columns, takes two chains of three rows at a time, in twelve registers. */
 #include "math/gemm_kernel.h"
 
 #if defined(__AVX2__)
 #include "math/lanes_avx2.h"
 
-enum { MR = 6, NR = 16, CHAINS = 4 };
+enum { MR = 6, NR = 16, CHAINS = 4, THREE = 3 };        /* rows at a time */
 
 /* ---- packing ---- */
 
@@ -148,55 +148,63 @@ static __attribute__((noinline)) void finish_narrow(int64_t m, int64_t n, const 
     }
 }
 
-/* One chain of m rows and NR columns: products first, first + CHAINS ... */
-INLINE void chain_of(const int m, int64_t first, int64_t k, const struct lt_gemm_rows *rows, const float *b,
-                     __m256 sum[MR][2])
+/* Two chains of m <= THREE rows and NR columns: products first, first + CHAINS ..., and those behind them. */
+INLINE void two_chains_of(const int m, int64_t first, int64_t k, const char *rows, int64_t row, int64_t unit,
+                          const float *b, __m256 sum[THREE][2])
 {
-    const char *a = (const char *)rows->p + first * rows->unit;
-    const int64_t row = rows->row, unit = rows->unit * CHAINS;
+    __m256 next[THREE][2];
+    const char *a = rows + first * unit;
     b += first * NR;
     LT_UNROLL
-    for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
-    for (int64_t j = first; j < k; j += CHAINS, a += unit, b += CHAINS * NR) {
-        const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+    for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = next[r][0] = next[r][1] = _mm256_setzero_ps();
+    int64_t j = first;
+    for (; j + 1 < k; j += CHAINS, a += CHAINS * unit, b += CHAINS * NR) {
+        __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
         LT_UNROLL
         for (int r = 0; r < m; r++) {
             const __m256 x = _mm256_broadcast_ss((const float *)(const void *)(a + r * row));
             sum[r][0] = _mm256_fmadd_ps(x, b0, sum[r][0]);
             sum[r][1] = _mm256_fmadd_ps(x, b1, sum[r][1]);
         }
-    }
-}
-
-/* (chain 0 + chain 1) + (chain 2 + chain 3) of a block. */
-INLINE void sums_of(const int m, int64_t k, const struct lt_gemm_rows *rows, const float *b, __m256 sum[MR][2])
-{
-    float before[CHAINS / 2][MR * NR] __attribute__((aligned(32)));
-    for (int i = 0; i < CHAINS; i++) {
-        chain_of(m, i, k, rows, b, sum);
-        float *to = before[i / 2];
+        b0 = _mm256_loadu_ps(b + NR), b1 = _mm256_loadu_ps(b + NR + 8);
         LT_UNROLL
-        for (int r = 0; r < m; r++)
-            for (int h = 0; h < 2; h++, to += 8) {
-                if (i % 2) sum[r][h] = _mm256_add_ps(_mm256_load_ps(to), sum[r][h]);
-                if (i < CHAINS - 1) _mm256_store_ps(to, sum[r][h]);
-            }
+        for (int r = 0; r < m; r++) {
+            const __m256 x = _mm256_broadcast_ss((const float *)(const void *)(a + unit + r * row));
+            next[r][0] = _mm256_fmadd_ps(x, b0, next[r][0]);
+            next[r][1] = _mm256_fmadd_ps(x, b1, next[r][1]);
+        }
+    }
+    LT_UNROLL
+    for (int r = 0; j < k && r < m; r++) {
+        const __m256 x = _mm256_broadcast_ss((const float *)(const void *)(a + r * row));
+        sum[r][0] = _mm256_fmadd_ps(x, _mm256_loadu_ps(b), sum[r][0]);
+        sum[r][1] = _mm256_fmadd_ps(x, _mm256_loadu_ps(b + 8), sum[r][1]);
     }
     LT_UNROLL
     for (int r = 0; r < m; r++)
-        for (int h = 0; h < 2; h++) sum[r][h] = _mm256_add_ps(_mm256_load_ps(before[0] + r * NR + 8 * h), sum[r][h]);
+        for (int h = 0; h < 2; h++) sum[r][h] = _mm256_add_ps(sum[r][h], next[r][h]);
 }
 
-INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const float *b, float *c,
-                    int64_t ldc, const float *bias, bool add)
+/* (chain 0 + chain 1) + (chain 2 + chain 3) of a block. */
+INLINE void sums_of_three(const int m, int64_t k, const char *a, int64_t row, int64_t unit, const float *b,
+                          __m256 sum[THREE][2])
 {
-    __m256 sum[MR][2];
+    float before[THREE * NR] __attribute__((aligned(32)));
+    two_chains_of(m, 0, k, a, row, unit, b, sum);
     LT_UNROLL
-    for (int r = 0; r < m; r++) {
-        _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
-        _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
-    }
-    sums_of(m, k, rows, b, sum);
+    for (int r = 0; r < m; r++)
+        for (int h = 0; h < 2; h++) _mm256_store_ps(before + r * NR + 8 * h, sum[r][h]);
+    two_chains_of(m, 2, k, a, row, unit, b, sum);
+    LT_UNROLL
+    for (int r = 0; r < m; r++)
+        for (int h = 0; h < 2; h++) sum[r][h] = _mm256_add_ps(_mm256_load_ps(before + r * NR + 8 * h), sum[r][h]);
+}
+
+INLINE void three_of(const int m, int64_t n, int64_t k, const char *a, int64_t row, int64_t unit, const float *b,
+                     float *c, int64_t ldc, const float *bias, bool add)
+{
+    __m256 sum[THREE][2];
+    sums_of_three(m, k, a, row, unit, b, sum);
     if (n == NR) {
         LT_UNROLL
         for (int r = 0; r < m; r++) {
@@ -205,7 +213,7 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
         }
         return;
     }
-    float wide[MR * NR];
+    float wide[THREE * NR];
     LT_UNROLL
     for (int r = 0; r < m; r++) {
         _mm256_storeu_ps(wide + r * NR, sum[r][0]);
@@ -214,17 +222,18 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
     finish_narrow(m, n, wide, c, ldc, bias, add);
 }
 
-static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
+static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const void *b, float *c, int64_t ldc,
                  const float *bias, bool add)
 {
-    switch (m) {
-    case 1: tile_of(1, n, k, a, b, c, ldc, bias, add); return;
-    case 2: tile_of(2, n, k, a, b, c, ldc, bias, add); return;
-    case 3: tile_of(3, n, k, a, b, c, ldc, bias, add); return;
-    case 4: tile_of(4, n, k, a, b, c, ldc, bias, add); return;
-    case 5: tile_of(5, n, k, a, b, c, ldc, bias, add); return;
-    default: tile_of(6, n, k, a, b, c, ldc, bias, add); return;
+    const char *a = rows->p;
+    for (int r = 0; r < m; r++) {
+        _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
+        _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
     }
+    for (; m >= THREE; m -= THREE, a += THREE * rows->row, c += THREE * ldc)
+        three_of(THREE, n, k, a, rows->row, rows->unit, b, c, ldc, bias, add);
+    if (m == 2) three_of(2, n, k, a, rows->row, rows->unit, b, c, ldc, bias, add);
+    if (m == 1) three_of(1, n, k, a, rows->row, rows->unit, b, c, ldc, bias, add);
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {
