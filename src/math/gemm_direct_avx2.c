@@ -6,7 +6,6 @@
 #if defined(__AVX2__)
 #include "math/lanes_avx2.h"
 
-enum { FORESEEN = 2048 };                /* bytes of a row from which on the machine itself reads ahead, and better */
 enum { COLUMNS = 8, MOST = 4, CHAINS = 4 };    /* columns and rows of A at a time */
 enum { THREE = 3 };                     /* rows of A whose chains of eight columns fit the registers */
 
@@ -14,7 +13,6 @@ struct task {                           /* a block of k */
     int64_t k;
     const char *x, *w;                  /* rows of A, floats; columns of B, along which k runs */
     int64_t x_row, w_row;               /* bytes from one to the next */
-    const char *next;                   /* what is read later, asked for in its order; NULL: nothing */
 };
 
 /* 16 bytes of two columns. */
@@ -61,7 +59,7 @@ INLINE void dots(const struct task *t, const int m, const int pairs, __m256 sum[
                  const enum lt_dtype type, const bool rounded)
 {
     const int64_t size = type == LT_F32 ? 4 : 2, row = t->w_row;
-    const char *w = t->w, *next = t->next;
+    const char *w = t->w;
     int64_t j = 0;
     LT_UNROLL
     for (int r = 0; r < m; r++)
@@ -69,10 +67,6 @@ INLINE void dots(const struct task *t, const int m, const int pairs, __m256 sum[
         for (int c = 0; c < pairs; c++) sum[r][c] = _mm256_setzero_ps();
     for (; j + 8 <= t->k; j += 8, w += 8 * size) {
         __m256 x[MOST][2];
-        if (next) {                     /* as many bytes as are used */
-            for (int64_t i = 0; i < 16 * size * pairs; i += 64) _mm_prefetch(next + i, _MM_HINT_T1);
-            next += 16 * size * pairs;
-        }
         LT_UNROLL
         for (int r = 0; r < m; r++)
             for (int h = 0; h < 2; h++)
@@ -107,7 +101,6 @@ INLINE void dots(const struct task *t, const int m, const int pairs, __m256 sum[
 INLINE void eight(struct task t, const int m, int n, __m256 sum[MOST], const enum lt_dtype type, const bool rounded)
 {
     const int pairs = m == MOST ? 2 : 4;
-    const int64_t size = type == LT_F32 ? 4 : 2;
     __m256 chain[MOST][COLUMNS / 2], part[MOST][COLUMNS / 2];
     LT_UNROLL
     for (int r = 0; r < m; r++)
@@ -116,7 +109,6 @@ INLINE void eight(struct task t, const int m, int n, __m256 sum[MOST], const enu
         LT_UNROLL
         for (int c = 0; c < COLUMNS / 2; c += pairs, t.w += 2 * pairs * t.w_row) {
             dots(&t, m, pairs, part, type, rounded);
-            if (t.next) t.next += 2 * pairs * t.k * size;
             LT_UNROLL
             for (int r = 0; r < m; r++)
                 for (int i = 0; i < pairs; i++) chain[r][c + i] = part[r][i];
@@ -135,49 +127,66 @@ INLINE void eight(struct task t, const int m, int n, __m256 sum[MOST], const enu
     }
 }
 
-/* Block after block, so that rows of B are read from their beginning to their end; the sum so far, in the order of
- * gemm.h, stays in registers.  m rows from `first` on, columns from `at` on. */
-INLINE void columns_of(const struct lt_gemm_direct *d, const int m, int64_t first, int64_t at, const enum lt_dtype type,
-                       const bool rounded)
+/* n <= COLUMNS numbers `apart` from each other, and back. */
+INLINE __m256 gathered(const float *p, int64_t apart, int n)
 {
-    const int64_t size = type == LT_F32 ? 4 : 2, w_row = d->b.ld * size;
-    const int n = (int)LT_MIN(d->n - at, COLUMNS);
-    const char *w = (const char *)d->b.p + at * w_row, *next = w + COLUMNS * w_row;
-    const char *x = (const char *)d->a.p + first * d->a.row;
-    if (first || w_row >= FORESEEN) next = NULL;
+    float x[COLUMNS] = { 0 };
+    for (int i = 0; i < n; i++) x[i] = p[i * apart];
+    return _mm256_loadu_ps(x);
+}
+
+INLINE void scatter(float *p, int64_t apart, int n, __m256 v)
+{
+    float x[COLUMNS];
+    _mm256_storeu_ps(x, v);
+    for (int i = 0; i < n; i++) p[i * apart] = x[i];
+}
+
+/* m rows from `first` on; n <= COLUMNS columns from `at` on, `apart` from each other.  Block after block; the sum so
+ * far, in the order of gemm.h, stays in registers. */
+INLINE void columns_of(const struct lt_gemm_direct *d, const int m, int64_t first, int64_t at, int n, int64_t apart,
+                       const enum lt_dtype type, const bool rounded)
+{
+    const int64_t size = type == LT_F32 ? 4 : 2, row = d->b.ld * size;
+    const char *w = (const char *)d->b.p + at * row, *x = (const char *)d->a.p + first * d->a.row;
     float *c = d->c + first * d->ldc + at;
     __m256 sum[MOST], all[MOST];
     int64_t k0 = 0;
     do {
         const int64_t k = LT_MIN(d->kc, d->k - k0);
-        const struct task t = { .k = k, .x = x, .w = w, .x_row = d->a.row, .w_row = w_row, .next = next };
+        const struct task t = { .k = k, .x = x, .w = w, .x_row = d->a.row, .w_row = row * apart };
         eight(t, m, n, sum, type, rounded);
         LT_UNROLL
         for (int r = 0; r < m; r++) {
             if (k0 > 0) sum[r] = _mm256_add_ps(all[r], sum[r]);
-            else if (d->bias) sum[r] = _mm256_add_ps(sum[r], load(d->bias, at, n, LT_F32));
-            all[r] = k0 == 0 && d->add ? _mm256_add_ps(load(c, r * d->ldc, n, LT_F32), sum[r]) : sum[r];
+            else if (d->bias) sum[r] = _mm256_add_ps(sum[r], gathered(d->bias + at, apart, n));
+            all[r] = k0 == 0 && d->add ? _mm256_add_ps(gathered(c + r * d->ldc, apart, n), sum[r]) : sum[r];
         }
         x += d->a_block;
         w += k * size;
-        if (next) next += COLUMNS * k * size;
         k0 += d->kc;
     } while (k0 < d->k);
     LT_UNROLL
-    for (int r = 0; r < m; r++)
-        if (n == COLUMNS) _mm256_storeu_ps(c + r * d->ldc, all[r]);
-        else _mm256_maskstore_ps(c + r * d->ldc, lanes(n), all[r]);
+    for (int r = 0; r < m; r++) scatter(c + r * d->ldc, apart, n, all[r]);
 }
 
+INLINE void all_rows(const struct lt_gemm_direct *d, int64_t at, int n, int64_t apart, const enum lt_dtype type,
+                     const bool rounded)
+{
+    int64_t r = 0;
+    for (; r + 4 <= d->m && d->m != 5; r += 4) columns_of(d, 4, r, at, n, apart, type, rounded);
+    for (; r + 3 <= d->m; r += 3) columns_of(d, 3, r, at, n, apart, type, rounded);
+    if (d->m - r == 2) columns_of(d, 2, r, at, n, apart, type, rounded);
+    if (d->m - r == 1) columns_of(d, 1, r, at, n, apart, type, rounded);
+}
+
+/* The columns that are met together lie an eighth of all apart: each of the eight then goes on where it ended, and the
+ * machine sees eight long runs of memory instead of many short ones. */
 INLINE void rows(const struct lt_gemm_direct *d, const enum lt_dtype type, const bool rounded)
 {
-    for (int64_t at = 0; at < d->n; at += COLUMNS) {
-        int64_t r = 0;
-        for (; r + 4 <= d->m && d->m != 5; r += 4) columns_of(d, 4, r, at, type, rounded);
-        for (; r + 3 <= d->m; r += 3) columns_of(d, 3, r, at, type, rounded);
-        if (d->m - r == 2) columns_of(d, 2, r, at, type, rounded);
-        if (d->m - r == 1) columns_of(d, 1, r, at, type, rounded);
-    }
+    const int64_t apart = d->n / COLUMNS;
+    for (int64_t at = 0; at < apart; at++) all_rows(d, at, COLUMNS, apart, type, rounded);
+    if (d->n % COLUMNS) all_rows(d, apart * COLUMNS, (int)(d->n % COLUMNS), 1, type, rounded);
 }
 
 void lt_gemm_direct_f32_avx2(const struct lt_gemm_direct *d)
