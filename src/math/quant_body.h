@@ -107,8 +107,12 @@ INLINE V unpack_five_head(const uint8_t *p, int64_t row, uint8_t *to, const int 
     return q[1];
 }
 
+/* For SHUFFLE, by the byte looked up: a bit at one of the lower four places becomes one at the fifth. */
+#define FIFTH 0, 16, 16, 0, 16, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0
+static const uint8_t to_fifth[64] __attribute__((aligned(64))) = { FIFTH, FIFTH, FIFTH, FIFTH };
+
 /* Eight quads of five bits.  Of quad j the fifth bits are four neighbours, the lower or upper half of a byte: all bytes
- * of a lane take a copy, keep a bit each, at different places, and 15 carries any of them to the fifth place. */
+ * of a lane take a copy, keep a bit each, at different places, and look up what it stands for. */
 INLINE void five_quads(const uint8_t *nibbles, int64_t row, V fifth, V w[8])
 {
     const V half[2] = { fifth, SHR(fifth, 4) };
@@ -116,7 +120,7 @@ INLINE void five_quads(const uint8_t *nibbles, int64_t row, V fifth, V w[8])
     for (int j = 0; j < 4; j++) w[j + 4] = high_nibbles(w[j]), w[j] = low_nibbles(w[j]);
     for (int j = 0; j < 8; j++) {
         const V own = AND(SHUFFLE(half[j % 2], pick(j / 2, j / 2, j / 2, j / 2)), SET32(0x08040201));
-        w[j] = OR(w[j], AND(ADD(own, SET8(15)), SET8(16)));
+        w[j] = OR(w[j], SHUFFLE(LOAD(to_fifth), own));
     }
 }
 

@@ -1,5 +1,5 @@
-/* The product of one row with Q4_0, Q5_0 or Q5_1 where it lies, k along the vectors: nothing is turned, the sums of
- * eight columns come together in one tree.  They are integers, so the bits are those of any other order.  Included by
+/* The product of one row with Q4_0 where it lies, k along the vectors: nothing is turned, the sums of eight columns
+ * come together in one tree.  They are integers, so the bits are those of any other order.  Included by
  * quant_gemm_avx2.c after quant_body.h. */
 
 INLINE __m256i add_neighbours(__m256i a, __m256i b)
@@ -7,7 +7,7 @@ INLINE __m256i add_neighbours(__m256i a, __m256i b)
     return _mm256_madd_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(1));
 }
 
-/* The sums of eight vectors of sixteen, of which the sum of any four fits into 16 bits. */
+/* The sums of eight vectors of sixteen, of which the sum of any eight fits into 16 bits. */
 INLINE __m256i sums_of_16(const __m256i v[8])
 {
     __m256i s[8];
@@ -28,25 +28,6 @@ INLINE __m256i dots_q4_0(const uint8_t *p, int64_t row, const int8_t *x)
         const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + 2 + i * row));
         const __m256i w = _mm256_srlv_epi64(_mm256_broadcastsi128_si256(bytes), places);
         sum[i] = _mm256_maddubs_epi16(low_nibbles(w), v);
-    }
-    return sums_of_16(sum);
-}
-
-/* The same of five bits; `head` bytes come before the nibbles.  Each byte of a vector takes a copy of the one with its
- * fifth bit and asks whether the bit is there. */
-INLINE __m256i dots_five(const uint8_t *p, int64_t row, const int8_t *x, const int head)
-{
-    const __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)x), places = _mm256_setr_epi64x(0, 0, 4, 4);
-    const __m256i bytes = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
-    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
-    __m256i sum[8];
-    LT_UNROLL
-    for (int i = 0; i < 8; i++, p += row) {
-        const __m128i nibbles = _mm_loadu_si128((const __m128i *)(const void *)(p + head));
-        const __m256i low = low_nibbles(_mm256_srlv_epi64(_mm256_broadcastsi128_si256(nibbles), places));
-        const __m256i own = _mm256_and_si256(_mm256_shuffle_epi8(spread(p + head - 4), bytes), bit);
-        const __m256i fifth = _mm256_and_si256(_mm256_cmpeq_epi8(own, bit), SET8(16));
-        sum[i] = _mm256_maddubs_epi16(_mm256_or_si256(low, fifth), v);
     }
     return sums_of_16(sum);
 }
@@ -81,35 +62,4 @@ static void few_q4_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, cons
 {
     if (m == 1) one_row_q4_0(blocks, a, w, row, sum);
     else thin_q4_0(m, blocks, a, w, row, sum);
-}
-
-INLINE void one_row_five(int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum,
-                         const bool minimum)
-{
-    const int head = minimum ? 8 : 6, size = head + 16;
-    for (int h = 0; h < VECTORS; h++, w += W * row, sum += W) {
-        const uint8_t *p = w;
-        __m256 s = floats(sum);
-        for (int64_t i = 0; i < blocks; i++, p += size) {
-            ask_ahead(w, row, i, size);
-            const __m256i carry = spread(a->carry + 4 * i), dot = dots_five(p, row, row_at(a, 0, 32 * i), head);
-            const __m256 e = _mm256_castsi256_ps(spread(scale_at(a, 0, i)));
-            const __m256i whole = minimum ? dot : ADD(carry, dot);
-            s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(halves_of(p, row), e), s);
-            if (minimum) s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(carry), _mm256_mul_ps(halves_of(p + 2, row), e), s);
-        }
-        _mm256_store_ps(sum, s);
-    }
-}
-
-static void few_q5_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum)
-{
-    if (m == 1) one_row_five(blocks, a, w, row, sum, false);
-    else thin_q5_0(m, blocks, a, w, row, sum);
-}
-
-static void few_q5_1(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum)
-{
-    if (m == 1) one_row_five(blocks, a, w, row, sum, true);
-    else thin_q5_1(m, blocks, a, w, row, sum);
 }
