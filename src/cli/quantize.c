@@ -7,13 +7,13 @@ static const struct lt_opt rows[] = {
     { .key = "model", .help = "model folder, GGUF file or llama2.c checkpoint", .type = LT_STR, .at = AT(input),
       .flags = LT_NEED | LT_ARG | LT_IN },
     { .key = "output", .help = "GGUF file", .type = LT_STR, .at = AT(output), .flags = LT_NEED | LT_OUT, .alias = "o" },
-    { .key = "type", .help = "q8_0, q4_0, q4_k_s, q4_k_m (also q4_k), q5_k_s, q5_k_m (also q5_k) or q6_k, as "
-      "llama-quantize has them", .type = LT_STR, .at = AT(type), .flags = LT_NEED },
+    { .key = "type", .help = "q8_0, q4_0, q5_0, q5_1, q4_k_s, q4_k_m (also q4_k), q5_k_s, q5_k_m (also q5_k) or "
+      "q6_k, as llama-quantize has them", .type = LT_STR, .at = AT(type), .flags = LT_NEED },
     { .key = "pure", .help = "every matrix of the one type, no mixture", .type = LT_BOOL, .at = AT(pure) },
     { .key = "tensor_type", .help = "PATTERN=TYPE for the matrices whose GGUF name holds PATTERN (or is it, with *); a "
       "later one wins", .type = LT_LIST, .at = AT(rules) },
     { .key = "fallback", .help = "type of matrices whose width the block of their type does not divide", .type = LT_STR,
-      .at = AT(fallback), .text = "refuse|q8_0|q4_0|f16|bf16|f32", .flags = LT_ENUM },
+      .at = AT(fallback), .text = "refuse|q8_0|q5_0|q5_1|q4_0|f16|bf16|f32", .flags = LT_ENUM },
     { .key = "method", .help = "how numbers become blocks", .type = LT_METHOD, .at = AT(method),
       .text = "quantizer:round_to_nearest" },
     { .key = "calibration", .help = "texts on which importance and gptq measure the inputs of each matrix",

@@ -16,6 +16,8 @@ static const struct { const char *name, *torch; size_t size; int block; } row[LT
     [LT_I64] = { "I64", "int64", 8, 0 },    [LT_TYPE_BOOL] = { "BOOL", "bool", 1, 0 },
     [LT_Q8_0] = { .name = "Q8_0", .size = 34, .block = 32 },
     [LT_Q4_0] = { .name = "Q4_0", .size = 18, .block = 32 },
+    [LT_Q5_0] = { .name = "Q5_0", .size = 22, .block = 32 },
+    [LT_Q5_1] = { .name = "Q5_1", .size = 24, .block = 32 },
     [LT_Q4_K] = { .name = "Q4_K", .size = 144, .block = 256 },
     [LT_Q5_K] = { .name = "Q5_K", .size = 176, .block = 256 },
     [LT_Q6_K] = { .name = "Q6_K", .size = 210, .block = 256 },

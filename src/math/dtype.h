@@ -9,7 +9,7 @@
 
 enum lt_dtype {
     LT_F32, LT_BF16, LT_F16, LT_F64, LT_I8, LT_U8, LT_I16, LT_I32, LT_I64, LT_TYPE_BOOL,
-    LT_Q8_0, LT_Q4_0, LT_Q4_K, LT_Q5_K, LT_Q6_K,        /* blocks of several elements */
+    LT_Q8_0, LT_Q4_0, LT_Q5_0, LT_Q5_1, LT_Q4_K, LT_Q5_K, LT_Q6_K,      /* blocks of several elements */
     LT_DTYPE_COUNT
 };
 /* Of products; results are always f32.  INT16: operands are whole numbers of 12 bits times a scale (math/gemm.h). */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { HALF = 16 };                     /* elements of Q4_0 between the two that share a byte */
+enum { HALF = 16 };                     /* elements of Q4_0, Q5_0 and Q5_1 between the two that share a byte */
 
 int lt_quant_find(const char *name, enum lt_dtype *t)
 {
@@ -17,7 +17,8 @@ int lt_quant_find(const char *name, enum lt_dtype *t)
         *t = (enum lt_dtype)i;
         return 0;
     }
-    return lt_fail("quantised type \"%.40s\" is unknown; known are Q8_0, Q4_0, Q4_K, Q5_K and Q6_K", name);
+    return lt_fail("quantised type \"%.40s\" is unknown; known are Q8_0, Q4_0, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K",
+                   name);
 }
 
 int lt_quant_check(enum lt_dtype t, int64_t width, const char *name)
@@ -77,6 +78,31 @@ static void floats_q4_0(const uint8_t *p, float *x)
     }
 }
 
+static void get_fives(const uint8_t *p, uint8_t q[32])
+{
+    const uint32_t fifth = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    for (int i = 0; i < HALF; i++) {
+        q[i] = (uint8_t)((p[4 + i] & 15) | (fifth >> i & 1) << 4);
+        q[i + HALF] = (uint8_t)(p[4 + i] >> 4 | (fifth >> (i + HALF) & 1) << 4);
+    }
+}
+
+static void floats_q5_0(const uint8_t *p, float *x)
+{
+    const float d = half(p);
+    uint8_t q[32];
+    get_fives(p + 2, q);
+    for (int i = 0; i < 32; i++) x[i] = (float)(q[i] - 16) * d;
+}
+
+static void floats_q5_1(const uint8_t *p, float *x)
+{
+    const float d = half(p), m = half(p + 2);
+    uint8_t q[32];
+    get_fives(p + 4, q);
+    for (int i = 0; i < 32; i++) x[i] = (float)q[i] * d + m;
+}
+
 /* Q4_K, and Q5_K when there are fifth bits. */
 static void floats_k(const uint8_t *p, const uint8_t *fifth, const uint8_t *q, float *x)
 {
@@ -115,6 +141,8 @@ static floats_fn *floats_of(enum lt_dtype t)
     switch (t) {
     case LT_Q8_0: return floats_q8_0;
     case LT_Q4_0: return floats_q4_0;
+    case LT_Q5_0: return floats_q5_0;
+    case LT_Q5_1: return floats_q5_1;
     case LT_Q4_K: return floats_q4_k;
     case LT_Q5_K: return floats_q5_k;
     default: assert(t == LT_Q6_K); return floats_q6_k;
@@ -154,19 +182,55 @@ static void put_nibbles(const uint8_t q[32], uint8_t *p)
     for (int i = 0; i < HALF; i++) p[i] = (uint8_t)(q[i] | q[i + HALF] << 4);
 }
 
+/* Elements as 0 .. 2 levels - 1, and the scale: the extreme has the level below which there is none. */
+static float symmetric(int levels, const float *x, const float *weight, uint8_t q[32])
+{
+    if (weight) return lt_fit_symmetric(32, levels, x, weight, q);
+    const float d = extreme(x, 32) / (float)-levels, inverse = d ? 1 / d : 0, middle = (float)levels + 0.5f;
+    for (int i = 0; i < 32; i++) q[i] = (uint8_t)LT_MIN(LT_MAX(x[i] * inverse + middle, 0), 2 * levels - 1);
+    return d;
+}
+
 static void blocks_q4_0(const float *x, const float *weight, uint8_t *p)
 {
     uint8_t q[32];
-    float d;
+    put_half(p, lt_to_f16(symmetric(8, x, weight, q)));
+    put_nibbles(q, p + 2);
+}
+
+static void put_fives(const uint8_t q[32], uint8_t *p)
+{
+    memset(p, 0, 4);
+    for (int i = 0; i < 32; i++) p[i / 8] |= (uint8_t)((q[i] >> 4) << i % 8);
+    for (int i = 0; i < HALF; i++) p[4 + i] = (uint8_t)((q[i] & 15) | (q[i + HALF] & 15) << 4);
+}
+
+static void blocks_q5_0(const float *x, const float *weight, uint8_t *p)
+{
+    uint8_t q[32];
+    put_half(p, lt_to_f16(symmetric(16, x, weight, q)));
+    put_fives(q, p + 2);
+}
+
+static void blocks_q5_1(const float *x, const float *weight, uint8_t *p)
+{
+    uint8_t q[32];
+    float d, low = x[0], high = x[0];
     if (weight) {
-        d = lt_fit_symmetric(32, 8, x, weight, q);
+        d = lt_fit_range(x, weight, 31, q, &low);
+        low = LT_MAX(LT_MIN(low, 65504), -65504);       /* the search may leave the elements a little */
     } else {
-        d = extreme(x, 32) / -8;
+        for (int i = 1; i < 32; i++) {
+            low = LT_MIN(low, x[i]);
+            high = LT_MAX(high, x[i]);
+        }
+        d = (high - low) / 31;
         const float inverse = d ? 1 / d : 0;
-        for (int i = 0; i < 32; i++) q[i] = (uint8_t)LT_MIN(LT_MAX(x[i] * inverse + 8.5f, 0), 15);
+        for (int i = 0; i < 32; i++) q[i] = (uint8_t)LT_MIN(LT_MAX((x[i] - low) * inverse + 0.5f, 0), 31);
     }
     put_half(p, lt_to_f16(d));
-    put_nibbles(q, p + 2);
+    put_half(p + 2, lt_to_f16(low));
+    put_fives(q, p + 4);
 }
 
 /* Scales and minima of the eight parts of a Q4_K or Q5_K block, then its elements with what became of them. */
@@ -231,6 +295,8 @@ static blocks_fn *blocks_of(enum lt_dtype t)
     switch (t) {
     case LT_Q8_0: return blocks_q8_0;
     case LT_Q4_0: return blocks_q4_0;
+    case LT_Q5_0: return blocks_q5_0;
+    case LT_Q5_1: return blocks_q5_1;
     case LT_Q4_K: return blocks_q4_k;
     case LT_Q5_K: return blocks_q5_k;
     default: assert(t == LT_Q6_K); return blocks_q6_k;
@@ -248,13 +314,17 @@ struct job {
 };
 
 /* Q4_0 has the fewest levels, eight on one side, of which the search may leave one unused: with half of that every
- * scale is a finite half. */
-#define LARGEST (4 * 65504.0f)
-
-static bool fits(const float *x, int64_t n)
+ * scale is a finite half.  The minimum of Q5_1 is a half itself: from 65520 on they are infinite. */
+static float largest(enum lt_dtype t)
 {
+    return t == LT_Q5_1 ? 65520 : 4 * 65504.0f;
+}
+
+static bool fits(enum lt_dtype t, const float *x, int64_t n)
+{
+    const float most = largest(t);
     for (int64_t i = 0; i < n; i++)
-        if (!(fabsf(x[i]) < LARGEST)) return false;
+        if (!(fabsf(x[i]) < most)) return false;
     return true;
 }
 
@@ -273,7 +343,7 @@ static void quantise_row(void *arg, int64_t r)
     const int64_t block = lt_dtype_block(q->type);
     const float *x = j->in + r * j->ld;
     uint8_t *p = j->out + (size_t)r * lt_dtype_bytes(q->type, q->width);
-    if (!fits(x, q->width)) {
+    if (!fits(q->type, x, q->width)) {
         int64_t first = atomic_load(&j->bad);
         while (r < first && !atomic_compare_exchange_weak(&j->bad, &first, r)) {}
         return;
@@ -298,9 +368,9 @@ int lt_quant_rows(struct lt_pool *pool, const struct lt_quant *q, const float *i
     if (bad == q->rows) return 0;
     const float *x = in + bad * job.ld;
     for (int64_t i = 0; i < q->width; i++)
-        if (!fits(x + i, 1))
+        if (!fits(q->type, x + i, 1))
             return lt_fail("row %" PRId64 ", column %" PRId64 " is %g; %s holds finite numbers below %g", bad, i,
-                           (double)x[i], lt_dtype_name(q->type), (double)LARGEST);
+                           (double)x[i], lt_dtype_name(q->type), (double)largest(q->type));
     return -1;
 }
 

@@ -3,6 +3,9 @@
  *
  *   Q8_0  32 elements, 34 bytes: f d; int8 q[32]                              x = d q
  *   Q4_0  32 elements, 18 bytes: f d; 4-bit q, i and i + 16 share a byte     x = d (q - 8)
+ *   Q5_0  32 elements, 22 bytes: f d; fifth bits, that of i in bit i of 4 bytes; lower 4 bits as in Q4_0
+ *                                                                            x = d (q - 16)
+ *   Q5_1  32 elements, 24 bytes: f d, f m; bits as in Q5_0                   x = d q + m
  *   Q4_K  256 elements, 144 bytes: f d, f dmin; 12 bytes of eight 6-bit scales s and minima m; 4-bit q
  *                                                                            x = (d s) q - dmin m
  *   Q5_K  256 elements, 176 bytes: as Q4_K, with the 32 bytes of fifth bits before the 4-bit part

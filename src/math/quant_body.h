@@ -10,6 +10,7 @@
  *   store_floats(out, halves): W halves as floats
  *   WORDS           true: a scale is two int16 of a lane, and Q8_0 lies in panels as int16; false: one int32, and bytes
  *   dot8(w, x), dot8_signed(w, x, carry): sums of products of 8 quads of weights with 32 bytes of A
+ *   dot8_5bit(w, x): the same as dot8, which takes 4 bits
  *   dot4(w, x, s), dot4_6bit(w, x, s): the same of 4 quads, times scales; 5 bits or fewer, and 6
  *   spread(p): four bytes in every lane
  *   minima(carry, p, step, pairs), scale_into(sum, dot, d, e), scale_from(sum, dot, dmin, e): see there
@@ -24,6 +25,8 @@ enum { AHEAD = 2 };                             /* blocks of 32 whose scales are
 /* Bytes of one block of a panel. */
 enum {
     SIZE_Q4_0 = 8 * STEP + STEP,
+    SIZE_Q5_0 = 8 * STEP + STEP,
+    SIZE_Q5_1 = 8 * STEP + 2 * STEP,
     SIZE_Q8_0 = (WORDS ? 16 : 8) * STEP + STEP,
     SIZE_K = 64 * STEP + (8 + 4 + 2) * STEP,
     SIZE_Q6_K = 64 * STEP + (16 + 8 + 1) * STEP,
@@ -90,6 +93,59 @@ static void unpack_q4_0(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *
             gather_floats(c, row, to + 8 * STEP);
         }
     }
+}
+
+/* What comes before the nibbles of Q5_0, or of Q5_1 with its minimum: scales (and minima, `step` bytes on) to `to`, and
+ * the 32 fifth bits of each column. */
+INLINE V unpack_five_head(const uint8_t *p, int64_t row, uint8_t *to, const int step, const bool minimum)
+{
+    V q[4];
+    quads(p, row, q);
+    store_halves(to, q[0]);
+    if (!minimum) return OR(SHR(q[0], 16), SHL(q[1], 16));
+    store_halves(to + step, SHR(q[0], 16));
+    return q[1];
+}
+
+/* For SHUFFLE, by the byte looked up: a bit at one of the lower four places becomes one at the fifth. */
+#define FIFTH 0, 16, 16, 0, 16, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0
+static const uint8_t to_fifth[64] __attribute__((aligned(64))) = { FIFTH, FIFTH, FIFTH, FIFTH };
+
+/* Eight quads of five bits.  Of quad j the fifth bits are four neighbours, the lower or upper half of a byte: all bytes
+ * of a lane take a copy, keep a bit each, at different places, and look up what it stands for. */
+INLINE void five_quads(const uint8_t *nibbles, int64_t row, V fifth, V w[8])
+{
+    const V half[2] = { fifth, SHR(fifth, 4) };
+    quads(nibbles, row, w);
+    for (int j = 0; j < 4; j++) w[j + 4] = high_nibbles(w[j]), w[j] = low_nibbles(w[j]);
+    for (int j = 0; j < 8; j++) {
+        const V own = AND(SHUFFLE(half[j % 2], pick(j / 2, j / 2, j / 2, j / 2)), SET32(0x08040201));
+        w[j] = OR(w[j], SHUFFLE(LOAD(to_fifth), own));
+    }
+}
+
+INLINE void unpack_fives(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *out, const bool minimum)
+{
+    const int head = minimum ? 8 : 6;
+    for (int64_t i = 0; i < blocks; i++, w += head + 16, out += minimum ? SIZE_Q5_1 : SIZE_Q5_0) {
+        for (int h = 0; h < VECTORS; h++) {
+            const uint8_t *c = w + h * W * row;
+            uint8_t *to = out + h * (int)sizeof(V);
+            V q[8];
+            five_quads(c + head, row, unpack_five_head(c, row, to + 8 * STEP, STEP, minimum), q);
+            for (int j = 0; j < 8; j++) STORE(to + j * STEP, q[j]);
+        }
+    }
+}
+
+static void unpack_q5_0(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *out)
+{
+    unpack_fives(w, row, blocks, out, false);
+}
+
+static void unpack_q5_1(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *out)
+{
+    unpack_fives(w, row, blocks, out, true);
 }
 
 static void unpack_q8_0(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *out)
@@ -288,6 +344,19 @@ static void thin_q8_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, con
         else thin_blocks(m, blocks, a, w, row, sum, true);
 }
 
+INLINE void thin_five(const int64_t m, int64_t i, const struct lt_quant_a *a, const uint8_t *c, int64_t row, float *sum,
+                      const bool minimum)
+{
+    uint8_t scale[2 * WIDTH] __attribute__((aligned(64)));
+    V w[8];
+    five_quads(c + (minimum ? 8 : 6), row, unpack_five_head(c, row, scale, WIDTH, minimum), w);
+    for (int64_t r = 0; r < m; r++) {
+        const V carry = spread(a->carry + r * a->carry_row + i * 4), dot = dot8_5bit(w, row_at(a, r, 32 * i));
+        scale_into(sum + r * NR, minimum ? dot : ADD(carry, dot), scale, scale_at(a, r, i));
+        if (minimum) scale_into(sum + r * NR, carry, scale + WIDTH, scale_at(a, r, i));
+    }
+}
+
 /* What 256 elements of a vector of columns come to for each row. */
 struct large { V dot[FEW]; uint8_t scale[25 * WIDTH] __attribute__((aligned(64))); };
 
@@ -388,6 +457,8 @@ INLINE void thin_q6(const int64_t m, int64_t i, const struct lt_quant_a *a, cons
             } \
         } \
     }
+THIN(thin_q5_0, 22, thin_five, , false)
+THIN(thin_q5_1, 24, thin_five, , true)
 THIN(thin_q4_k, 144, thin_k, , false)
 THIN(thin_q5_k, 176, thin_k, , true)
 THIN(thin_q6_k, 210, thin_q6)

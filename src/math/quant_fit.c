@@ -71,9 +71,10 @@ uint16_t lt_fit_q6_block(const float *x, const float *weight, int8_t scale[16], 
     return lt_to_f16(1 / inverse);
 }
 
-/* ---- x = d l - m, 0 <= l <= most, m >= 0 ---- */
+/* ---- x = d l - m, 0 <= l <= most, m >= 0 or of any sign ---- */
 
-struct search { float first, step; int steps; };    /* candidates: (most + first + i step) / range */
+/* Candidates: (most + first + i step) / range. */
+struct search { float first, step; int steps; bool any_sign; };
 
 static float error_of(const float *x, const float *weight, const uint8_t *l, float scale, float min)
 {
@@ -86,7 +87,8 @@ static float error_of(const float *x, const float *weight, const uint8_t *l, flo
 }
 
 /* Least squares for the elements rounded to l; false when they are all equal. */
-static bool least_squares(const float *x, const float *weight, const uint8_t *l, float *scale, float *min)
+static bool least_squares(const float *x, const float *weight, const uint8_t *l, bool any_sign, float *scale,
+                          float *min)
 {
     float w = 0, wx = 0, wl = 0, wll = 0, wxl = 0;
     for (int i = 0; i < PART; i++) {
@@ -101,7 +103,7 @@ static bool least_squares(const float *x, const float *weight, const uint8_t *l,
     if (!(det > 0)) return false;
     *scale = (w * wxl - wx * wl) / det;
     *min = (wll * wx - wl * wxl) / det;
-    if (*min > 0) {
+    if (*min > 0 && !any_sign) {
         *min = 0;
         *scale = wxl / wll;
     }
@@ -113,7 +115,7 @@ static void round_part(const float *x, int most, float inverse, float low, uint8
     for (int i = 0; i < PART; i++) l[i] = (uint8_t)clamp(inverse * (x[i] - low), 0, most);
 }
 
-/* The scale; *m is the positive minimum that is taken away. */
+/* The scale; *m is the minimum that is taken away. */
 static float fit_part(const float *x, const float *weight, int most, const struct search *s, uint8_t *q, float *m)
 {
     float low = x[0], high = x[0];
@@ -121,7 +123,7 @@ static float fit_part(const float *x, const float *weight, int most, const struc
         low = LT_MIN(low, x[i]);
         high = LT_MAX(high, x[i]);
     }
-    low = LT_MIN(low, 0);
+    if (!s->any_sign) low = LT_MIN(low, 0);
     *m = -low;
     if (high - low < TINY) {
         for (int i = 0; i < PART; i++) q[i] = 0;
@@ -134,7 +136,7 @@ static float fit_part(const float *x, const float *weight, int most, const struc
         uint8_t l[PART];
         float try_scale, try_min;
         round_part(x, most, (s->first + s->step * (float)i + (float)most) / (high - low), low, l);
-        if (!least_squares(x, weight, l, &try_scale, &try_min)) continue;
+        if (!least_squares(x, weight, l, s->any_sign, &try_scale, &try_min)) continue;
         const float error = error_of(x, weight, l, try_scale, try_min);
         if (!(error < best)) continue;
         best = error;
@@ -144,6 +146,14 @@ static float fit_part(const float *x, const float *weight, int most, const struc
     }
     *m = -min;
     return scale;
+}
+
+float lt_fit_range(const float *x, const float *weight, int most, uint8_t *q, float *m)
+{
+    const struct search fine = { .first = -0.9f, .step = 0.05f, .steps = 36, .any_sign = true };
+    const float d = fit_part(x, weight, most, &fine, q, m);
+    *m = -*m;
+    return d;
 }
 
 /* Eight positive numbers as d times 0 .. 63, weighted; the half nearest to d.  Without weights the largest is exact,

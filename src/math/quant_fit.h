@@ -19,4 +19,7 @@ void lt_fit_k_block(const float *x, const float *weight, int most, struct lt_fit
 /* 256 elements as Q6_K: the half d, sixteen scales, and elements + 32 from the search. */
 uint16_t lt_fit_q6_block(const float *x, const float *weight, int8_t scale[16], uint8_t q[256]);
 
+/* 32 elements as d q + m, 0 <= q <= most, with m of any sign. */
+float lt_fit_range(const float *x, const float *weight, int most, uint8_t *q, float *m);
+
 #endif

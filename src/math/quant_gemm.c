@@ -69,11 +69,11 @@ static void carry_of(const struct plan *p, const int8_t *q, char *out)
 {
     const bool small = p->block == 32;
     const int64_t part = p->g->b_type == LT_Q6_K ? 16 : 32;
-    const int32_t offset = p->g->b_type == LT_Q8_0 ? -128 : -8;
+    static const int32_t factor[LT_DTYPE_COUNT] = { [LT_Q8_0] = -128, [LT_Q4_0] = -8, [LT_Q5_0] = -16, [LT_Q5_1] = 1 };
     for (int64_t i = 0; i < p->g->k; i += part, q += part) {
         int32_t sum = 0;
         for (int64_t j = 0; j < part; j++) sum += q[j];
-        if (small) ((int32_t *)(void *)out)[i / part] = offset * sum;
+        if (small) ((int32_t *)(void *)out)[i / part] = factor[p->g->b_type] * sum;
         else ((int16_t *)(void *)out)[i / part] = (int16_t)sum;
     }
 }

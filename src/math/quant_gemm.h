@@ -2,12 +2,13 @@
  * by the type of B.
  *
  * What the result is, on every instruction set, to the bit.  Each row of A is rounded to signed bytes, in blocks of 32
- * elements for Q8_0 and Q4_0 and of 256 for the others: with a the largest magnitude of a block, the scale is
+ * elements for types of such blocks and of 256 for the others: with a the largest magnitude of a block, the scale is
  * e = a / 127 and a byte is x * (127 / a) rounded to nearest even.  A block with a below 2^-100 is zero; one that holds
  * an infinity or NaN has the scale NaN.  Sums of products of integers are exact; then, block after block from k = 0,
- *   Q8_0, Q4_0   sum = fma(sum of w x, d e, sum)
- *   Q6_K         sum = fma(sum of s w x, d e, sum)
- *   Q4_K, Q5_K   the same with unsigned w, then sum = fma(sum of m x, -(dmin e), sum)
+ *   Q8_0, Q4_0, Q5_0   sum = fma(sum of w x, d e, sum)
+ *   Q5_1               the same with unsigned w, then sum = fma(sum of x, m e, sum)
+ *   Q6_K               sum = fma(sum of s w x, d e, sum)
+ *   Q4_K, Q5_K         the same with unsigned w, then sum = fma(sum of m x, -(dmin e), sum)
  * with every other operation rounded to float.  At last the bias is added, and the whole to C when `add` asks for it.
  * So a row has the same bits alone, in any batch, and at any number of threads. */
 #ifndef LT_QUANT_GEMM_H
@@ -25,7 +26,8 @@ void lt_quant_gemm(struct lt_pool *pool, const struct lt_gemm *g, int count);
 /* Rounded rows of A.  Weights are multiplied as unsigned bytes, so that `carry` holds sums of the bytes of A, which
  * offsets and minima are multiplied with:
  *   Q8_0   int32: -128 times the sum of a block     Q4_K, Q5_K   int16: the sum of 32 bytes
- *   Q4_0   int32: -8 times the sum of a block       Q6_K         int16: the sum of 16 bytes */
+ *   Q4_0   int32: -8 times the sum of a block       Q6_K         int16: the sum of 16 bytes
+ *   Q5_0   int32: -16 times the sum of a block      Q5_1         int32: the sum of a block */
 struct lt_quant_a {
     int8_t *q; float *scale; char *carry;
     int64_t q_row, scale_row, carry_row;    /* bytes from row to row */

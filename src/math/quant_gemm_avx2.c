@@ -79,6 +79,13 @@ INLINE __m256i dot8(const __m256i w[8], const int8_t *x)
     return _mm256_madd_epi16(words(w, x, 8), _mm256_set1_epi16(1));
 }
 
+/* Two halves of 4 quads. */
+INLINE __m256i dot8_5bit(const __m256i w[8], const int8_t *x)
+{
+    const __m256i one = _mm256_set1_epi16(1);
+    return _mm256_add_epi32(_mm256_madd_epi16(words(w, x, 4), one), _mm256_madd_epi16(words(w + 4, x + 16, 4), one));
+}
+
 INLINE __m256i dot4(const __m256i w[4], const int8_t *x, __m256i s)
 {
     return _mm256_madd_epi16(words(w, x, 4), s);
@@ -182,6 +189,44 @@ INLINE void add_words(const int m, const int8_t *x, int64_t row, const uint8_t *
     }
 }
 
+/* 8 quads of 5 bits, of which 4 fit into 16 bits, into sums of 32. */
+INLINE void add_fives(const int m, const int8_t *x, int64_t row, const uint8_t *p, __m256i sum[MR][2])
+{
+    const __m256i one = _mm256_set1_epi16(1);
+    __m256i part[MR][2];
+    add_quads(m, 4, x, row, p, sum);
+    LT_UNROLL
+    for (int r = 0; r < m; r++)
+        for (int h = 0; h < 2; h++) sum[r][h] = _mm256_madd_epi16(sum[r][h], one);
+    add_quads(m, 4, x + 16, row, p + 4 * STEP, part);
+    LT_UNROLL
+    for (int r = 0; r < m; r++)
+        for (int h = 0; h < 2; h++) sum[r][h] = _mm256_add_epi32(sum[r][h], _mm256_madd_epi16(part[r][h], one));
+}
+
+/* Q5_0, or Q5_1 with its minimum. */
+INLINE void tile_five(const int m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *p, float *sum,
+                      const bool minimum)
+{
+    const int8_t *x = a->q;
+    const char *e = (const char *)a->scale, *carry = a->carry;
+    for (int64_t b = 0; b < blocks; b++, x += 32, e += 4, carry += 4, p += (minimum ? 10 : 9) * STEP) {
+        __m256i dot[MR][2];
+        add_fives(m, x, a->q_row, p, dot);
+        LT_UNROLL
+        for (int r = 0; r < m; r++) {
+            const __m256i own = spread(carry + r * a->carry_row);
+            for (int h = 0; h < 2; h++) {
+                float *to = sum + r * NR + h * W;
+                const uint8_t *d = p + 8 * STEP + h * WIDTH;
+                if (!minimum) dot[r][h] = _mm256_add_epi32(own, dot[r][h]);
+                scale_into(to, dot[r][h], d, e + r * a->scale_row);
+                if (minimum) scale_into(to, own, d + STEP, e + r * a->scale_row);
+            }
+        }
+    }
+}
+
 /* Q4_0, or Q8_0 in words. */
 INLINE void tile_small(const int m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *p, float *sum,
                        const bool in_words)
@@ -258,11 +303,15 @@ INLINE void tile_large(const int m, int64_t blocks, const struct lt_quant_a *a, 
     }
 #define Q8_0(rows) tile_small(rows, blocks, a, panel, sum, true)
 #define Q4_0(rows) tile_small(rows, blocks, a, panel, sum, false)
+#define Q5_0(rows) tile_five(rows, blocks, a, panel, sum, false)
+#define Q5_1(rows) tile_five(rows, blocks, a, panel, sum, true)
 #define Q4_K(rows) tile_large(rows, blocks, a, panel, sum, 8, 8)
 #define Q5_K(rows) tile_large(rows, blocks, a, panel, sum, 4, 8)
 #define Q6_K(rows) tile_large(rows, blocks, a, panel, sum, 2, 16)
 TILE(tile_q8_0, Q8_0)
 TILE(tile_q4_0, Q4_0)
+TILE(tile_q5_0, Q5_0)
+TILE(tile_q5_1, Q5_1)
 TILE(tile_q4_k, Q4_K)
 TILE(tile_q5_k, Q5_K)
 TILE(tile_q6_k, Q6_K)
@@ -305,6 +354,8 @@ const struct lt_quant_kernels lt_quant_kernels_avx2 = {
         [LT_Q8_0] = { .panel = SIZE_Q8_0, .words = true, .unpack = unpack_q8_0, .tile = tile_q8_0,
                       .thin = thin_q8_0, .few = 16 },
         [LT_Q4_0] = { .panel = SIZE_Q4_0, .unpack = unpack_q4_0, .tile = tile_q4_0, .thin = few_q4_0, .few = 8 },
+        [LT_Q5_0] = { .panel = SIZE_Q5_0, .unpack = unpack_q5_0, .tile = tile_q5_0, .thin = thin_q5_0, .few = 8 },
+        [LT_Q5_1] = { .panel = SIZE_Q5_1, .unpack = unpack_q5_1, .tile = tile_q5_1, .thin = thin_q5_1, .few = 8 },
         [LT_Q4_K] = { .panel = SIZE_K, .unpack = unpack_q4_k, .tile = tile_q4_k, .thin = thin_q4_k, .few = 8 },
         [LT_Q5_K] = { .panel = SIZE_K, .unpack = unpack_q5_k, .tile = tile_q5_k, .thin = thin_q5_k, .few = 8 },
         [LT_Q6_K] = { .panel = SIZE_Q6_K, .unpack = unpack_q6_k, .tile = tile_q6_k, .thin = thin_q6_k, .few = 8 },

@@ -83,6 +83,11 @@ INLINE __m512i dot8(const __m512i w[8], const int8_t *x)
     return dots(ZERO(), w, x, 8);
 }
 
+INLINE __m512i dot8_5bit(const __m512i w[8], const int8_t *x)
+{
+    return dots(ZERO(), w, x, 8);
+}
+
 INLINE __m512i dot8_signed(const __m512i w[8], const int8_t *x, __m512i carry)
 {
     LT_UNROLL
@@ -149,20 +154,25 @@ INLINE void add_quads(const int m, const int n, const int8_t *x, int64_t row, co
     }
 }
 
-/* Q4_0 and Q8_0. */
-INLINE void tile_small(const int m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *p, float *sum)
+/* Q4_0, Q5_0 and Q8_0; Q5_1 with its minimum. */
+INLINE void tile_small(const int m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *p, float *sum,
+                       const bool minimum)
 {
     const int8_t *x = a->q;
     const char *e = (const char *)a->scale, *carry = a->carry;
-    for (int64_t b = 0; b < blocks; b++, x += 32, e += 4, carry += 4, p += 9 * STEP) {
+    for (int64_t b = 0; b < blocks; b++, x += 32, e += 4, carry += 4, p += (minimum ? 10 : 9) * STEP) {
         __m512i dot[MR][2];
         LT_UNROLL
-        for (int r = 0; r < m; r++) dot[r][0] = dot[r][1] = spread(carry + r * a->carry_row);
+        for (int r = 0; r < m; r++) dot[r][0] = dot[r][1] = minimum ? ZERO() : spread(carry + r * a->carry_row);
         add_quads(m, 8, x, a->q_row, p, dot);
         LT_UNROLL
         for (int r = 0; r < m; r++)
-            for (int h = 0; h < 2; h++)
-                scale_into(sum + r * NR + h * W, dot[r][h], p + 8 * STEP + h * WIDTH, e + r * a->scale_row);
+            for (int h = 0; h < 2; h++) {
+                float *to = sum + r * NR + h * W;
+                const uint8_t *d = p + 8 * STEP + h * WIDTH;
+                scale_into(to, dot[r][h], d, e + r * a->scale_row);
+                if (minimum) scale_into(to, spread(carry + r * a->carry_row), d + STEP, e + r * a->scale_row);
+            }
     }
 }
 
@@ -218,7 +228,8 @@ INLINE void tile_large(const int m, int64_t blocks, const struct lt_quant_a *a, 
         default: call(6, blocks, a, panel, sum __VA_ARGS__); return; \
         } \
     }
-TILE(tile_32, tile_small)
+TILE(tile_32, tile_small, , false)
+TILE(tile_32_minimum, tile_small, , true)
 TILE(tile_minima, tile_large, , 8)
 TILE(tile_plain, tile_large, , 16)
 
@@ -250,6 +261,8 @@ const struct lt_quant_kernels lt_quant_kernels_avx512 = {
     .type = {
         [LT_Q8_0] = { .panel = SIZE_Q8_0, .unpack = unpack_q8_0, .tile = tile_32, .thin = thin_q8_0, .few = 8 },
         [LT_Q4_0] = { .panel = SIZE_Q4_0, .unpack = unpack_q4_0, .tile = tile_32, .thin = thin_q4_0, .few = 8 },
+        [LT_Q5_0] = { .panel = SIZE_Q5_0, .unpack = unpack_q5_0, .tile = tile_32, .thin = thin_q5_0, .few = 8 },
+        [LT_Q5_1] = { .panel = SIZE_Q5_1, .unpack = unpack_q5_1, .tile = tile_32_minimum, .thin = thin_q5_1, .few = 8 },
         [LT_Q4_K] = { .panel = SIZE_K, .unpack = unpack_q4_k, .tile = tile_minima, .thin = thin_q4_k, .few = 8 },
         [LT_Q5_K] = { .panel = SIZE_K, .unpack = unpack_q5_k, .tile = tile_minima, .thin = thin_q5_k, .few = 8 },
         [LT_Q6_K] = { .panel = SIZE_Q6_K, .unpack = unpack_q6_k, .tile = tile_plain, .thin = thin_q6_k, .few = 8 },

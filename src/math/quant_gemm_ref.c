@@ -6,7 +6,8 @@
 
 enum { MR = 4, NR = 4 };
 
-/* One block of one row of weights: x = d s w - dmin m, w without offset for the types that have minima. */
+/* One block of one row of weights: x = d s w - dmin m, w without offset for the types that have minima.  Blocks of 32
+ * have no s and m, which count as 1. */
 struct block {
     float d, dmin;
     int16_t s[16], m[8];                /* of 16 elements; of 32 */
@@ -31,6 +32,27 @@ static void block_q4_0(const uint8_t *p, struct block *b)
         b->w[i] = (int16_t)((p[2 + i] & 15) - 8);
         b->w[i + 16] = (int16_t)((p[2 + i] >> 4) - 8);
     }
+}
+
+static void fives(const uint8_t *p, int offset, int16_t *w)
+{
+    for (int i = 0; i < 32; i++) {
+        const int low = i < 16 ? p[4 + i] & 15 : p[4 + i - 16] >> 4;
+        w[i] = (int16_t)((low | (p[i / 8] >> i % 8 & 1) << 4) - offset);
+    }
+}
+
+static void block_q5_0(const uint8_t *p, struct block *b)
+{
+    b->d = half(p);
+    fives(p + 2, 16, b->w);
+}
+
+static void block_q5_1(const uint8_t *p, struct block *b)
+{
+    b->d = half(p);
+    b->dmin = -half(p + 2);
+    fives(p + 4, 0, b->w);
 }
 
 static void block_k(const uint8_t *p, const uint8_t *fifth, const uint8_t *q, struct block *b)
@@ -85,6 +107,16 @@ static void unpack_q4_0(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *
     unpack(w, row, blocks, panel, LT_Q4_0, block_q4_0);
 }
 
+static void unpack_q5_0(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel)
+{
+    unpack(w, row, blocks, panel, LT_Q5_0, block_q5_0);
+}
+
+static void unpack_q5_1(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel)
+{
+    unpack(w, row, blocks, panel, LT_Q5_1, block_q5_1);
+}
+
 static void unpack_q4_k(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *panel)
 {
     unpack(w, row, blocks, panel, LT_Q4_K, block_q4_k);
@@ -101,11 +133,15 @@ static void unpack_q6_k(const uint8_t *w, int64_t row, int64_t blocks, uint8_t *
 }
 
 
-static float small_step(const struct block *b, const int8_t *x, float e, float sum)
+static float small_step(const struct block *b, const int8_t *x, float e, float sum, bool minimum)
 {
-    int32_t dot = 0;
-    for (int i = 0; i < 32; i++) dot += b->w[i] * x[i];
-    return fmaf((float)dot, b->d * e, sum);
+    int32_t dot = 0, low = 0;
+    for (int i = 0; i < 32; i++) {
+        dot += b->w[i] * x[i];
+        low += x[i];
+    }
+    sum = fmaf((float)dot, b->d * e, sum);
+    return minimum ? fmaf((float)low, -(b->dmin * e), sum) : sum;
 }
 
 static float large_step(const struct block *b, const int8_t *x, float e, float sum, bool minima)
@@ -119,19 +155,21 @@ static float large_step(const struct block *b, const int8_t *x, float e, float s
     return minima ? fmaf((float)low, -(b->dmin * e), sum) : sum;
 }
 
-enum kind { SMALL, PLAIN, MINIMA };
+enum kind { SMALL, SMALL_MINIMUM, PLAIN, MINIMA };
 
 static void tile(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *panel, float *sum,
                  enum kind kind)
 {
+    const bool small = kind == SMALL || kind == SMALL_MINIMUM;
     for (int64_t i = 0; i < blocks; i++, panel += SIZE) {
         const struct block *b = (const struct block *)(const void *)panel;
         for (int64_t r = 0; r < m; r++) {
-            const int8_t *x = a->q + r * a->q_row + i * (kind == SMALL ? 32 : 256);
+            const int8_t *x = a->q + r * a->q_row + i * (small ? 32 : 256);
             const float e = *(const float *)(const void *)((const char *)a->scale + r * a->scale_row + i * 4);
             for (int c = 0; c < NR; c++) {
                 float *s = &sum[r * NR + c];
-                *s = kind == SMALL ? small_step(&b[c], x, e, *s) : large_step(&b[c], x, e, *s, kind == MINIMA);
+                *s = small ? small_step(&b[c], x, e, *s, kind == SMALL_MINIMUM)
+                           : large_step(&b[c], x, e, *s, kind == MINIMA);
             }
         }
     }
@@ -140,6 +178,11 @@ static void tile(int64_t m, int64_t blocks, const struct lt_quant_a *a, const ui
 static void tile_small(int64_t m, int64_t n, const struct lt_quant_a *a, const uint8_t *p, float *sum)
 {
     tile(m, n, a, p, sum, SMALL);
+}
+
+static void tile_small_minimum(int64_t m, int64_t n, const struct lt_quant_a *a, const uint8_t *p, float *sum)
+{
+    tile(m, n, a, p, sum, SMALL_MINIMUM);
 }
 
 static void tile_plain(int64_t m, int64_t n, const struct lt_quant_a *a, const uint8_t *p, float *sum)
@@ -177,6 +220,8 @@ const struct lt_quant_kernels lt_quant_kernels_ref = {
     .type = {
         [LT_Q8_0] = { .panel = SIZE, .unpack = unpack_q8_0, .tile = tile_small },
         [LT_Q4_0] = { .panel = SIZE, .unpack = unpack_q4_0, .tile = tile_small },
+        [LT_Q5_0] = { .panel = SIZE, .unpack = unpack_q5_0, .tile = tile_small },
+        [LT_Q5_1] = { .panel = SIZE, .unpack = unpack_q5_1, .tile = tile_small_minimum },
         [LT_Q4_K] = { .panel = SIZE, .unpack = unpack_q4_k, .tile = tile_minima },
         [LT_Q5_K] = { .panel = SIZE, .unpack = unpack_q5_k, .tile = tile_minima },
         [LT_Q6_K] = { .panel = SIZE, .unpack = unpack_q6_k, .tile = tile_plain },

@@ -290,8 +290,8 @@ static int bind(void *self, const char *name, int index, int64_t laced)
         return lt_fail("%s: tensor %s has %" PRId64 " rows of %" PRId64 ", which the keys contradict", r->g->label,
                        name, t->rank > 1 ? t->dim[0] : 1, t->dim[t->rank - 1]);
     if (find_type(t, &w->type))
-        return lt_fail("%s: tensor %s is of the type %s, which is not read; F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K and "
-                       "Q6_K are", r->g->label, name, t->layout->name);
+        return lt_fail("%s: tensor %s is of the type %s, which is not read; F32, F16, BF16, Q8_0, Q4_0, Q5_0, "
+                       "Q5_1, Q4_K, Q5_K and Q6_K are", r->g->label, name, t->layout->name);
     w->data = t->data;
     if (w->rank == 1 && w->type != LT_F32) {
         float *wide = lt_arena_take(&r->m->arena, (size_t)w->dim[0] * sizeof *wide);

@@ -10,6 +10,7 @@
 /* LLAMA_FTYPE_...: what a file is mostly made of. */
 static const struct { enum lt_dtype type; int id; uint32_t file_type; } types[] = {
     { LT_F32, 0, 0 },   { LT_F16, 1, 1 },   { LT_BF16, 30, 32 }, { LT_Q4_0, 2, 2 },
+    { LT_Q5_0, 6, 8 },  { LT_Q5_1, 7, 9 },
     { LT_Q8_0, 8, 7 },  { LT_Q4_K, 12, 15 }, { LT_Q5_K, 13, 17 }, { LT_Q6_K, 14, 18 },
 };
 

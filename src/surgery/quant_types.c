@@ -11,6 +11,8 @@ struct mixture { const char *name; enum lt_dtype most, better; bool small; };
 static const struct mixture mixtures[] = {
     { "q8_0", LT_Q8_0, LT_Q8_0, false },
     { "q4_0", LT_Q4_0, LT_Q4_0, false },
+    { "q5_0", LT_Q5_0, LT_Q5_0, false },
+    { "q5_1", LT_Q5_1, LT_Q5_1, false },
     { "q4_k_s", LT_Q4_K, LT_Q5_K, true },
     { "q4_k_m", LT_Q4_K, LT_Q6_K, false },
     { "q4_k", LT_Q4_K, LT_Q6_K, false },
@@ -24,8 +26,8 @@ static const struct mixture *find_mixture(const char *name)
 {
     for (int i = 0; i < LT_COUNT(mixtures); i++)
         if (!strcasecmp(name, mixtures[i].name)) return &mixtures[i];
-    lt_misuse("the type \"%.40s\" is unknown; known are q8_0, q4_0, q4_k_s, q4_k_m (also q4_k), q5_k_s, q5_k_m (also "
-              "q5_k) and q6_k", name);
+    lt_misuse("the type \"%.40s\" is unknown; known are q8_0, q4_0, q5_0, q5_1, q4_k_s, q4_k_m (also q4_k), q5_k_s, "
+              "q5_k_m (also q5_k) and q6_k", name);
     return NULL;
 }
 
@@ -35,8 +37,8 @@ static int find_type(const char *name, enum lt_dtype *t)
     else if (!strcasecmp(name, "f16")) *t = LT_F16;
     else if (!strcasecmp(name, "bf16")) *t = LT_BF16;
     else if (lt_quant_find(name, t))
-        return lt_misuse("the type \"%.40s\" of a tensor is unknown; known are f32, f16, bf16, q8_0, q4_0, q4_k, q5_k "
-                         "and q6_k", name);
+        return lt_misuse("the type \"%.40s\" of a tensor is unknown; known are f32, f16, bf16, q8_0, q4_0, q5_0, q5_1, "
+                         "q4_k, q5_k and q6_k", name);
     return 0;
 }
 

@@ -8,7 +8,7 @@
 #include <math.h>
 
 enum { ROWS = 24, WIDTH = 256, SAMPLES = 600 };
-static const enum lt_dtype types[] = { LT_Q8_0, LT_Q4_0, LT_Q4_K, LT_Q5_K, LT_Q6_K };
+static const enum lt_dtype types[] = { LT_Q8_0, LT_Q4_0, LT_Q5_0, LT_Q5_1, LT_Q4_K, LT_Q5_K, LT_Q6_K };
 
 static const struct lt_kind *quantizers(void)
 {

@@ -62,7 +62,7 @@ static void test_gguf_peers__files_of_the_gguf_package_give_the_logits_of_transf
         lt_model_free(m);
         count++;
     }
-    assert_int_equal(count, 10);
+    assert_int_equal(count, 12);
     lt_buf_free(&text);
 }
 

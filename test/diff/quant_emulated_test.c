@@ -7,7 +7,7 @@
 #define lt_quant_kernels_avx512 emulated
 #include "../../src/math/quant_gemm_avx512.c"
 
-static const enum lt_dtype types[] = { LT_Q8_0, LT_Q4_0, LT_Q4_K, LT_Q5_K, LT_Q6_K };
+static const enum lt_dtype types[] = { LT_Q8_0, LT_Q4_0, LT_Q5_0, LT_Q5_1, LT_Q4_K, LT_Q5_K, LT_Q6_K };
 enum { K = 512, ROWS = 8 };
 
 struct operands {
@@ -20,6 +20,7 @@ struct operands {
 
 static void fill_a(struct operands *o, enum lt_dtype t, struct lt_rng *r)
 {
+    static const int32_t factor[] = { [LT_Q8_0] = -128, [LT_Q4_0] = -8, [LT_Q5_0] = -16, [LT_Q5_1] = 1 };
     const int64_t block = lt_dtype_block(t), part = t == LT_Q6_K ? 16 : 32;
     o->a = (struct lt_quant_a){ .q_row = K, .scale_row = K, .carry_row = K };
     o->a.q = lt_alloc(ROWS * K);
@@ -31,7 +32,7 @@ static void fill_a(struct operands *o, enum lt_dtype t, struct lt_rng *r)
         for (int64_t j = 0; j < K / part; j++) {
             int32_t sum = 0;
             for (int64_t k = 0; k < part; k++) sum += o->a.q[i * K + j * part + k];
-            if (block == 32) ((int32_t *)(void *)(o->a.carry + i * K))[j] = sum * (t == LT_Q8_0 ? -128 : -8);
+            if (block == 32) ((int32_t *)(void *)(o->a.carry + i * K))[j] = sum * factor[t];
             else ((int16_t *)(void *)(o->a.carry + i * K))[j] = (int16_t)sum;
         }
     }
@@ -48,7 +49,7 @@ static struct operands make(enum lt_dtype t)
     for (size_t i = 0; i < bytes; i += size) {
         const uint16_t d = lt_to_f16((float)lt_rng_normal(&r)), dmin = lt_to_f16((float)lt_rng_normal(&r));
         memcpy(o.w + i + (t == LT_Q6_K ? 208 : 0), &d, 2);
-        if (t == LT_Q4_K || t == LT_Q5_K) memcpy(o.w + i + 2, &dmin, 2);
+        if (t == LT_Q4_K || t == LT_Q5_K || t == LT_Q5_1) memcpy(o.w + i + 2, &dmin, 2);
     }
     fill_a(&o, t, &r);
     o.want = lt_calloc(ROWS * NR, sizeof(float));

@@ -4,7 +4,7 @@
 #include "math/quant_gemm.h"
 #include <math.h>
 
-static const enum lt_dtype types[] = { LT_Q8_0, LT_Q4_0, LT_Q4_K, LT_Q5_K, LT_Q6_K };
+static const enum lt_dtype types[] = { LT_Q8_0, LT_Q4_0, LT_Q5_0, LT_Q5_1, LT_Q4_K, LT_Q5_K, LT_Q6_K };
 
 struct operands { struct lt_gemm g; float *a, *c, *start, *bias, *w; uint8_t *b; };
 
@@ -17,7 +17,7 @@ static uint8_t *random_blocks(struct lt_rng *r, enum lt_dtype t, int64_t n)
     for (uint8_t *p = b; p < b + bytes; p += size) {
         const uint16_t d = lt_to_f16((float)lt_rng_normal(r) * 0.01f), dmin = lt_to_f16((float)lt_rng_unit(r) * 0.05f);
         memcpy(p + (t == LT_Q6_K ? 208 : 0), &d, 2);
-        if (t == LT_Q4_K || t == LT_Q5_K) memcpy(p + 2, &dmin, 2);
+        if (t == LT_Q4_K || t == LT_Q5_K || t == LT_Q5_1) memcpy(p + 2, &dmin, 2);
     }
     return b;
 }
@@ -188,7 +188,7 @@ static void test_quant_gemm__together(void **state)
     (void)state;
     static const enum lt_dtype mixed[][5] = {
         { LT_Q4_K, LT_Q4_K, LT_Q6_K, LT_Q8_0, LT_Q4_0 }, { LT_F32, LT_F32, LT_F32, LT_F32, LT_F32 },
-        { LT_Q8_0, LT_Q8_0, LT_F32, LT_Q8_0, LT_F32 },
+        { LT_Q8_0, LT_Q8_0, LT_F32, LT_Q8_0, LT_F32 }, { LT_Q5_0, LT_Q5_1, LT_Q5_1, LT_Q5_0, LT_Q4_0 },
     };
     static const int64_t ms[] = { 1, 2, 3, 4, 20, 300 };
     struct lt_pool *pool[] = { NULL, lt_pool_new(2), lt_pool_new(4) };
@@ -212,7 +212,8 @@ static void test_quant_gemm__extremes(void **state)
         struct operands o = make(types[t], M, N, K, 0);
         for (int i = 0; i < M * K; i++) o.a[i] = i / K < 6 || i % K == 300 ? value[i / K] : (float)(i % 7);
         for (size_t at = 0; at < lt_dtype_bytes(types[t], N / 2 * K); at += lt_dtype_block_size(types[t])) {
-            const size_t head = types[t] == LT_Q4_K || types[t] == LT_Q5_K ? 4 : types[t] == LT_Q6_K ? 0 : 2;
+            const bool minimum = types[t] == LT_Q4_K || types[t] == LT_Q5_K || types[t] == LT_Q5_1;
+            const size_t head = minimum ? 4 : types[t] == LT_Q6_K ? 0 : 2;
             const size_t end = lt_dtype_block_size(types[t]) - (types[t] == LT_Q6_K ? 2 : 0);
             memset(o.b + at + head, at % 4 ? 0xff : types[t] == LT_Q8_0 ? 0x80 : 0, end - head);
             if (types[t] == LT_Q6_K) memset(o.b + at + 192, at % 4 ? 0x80 : 0x7f, 16);

@@ -6,7 +6,7 @@
 #include "model/session.h"
 #include <math.h>
 
-static const enum lt_dtype types[] = { LT_Q8_0, LT_Q4_0, LT_Q4_K, LT_Q5_K, LT_Q6_K };
+static const enum lt_dtype types[] = { LT_Q8_0, LT_Q4_0, LT_Q5_0, LT_Q5_1, LT_Q4_K, LT_Q5_K, LT_Q6_K };
 enum { TOKENS = 40, VOCAB = 300 };
 
 static struct lt_model *make(bool tied)

@@ -33,6 +33,8 @@ CASES = [
     ("llama3", "llama", hf.LlamaConfig(**SIZE, rope_scaling=LLAMA3, rope_theta=50.0), Q.BF16),
     ("llama-q8", "llama", hf.LlamaConfig(**SIZE), Q.Q8_0),
     ("llama-q4", "llama", hf.LlamaConfig(**SIZE), Q.Q4_0),
+    ("llama-q5_0", "llama", hf.LlamaConfig(**SIZE), Q.Q5_0),
+    ("llama-q5_1", "llama", hf.LlamaConfig(**SIZE), Q.Q5_1),
     ("qwen2", "qwen2", hf.Qwen2Config(**SIZE, num_key_value_heads=2), Q.F16),
     ("olmo2", "olmo2", hf.Olmo2Config(**SIZE), Q.F16),
     ("gpt2", "gpt2", hf.GPT2Config(vocab_size=VOCAB, n_embd=32, n_inner=32, n_layer=1, n_head=4, n_positions=32),

@@ -3,7 +3,7 @@
 
     pip install gguf==0.19.0; test/oracle/make_quants.py >test/oracle/quants.tsv
 
-One case a line, bytes in hexadecimal: "quantise TYPE FLOATS BLOCKS" where gguf quantises (Q8_0, Q4_0), and
+One case a line, bytes in hexadecimal: "quantise TYPE FLOATS BLOCKS" where gguf quantises (blocks of 32), and
 "dequantise TYPE BLOCKS FLOATS" for all types."""
 import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
@@ -25,17 +25,17 @@ def rows():
 def blocks(kind):
     block, size = GGML_QUANT_SIZES[kind]
     out = rng.integers(0, 256, (512 // block, size), dtype=np.uint8)
-    halves = {"Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}.get(kind.name, [0])
+    halves = {"Q4_K": [0, 2], "Q5_K": [0, 2], "Q5_1": [0, 2], "Q6_K": [208]}.get(kind.name, [0])
     for at in halves:
         out[:, at:at + 2] = (rng.standard_normal(len(out)) / 100).astype(np.float16).view(np.uint8).reshape(-1, 2)
     return out.reshape(1, -1)
 
 
-for name in "Q8_0", "Q4_0":
+for name in "Q8_0", "Q4_0", "Q5_0", "Q5_1":
     for x in rows():
         y = quants.quantize(x.reshape(1, -1), GGMLQuantizationType[name])
         print("quantise", name, x.tobytes().hex(), y.tobytes().hex(), sep="\t")
-for name in "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K":
+for name in "Q8_0", "Q4_0", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K":
     b = blocks(GGMLQuantizationType[name])
     y = quants.dequantize(b, GGMLQuantizationType[name])
     print("dequantise", name, b.tobytes().hex(), y.astype(np.float32).tobytes().hex(), sep="\t")

@@ -3,7 +3,7 @@
 #include "math/quant.h"
 #include <math.h>
 
-static const enum lt_dtype types[] = { LT_Q8_0, LT_Q4_0, LT_Q4_K, LT_Q5_K, LT_Q6_K };
+static const enum lt_dtype types[] = { LT_Q8_0, LT_Q4_0, LT_Q5_0, LT_Q5_1, LT_Q4_K, LT_Q5_K, LT_Q6_K };
 
 static uint8_t *bytes_of(struct lt_str hex, size_t *n)
 {
@@ -52,7 +52,7 @@ static void test_quant__gguf_package(void **state)
         compare(part[0], part[1], part[2], part[3]);
         cases++;
     }
-    assert_int_equal(cases, 15);
+    assert_int_equal(cases, 27);
     lt_buf_free(&text);
 }
 
@@ -111,7 +111,8 @@ static double loss(enum lt_dtype t, const float *x, const float *importance, con
 static void test_quant__error(void **state)
 {
     (void)state;
-    static const double most[] = { 0.0055, 0.092, 0.078, 0.039, 0.020 }, least[] = { 0.0045, 0.08, 0.065, 0.03, 0.015 };
+    static const double most[] = { 0.0055, 0.092, 0.046, 0.041, 0.078, 0.039, 0.020 };
+    static const double least[] = { 0.0045, 0.08, 0.04, 0.036, 0.065, 0.03, 0.015 };
     struct lt_rng r = lt_rng_make(2, "error");
     static float x[ROWS * WIDTH], importance[WIDTH];
     for (int i = 0; i < ROWS * WIDTH; i++) x[i] = (float)lt_rng_normal(&r) * 0.02f;
@@ -140,8 +141,9 @@ static void test_quant__awkward(void **state)
     uint8_t blocks[2 * LT_QUANT_BYTES_MAX * 8];
     for (int i = 0; i < LT_COUNT(types) * LT_COUNT(value) * 2; i++) {
         const float v = value[i / 2 / LT_COUNT(types)];
-        for (int j = 0; j < 256; j++) x[j] = j % 3 ? v : 0;
         struct lt_quant q = { .type = types[i / 2 % LT_COUNT(types)], .rows = 1, .width = 256 };
+        if (q.type == LT_Q5_1 && fabsf(v) > 65519) continue;        /* refused */
+        for (int j = 0; j < 256; j++) x[j] = j % 3 ? v : 0;
         if (i & 1) q.importance = nothing;
         assert_ok(lt_quant_rows(NULL, &q, x, blocks));
         lt_dequant_rows(NULL, &q, blocks, y);
@@ -165,6 +167,12 @@ static void test_quant__refuses(void **state)
         assert_int_equal(lt_quant_rows(NULL, &q, x, blocks), -1);
         assert_non_null(strstr(lt_error(), "row 1, column 7 is 300000"));
     }
+    struct lt_quant q = { .type = LT_Q5_1, .rows = 1, .width = 32 };
+    x[3] = 65520;                       /* no finite half as a minimum */
+    assert_int_equal(lt_quant_rows(NULL, &q, x, blocks), -1);
+    assert_non_null(strstr(lt_error(), "row 0, column 3 is 65520; Q5_1 holds finite numbers below 65520"));
+    x[3] = -65519;
+    assert_ok(lt_quant_rows(NULL, &q, x, blocks));
 }
 
 int main(void)

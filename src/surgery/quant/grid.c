@@ -29,6 +29,18 @@ void lt_grid_of(enum lt_dtype type, const uint8_t *block, struct lt_grid *g)
         g->zero = 8;
         for (int i = 0; i < n; i++) g->step[i] = half(block);
         return;
+    case LT_Q5_0:
+        g->high = 31;
+        g->zero = 16;
+        for (int i = 0; i < n; i++) g->step[i] = half(block);
+        return;
+    case LT_Q5_1:
+        g->high = 31;
+        for (int i = 0; i < n; i++) {
+            g->step[i] = half(block);
+            g->min[i] = -half(block + 2);
+        }
+        return;
     case LT_Q6_K:
         g->high = 63;
         g->zero = 32;
@@ -52,12 +64,21 @@ static void put_bits(uint8_t *byte, int shift, int mask, int v)
     *byte = (uint8_t)((*byte & ~(mask << shift)) | (v & mask) << shift);
 }
 
+/* The fifth bits at p, the nibbles after them. */
+static void put_five(uint8_t *p, int i, int q)
+{
+    put_bits(&p[i / 8], i % 8, 1, q >> 4);
+    put_bits(&p[4 + i % 16], i < 16 ? 0 : 4, 15, q);
+}
+
 void lt_grid_put(enum lt_dtype type, uint8_t *block, int i, int q)
 {
     int part = i / 128, row = i / 32 % 4, j = i % 32;
     switch (type) {
     case LT_Q8_0: block[2 + i] = (uint8_t)(int8_t)q; return;
     case LT_Q4_0: put_bits(&block[2 + i % 16], i < 16 ? 0 : 4, 15, q); return;
+    case LT_Q5_0: put_five(block + 2, i, q); return;
+    case LT_Q5_1: put_five(block + 4, i, q); return;
     case LT_Q6_K:
         put_bits(&block[part * 64 + row % 2 * 32 + j], row < 2 ? 0 : 4, 15, q);
         put_bits(&block[128 + part * 32 + j], 2 * row, 3, q >> 4);
