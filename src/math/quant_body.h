@@ -309,37 +309,30 @@ INLINE void thin_small(const int64_t m, int64_t block, const struct lt_quant_a *
     }
 }
 
-/* What is met W columns later lies W rows on: a step asks for as many bytes there as it uses, in order. */
-INLINE void ask_ahead(const uint8_t *first, int64_t row, int64_t block, const int64_t size)
-{
-    const uint8_t *p = first + W * row + block * W * size;
-    for (int64_t i = 0; i < W * size; i += 64) __builtin_prefetch(p + i, 0, 2);
-}
-
 INLINE void thin_blocks(const int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row,
                         float *sum, const bool eight)
 {
     const int64_t size = eight ? 34 : 18;
     uint16_t d[AHEAD][W] __attribute__((aligned(64)));
-    const uint8_t *first = w;
     for (int64_t i = 0; i < blocks; i++, w += size) {
-        ask_ahead(first, row, i, size);
         for (int64_t j = 0; i % AHEAD == 0 && j < LT_MIN(AHEAD, blocks - i); j++)
             gather_halves(w + j * size, row, d[j]);
         thin_small(m, i, a, w + 2, row, d[i % AHEAD], sum, eight);
     }
 }
 
-static void thin_q4_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum)
+static void thin_q4_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, int64_t next,
+                      float *sum)
 {
-    for (int h = 0; h < VECTORS; h++, w += W * row, sum += W)
+    for (int h = 0; h < VECTORS; h++, w += next, sum += W)
         if (m == 1) thin_blocks(1, blocks, a, w, row, sum, false);
         else thin_blocks(m, blocks, a, w, row, sum, false);
 }
 
-static void thin_q8_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum)
+static void thin_q8_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, int64_t next,
+                      float *sum)
 {
-    for (int h = 0; h < VECTORS; h++, w += W * row, sum += W)
+    for (int h = 0; h < VECTORS; h++, w += next, sum += W)
         if (m == 1) thin_blocks(1, blocks, a, w, row, sum, true);
         else thin_blocks(m, blocks, a, w, row, sum, true);
 }
@@ -446,12 +439,12 @@ INLINE void thin_q6(const int64_t m, int64_t i, const struct lt_quant_a *a, cons
 
 /* `call` for every block and vector of columns, with m known for one row. */
 #define THIN(name, size, call, ...) \
-    static void name(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum) \
+    static void name(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, \
+                     int64_t next, float *sum) \
     { \
-        for (int h = 0; h < VECTORS; h++, w += W * row, sum += W) { \
+        for (int h = 0; h < VECTORS; h++, w += next, sum += W) { \
             const uint8_t *c = w; \
             for (int64_t i = 0; i < blocks; i++, c += (size)) { \
-                ask_ahead(w, row, i, size); \
                 if (m == 1) call(1, i, a, c, row, sum __VA_ARGS__); \
                 else call(m, i, a, c, row, sum __VA_ARGS__); \
             } \

@@ -42,13 +42,13 @@ INLINE __m256 halves_of(const uint8_t *p, int64_t row)
                                           (short)h[6], (short)h[7]));
 }
 
-static void one_row_q4_0(int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum)
+static void one_row_q4_0(int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, int64_t next,
+                         float *sum)
 {
-    for (int h = 0; h < VECTORS; h++, w += W * row, sum += W) {
+    for (int h = 0; h < VECTORS; h++, w += next, sum += W) {
         const uint8_t *p = w;
         __m256 s = floats(sum);
         for (int64_t i = 0; i < blocks; i++, p += 18) {
-            ask_ahead(w, row, i, 18);
             const __m256i dot = ADD(spread(a->carry + 4 * i), dots_q4_0(p, row, row_at(a, 0, 32 * i)));
             const __m256 scale = _mm256_mul_ps(halves_of(p, row), _mm256_castsi256_ps(spread(scale_at(a, 0, i))));
             s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), scale, s);
@@ -58,8 +58,9 @@ static void one_row_q4_0(int64_t blocks, const struct lt_quant_a *a, const uint8
 }
 
 /* With more rows, turning a block once pays. */
-static void few_q4_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum)
+static void few_q4_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, int64_t next,
+                     float *sum)
 {
-    if (m == 1) one_row_q4_0(blocks, a, w, row, sum);
-    else thin_q4_0(m, blocks, a, w, row, sum);
+    if (m == 1) one_row_q4_0(blocks, a, w, row, next, sum);
+    else thin_q4_0(m, blocks, a, w, row, next, sum);
 }

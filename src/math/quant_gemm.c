@@ -142,14 +142,50 @@ static const uint8_t *columns(const struct plan *p, int64_t j, int64_t *from)
     return (const uint8_t *)(p->few_columns ? p->few_columns : p->g->b) + first * p->row;
 }
 
+/* The panel at j, its columns beside each other. */
 static void thin_panel(const struct plan *p, int64_t j)
 {
     float sum[FEW * WIDEST] __attribute__((aligned(64)));
+    const int64_t nr = p->kernels->nr;
     int64_t from;
-    memset(sum, 0, (size_t)(p->g->m * p->kernels->nr) * sizeof *sum);
     const uint8_t *w = columns(p, j, &from);
-    p->kernel->thin(p->g->m, p->blocks, &p->a, w, p->row, sum);
-    finish(p, sum + from, 0, p->g->m, j, LT_MIN(p->kernels->nr, p->g->n - j));
+    memset(sum, 0, (size_t)(p->g->m * nr) * sizeof *sum);
+    p->kernel->thin(p->g->m, p->blocks, &p->a, w, p->row, nr / p->kernels->vectors * p->row, sum);
+    finish(p, sum + from, 0, p->g->m, j, LT_MIN(nr, p->g->n - j));
+}
+
+/* One column of every row. */
+static void finish_column(const struct plan *p, const float *sum, int64_t j)
+{
+    const struct lt_gemm *g = p->g;
+    float *c = g->c + j;
+    for (int64_t i = 0; i < g->m; i++, sum += p->kernels->nr, c += p->ldc) {
+        const float v = g->bias ? *sum + g->bias[j] : *sum;
+        *c = g->add ? *c + v : v;
+    }
+}
+
+/* Whole panels from column j on.  Columns of a vector lie an equal part of all apart, and the vectors that are met
+ * together follow each other: each place in a vector then goes on where it ended, and the machine sees a few long runs
+ * of memory instead of many short ones. */
+static void thin_panels(const struct plan *p, int64_t j, int64_t panels)
+{
+    float sum[FEW * WIDEST] __attribute__((aligned(64)));
+    const int64_t nr = p->kernels->nr, vectors = p->kernels->vectors, lanes = nr / vectors, apart = panels * vectors;
+    const uint8_t *w = (const uint8_t *)p->g->b + j * p->row;
+    for (int64_t i = 0; i < apart; i += vectors) {
+        memset(sum, 0, (size_t)(p->g->m * nr) * sizeof *sum);
+        p->kernel->thin(p->g->m, p->blocks, &p->a, w + i * p->row, apart * p->row, p->row, sum);
+        for (int64_t v = 0; v < vectors; v++)
+            for (int64_t l = 0; l < lanes; l++) finish_column(p, sum + v * lanes + l, j + l * apart + i + v);
+    }
+}
+
+static void thin_share(const struct plan *p, int64_t from, int64_t end)
+{
+    const int64_t nr = p->kernels->nr, whole = LT_MIN(end, p->g->n / nr) - from;
+    if (whole > 0) thin_panels(p, from * nr, whole);
+    if (end * nr > p->g->n) thin_panel(p, (end - 1) * nr);
 }
 
 /* Asks for part `part` of `parts` of so many bytes. */
@@ -208,10 +244,9 @@ static void run_slot(void *arg, int64_t slot)
     while (lt_take_share(&job->next, job->panels, job->threads, &from, &to))
         for (int i = 0; i < job->count; i++) {
             const struct plan *p = &job->plan[i];
-            const int64_t nr = p->kernels->nr, end = LT_MIN(to - p->first, p->panels);
-            for (int64_t j = LT_MAX(from - p->first, 0); j < end; j++)
-                if (p->thin) thin_panel(p, j * nr);
-                else wide_panel(p, panel, j * nr);
+            const int64_t first = LT_MAX(from - p->first, 0), end = LT_MIN(to - p->first, p->panels);
+            if (p->thin && first < end) thin_share(p, first, end);
+            for (int64_t j = first; j < end && !p->thin; j++) wide_panel(p, panel, j * p->kernels->nr);
         }
 }
 

@@ -37,7 +37,8 @@ enum { LT_QUANT_FEW = 16 };             /* rows of A that any `thin` takes at mo
 
 /* Columns of weights are unpacked into panels of nr of them, which are unsigned bytes in the order in which a tile
  * reads them, with scales beside them.  w is the first byte to read of the first column, the others lie `row` bytes
- * apart, and all nr must be there.  sum (m, nr) goes on by `blocks` blocks. */
+ * apart, and all nr must be there.  sum (m, nr) goes on by `blocks` blocks.  In `thin` the columns of a vector lie `row`
+ * bytes apart, and those of the next vector begin `next` bytes further on. */
 struct lt_quant_kernel {
     size_t panel;                       /* bytes of a panel for one block of k, a multiple of 64 */
     /* Panels are signed, and met by rows of A as int16: of four, the first and third before the second and fourth. */
@@ -46,10 +47,12 @@ struct lt_quant_kernel {
     void (*tile)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *panel, float *sum); /* m <= mr */
     /* Weights from where they lie, for m <= few, which is as many rows as it is the faster way for; A as bytes. */
     int few;                            /* 0: there is no thin */
-    void (*thin)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, float *sum);
+    void (*thin)(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, int64_t next,
+                 float *sum);
 };
 struct lt_quant_kernels {
     int mr, nr;
+    int vectors;                        /* that nr columns are, for thin */
     struct lt_quant_kernel type[LT_DTYPE_COUNT];
     void (*round)(const float *x, int64_t n, int8_t *q, float *scale);      /* one block of A */
 };

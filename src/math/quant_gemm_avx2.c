@@ -349,7 +349,7 @@ static void round_block(const float *x, int64_t n, int8_t *q, float *scale)
 }
 
 const struct lt_quant_kernels lt_quant_kernels_avx2 = {
-    .mr = MR, .nr = NR, .round = round_block,
+    .mr = MR, .nr = NR, .vectors = VECTORS, .round = round_block,
     .type = {
         [LT_Q8_0] = { .panel = SIZE_Q8_0, .words = true, .unpack = unpack_q8_0, .tile = tile_q8_0,
                       .thin = thin_q8_0, .few = 16 },

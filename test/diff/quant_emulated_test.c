@@ -94,7 +94,7 @@ static void test_quant_emulated__products(void **state)
                 same(&o, sum, m, "tile", types[i]);
             }
             memset(sum, 0, sizeof sum);
-            o.kernel->thin(m, o.blocks, &o.a, o.w, o.row, sum);
+            o.kernel->thin(m, o.blocks, &o.a, o.w, o.row, NR / emulated.vectors * o.row, sum);
             same(&o, sum, m, "thin", types[i]);
         }
         free(panel);
