@@ -12,8 +12,9 @@ static const struct lt_opt rows[] = {
     { .key = "pure", .help = "every matrix of the one type, no mixture", .type = LT_BOOL, .at = AT(pure) },
     { .key = "tensor_type", .help = "PATTERN=TYPE for the matrices whose GGUF name holds PATTERN (or is it, with *); a "
       "later one wins", .type = LT_LIST, .at = AT(rules) },
-    { .key = "fallback", .help = "type of matrices whose width the block of their type does not divide", .type = LT_STR,
-      .at = AT(fallback), .text = "refuse|q8_0|q5_0|q5_1|q4_0|f16|bf16|f32", .flags = LT_ENUM },
+    { .key = "fallback", .help = "type of matrices whose width the block of their type does not divide; llama.cpp = as "
+      "llama-quantize chooses (q5_0 for q4_k, q5_1 for q5_k, q8_0 for q6_k)", .type = LT_STR,
+      .at = AT(fallback), .text = "refuse|llama.cpp|q8_0|q5_0|q5_1|q4_0|f16|bf16|f32", .flags = LT_ENUM },
     { .key = "method", .help = "how numbers become blocks", .type = LT_METHOD, .at = AT(method),
       .text = "quantizer:round_to_nearest" },
     { .key = "calibration", .help = "texts on which importance and gptq measure the inputs of each matrix",

@@ -76,7 +76,7 @@ static bool starred(const char *name, int layer, struct lt_buf *out)
     return true;
 }
 
-/* The weights of every layer that agree with those of the first are one row. */
+/* The weights that every layer has are one row, or one for each type, which changes by layer in quantised mixtures. */
 static json_t *weight_rows(const struct lt_model *m, bool all)
 {
     json_t *rows = json_array();
@@ -86,6 +86,8 @@ static json_t *weight_rows(const struct lt_model *m, bool all)
         const struct lt_weight *w = &m->weight[i];
         bool fresh;
         lt_buf_clear(&name);
+        lt_buf_fmt(&name, "%s ", lt_dtype_name(w->type));
+        const size_t before = name.n;
         if (all || !starred(w->name, w->layer, &name)) {
             json_array_append_new(rows, tensor_row(w->name, w->rank, w->dim, w->type, 1));
             continue;
@@ -93,7 +95,7 @@ static json_t *weight_rows(const struct lt_model *m, bool all)
         uint64_t *at = lt_map_put(&seen, lt_buf_view(&name), &fresh);
         if (fresh) {
             *at = json_array_size(rows);
-            json_array_append_new(rows, tensor_row(name.p, w->rank, w->dim, w->type, 1));
+            json_array_append_new(rows, tensor_row(name.p + before, w->rank, w->dim, w->type, 1));
             continue;
         }
         json_t *count = json_object_get(json_array_get(rows, (size_t)*at), "count");

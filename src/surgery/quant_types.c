@@ -97,11 +97,19 @@ static int apply_rule(const char *rule, struct lt_export *e, bool *chosen)
     return lt_misuse("tensor_type: no matrix of the model has a name like \"%.*s\"", (int)(equals - rule), rule);
 }
 
+/* What llama-quantize takes where the block does not divide the width. */
+static enum lt_dtype instead_of(enum lt_dtype t, int64_t width)
+{
+    const enum lt_dtype other = t == LT_Q4_K ? LT_Q5_0 : t == LT_Q5_K ? LT_Q5_1 : LT_Q8_0;
+    return width % lt_dtype_block(other) == 0 ? other : LT_F16;
+}
+
 static int fall_back(const struct lt_type_rules *r, struct lt_export *e, struct lt_type_counts *out)
 {
     int64_t rows, width;
-    bool refuse = !strcmp(r->fallback, "refuse");
-    if (!refuse && find_type(r->fallback, &out->fallback)) return -1;
+    enum lt_dtype type = LT_F32;
+    const bool refuse = !strcmp(r->fallback, "refuse"), by_type = !strcmp(r->fallback, "llama.cpp");
+    if (!refuse && !by_type && find_type(r->fallback, &type)) return -1;
     for (int i = 0; i < e->plan.count; i++) {
         lt_export_shape(e, i, &rows, &width);
         if (width % lt_dtype_block(e->type[i]) == 0) continue;
@@ -111,7 +119,7 @@ static int fall_back(const struct lt_type_rules *r, struct lt_export *e, struct 
                            "TYPE names a type for all such tensors, --tensor_type %s=TYPE one for this", name, width,
                            lt_dtype_block(e->type[i]), lt_dtype_name(e->type[i]), name);
         }
-        e->type[i] = out->fallback;
+        e->type[i] = by_type ? instead_of(e->type[i], width) : type;
         out->fallen++;
     }
     return lt_export_check(e);

@@ -469,6 +469,12 @@ static void test_gguf__types_follow_rules_and_are_never_replaced(void **state)
     assert_int_equal(type_of(&e, "blk.0.attn_norm.weight"), LT_F32);
     assert_int_equal(type_of(&e, "output.weight"), LT_Q6_K);
     lt_export_release(&e);
+    r.fallback = "llama.cpp";
+    types_of(&s, &r, &e, &n);
+    assert_int_equal(n.fallen, 8);
+    assert_int_equal(type_of(&e, "blk.0.ffn_down.weight"), LT_Q8_0);    /* for Q6_K */
+    assert_int_equal(type_of(&e, "blk.1.ffn_down.weight"), LT_Q5_0);    /* for Q4_K */
+    lt_export_release(&e);
     r = (struct lt_type_rules){ .type = "q4_k", .rules = &rules, .fallback = "refuse", .pure = true };
     types_of(&s, &r, &e, &n);
     assert_int_equal(type_of(&e, "blk.0.attn_v.weight"), LT_Q8_0);

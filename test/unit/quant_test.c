@@ -153,6 +153,22 @@ static void test_quant__awkward(void **state)
     }
 }
 
+/* The minimum of Q5_1 has any sign: far from zero a block has the steps of its own range. */
+static void test_quant__minimum_of_any_sign(void **state)
+{
+    (void)state;
+    float x[64], y[64], even[64];
+    uint8_t blocks[2 * LT_QUANT_BYTES_MAX];
+    for (int i = 0; i < 64; i++) x[i] = (i < 32 ? 8 : -9) + (float)(i * 11 % 32) / 32, even[i] = 1;
+    for (int weighted = 0; weighted < 2; weighted++) {
+        const struct lt_quant q = { .type = LT_Q5_1, .rows = 1, .width = 64, .importance = weighted ? even : NULL };
+        assert_ok(lt_quant_rows(NULL, &q, x, blocks));
+        lt_dequant_rows(NULL, &q, blocks, y);
+        for (int i = 0; i < 64; i++)
+            if (!(fabsf(y[i] - x[i]) < 0.02f)) fail_msg("%g became %g", (double)x[i], (double)y[i]);
+    }
+}
+
 static void test_quant__refuses(void **state)
 {
     (void)state;
@@ -181,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_quant__gguf_package), cmocka_unit_test(test_quant__names),
         cmocka_unit_test(test_quant__scales),       cmocka_unit_test(test_quant__error),
         cmocka_unit_test(test_quant__awkward),      cmocka_unit_test(test_quant__refuses),
+        cmocka_unit_test(test_quant__minimum_of_any_sign),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
