@@ -321,16 +321,16 @@ INLINE void thin_blocks(const int64_t m, int64_t blocks, const struct lt_quant_a
     }
 }
 
-static void thin_q4_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, int64_t next,
-                      float *sum)
+static void thin_q4_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row,
+                      int64_t next, float *sum)
 {
     for (int h = 0; h < VECTORS; h++, w += next, sum += W)
         if (m == 1) thin_blocks(1, blocks, a, w, row, sum, false);
         else thin_blocks(m, blocks, a, w, row, sum, false);
 }
 
-static void thin_q8_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row, int64_t next,
-                      float *sum)
+static void thin_q8_0(int64_t m, int64_t blocks, const struct lt_quant_a *a, const uint8_t *w, int64_t row,
+                      int64_t next, float *sum)
 {
     for (int h = 0; h < VECTORS; h++, w += next, sum += W)
         if (m == 1) thin_blocks(1, blocks, a, w, row, sum, true);

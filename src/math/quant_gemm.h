@@ -37,8 +37,8 @@ enum { LT_QUANT_FEW = 16 };             /* rows of A that any `thin` takes at mo
 
 /* Columns of weights are unpacked into panels of nr of them, which are unsigned bytes in the order in which a tile
  * reads them, with scales beside them.  w is the first byte to read of the first column, the others lie `row` bytes
- * apart, and all nr must be there.  sum (m, nr) goes on by `blocks` blocks.  In `thin` the columns of a vector lie `row`
- * bytes apart, and those of the next vector begin `next` bytes further on. */
+ * apart, and all nr must be there.  sum (m, nr) goes on by `blocks` blocks.  In `thin` the columns of a vector lie
+ * `row` bytes apart, and those of the next vector begin `next` bytes further on. */
 struct lt_quant_kernel {
     size_t panel;                       /* bytes of a panel for one block of k, a multiple of 64 */
     /* Panels are signed, and met by rows of A as int16: of four, the first and third before the second and fourth. */
