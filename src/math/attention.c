@@ -149,7 +149,8 @@ static void pieces(const struct job *j, const struct block *b, int64_t first, in
     for (int64_t i = 0; i < keys; i += LT_PAGE_KEYS, piece++) {
         const int64_t n = LT_MIN(LT_PAGE_KEYS, keys - i);
         if (seq->page) {
-            *piece = page_rows(j, b, first + i, n, values ? seq->v_at : seq->k_at, b->wide + i * s->dim);
+            float *wide = b->wide ? b->wide + i * s->dim : NULL;
+            *piece = page_rows(j, b, first + i, n, values ? seq->v_at : seq->k_at, wide);
             continue;
         }
         const size_t at = (size_t)((first + i) * s->ldk + b->item->kv_head * s->dim) * lt_dtype_size(s->kv_type);
