@@ -29,7 +29,7 @@ bool lt_path_is_volatile(const char *name);
 /* Streaming writer with sticky errors: write freely, check once at commit.
  * Nothing appears under the final name before a successful commit; abort removes the temporary file.
  * "-" is standard output; it, a device or a pipe is written directly: temp is NULL.  failed: 0, or the first errno. */
-struct lt_writer { FILE *f; char *path, *temp; uint64_t written; int failed; };
+struct lt_writer { FILE *f; char *path, *temp, *room; uint64_t written; int failed; };
 int lt_writer_open(struct lt_writer *w, const char *path);
 void lt_writer_put(struct lt_writer *w, const void *p, size_t n);
 void lt_writer_fmt(struct lt_writer *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -80,6 +80,7 @@ static void writer_end(struct lt_writer *w)
         fclose(w->f);
     free(w->path);
     free(w->temp);
+    free(w->room);
     *w = (struct lt_writer){ 0 };
 }
 
@@ -88,8 +89,10 @@ int lt_writer_open(struct lt_writer *w, const char *path)
     *w = (struct lt_writer){ .path = lt_strdup(path) };
     int fd = open_temp(w);
     if (fd >= 0 && (w->f = fdopen(fd, "wb"))) {
-        if (w->temp)                    /* whole huge pages at a time, which may then be mapped as such */
-            setvbuf(w->f, NULL, _IOFBF, LT_HUGE_PAGE);
+        if (w->temp) {                  /* whole huge pages at a time, which may then be mapped as such */
+            w->room = lt_alloc(LT_HUGE_PAGE);           /* the C library would take a page, whatever it is told */
+            setvbuf(w->f, w->room, _IOFBF, LT_HUGE_PAGE);
+        }
         return 0;
     }
     lt_fail("%s: cannot write: %s", path, strerror(errno));

@@ -57,6 +57,27 @@ static void test_file__opens_and_refuses(void **state)
     assert_fails(lt_file_open("/proc/self/mem", &f), "cannot read");
 }
 
+static int64_t written_so_far(const struct lt_writer *w)
+{
+    struct stat st;
+    assert_int_equal(fstat(fileno(w->f), &st), 0);
+    return st.st_size;
+}
+
+/* So that a file that was just written can be mapped by huge pages. */
+static void test_writer__hands_over_whole_huge_pages(void **state)
+{
+    char *much = lt_calloc(1, 2 * LT_HUGE_PAGE);
+    struct lt_writer w;
+    assert_ok(lt_writer_open(&w, lt_test_path(*state, "large")));
+    lt_writer_put(&w, much, LT_HUGE_PAGE - 1);
+    assert_int_equal(written_so_far(&w), 0);
+    lt_writer_put(&w, much, 2 * LT_HUGE_PAGE);
+    assert_int_equal(written_so_far(&w), 2 * LT_HUGE_PAGE);
+    lt_writer_abort(&w);
+    free(much);
+}
+
 static void test_writer__nothing_before_commit(void **state)
 {
     const char *path = lt_test_path(*state, "out");
@@ -382,6 +403,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(test_file__opens_and_refuses),
+        WITH_FOLDER(test_writer__hands_over_whole_huge_pages),
         WITH_FOLDER(test_writer__nothing_before_commit),
         cmocka_unit_test(test_writer__reports_a_full_disk_once),
         WITH_FOLDER(test_writer__refuses_folders),
