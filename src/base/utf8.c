@@ -11,8 +11,8 @@ static size_t well_formed(const uint8_t *p, size_t n)
     size_t size = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
     if (n < size)
         return 0;
-    uint8_t low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;         /* overlong forms */
-    uint8_t high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : 0xBF;        /* surrogates, above U+10FFFF */
+    uint8_t low, high;
+    lt_utf8_second(p[0], &low, &high);
     if (p[1] < low || p[1] > high)
         return 0;
     for (size_t i = 2; i < size; i++)
@@ -62,9 +62,8 @@ size_t lt_utf8_part(const char *text, size_t n, bool *good, bool *more)
     if (size) return size;
     if (p[0] < 0xC2 || p[0] > 0xF4) return 1;
     size_t whole = (size_t)lt_utf8_size(text[0]);
-    /* the second byte of these begins later or ends earlier than 80..BF */
-    uint8_t low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80, high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F
-                                                                                                               : 0xBF;
+    uint8_t low, high;
+    lt_utf8_second(p[0], &low, &high);
     for (; i < n && i < whole && p[i] >= low && p[i] <= high; i++) low = 0x80, high = 0xBF;
     *more = i == n;
     return i;

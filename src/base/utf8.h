@@ -33,6 +33,13 @@ static inline int lt_utf8_get(const char *p, uint32_t *c)
     *c = (uint32_t)(u[0] & 0x07) << 18 | (uint32_t)(u[1] & 0x3F) << 12 | (uint32_t)(u[2] & 0x3F) << 6 | (u[3] & 0x3F);
     return 4;
 }
+/* What the second byte may be behind a first one: later or earlier than 80 .. BF where forms would be overlong,
+ * surrogates, or above U+10FFFF. */
+static inline void lt_utf8_second(uint8_t first, uint8_t *low, uint8_t *high)
+{
+    *low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    *high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+}
 static inline int lt_utf8_size(char first)
 {
     uint8_t u = (uint8_t)first;

@@ -10,7 +10,7 @@
 
 /* Rows of one item: blocks that share what was packed of the keys. */
 enum { ITEM_BLOCKS = 4, ITEM_ROWS = ITEM_BLOCKS * LT_ATTN_ROWS };
-enum { FEW = 12 };                  /* rows at most for which keys and values are not packed */
+enum { FEW = 6 };                   /* rows at most for which keys and values are not packed: with more, packing pays */
 
 struct item { int32_t seq, kv_head; int64_t row; };
 
@@ -187,8 +187,11 @@ static void few_rows(const struct job *j, struct block *b, int64_t first, int64_
     j->rows->soften(b->n, b->score, mask.from, mask.end, s->scale, b->top, b->sum, s->dim, b->out);
     pieces(j, b, first, keys, true, piece);
     struct lt_gemm_rows pp = lt_tile_pack_a(j->kernel, b->pp, b->n, keys, &p);
-    const int64_t from = mask.from[0] / j->kernel->chains * j->kernel->chains, end = LT_MIN(mask.end[b->n - 1], keys);
-    j->kernel->direct_add(b->n, s->dim, from, end, &pp, piece, LT_PAGE_KEYS, b->out, s->dim);
+    j->kernel->direct_add(&(struct lt_gemm_addition){
+        .m = b->n, .n = s->dim, .from = mask.from[0] / j->kernel->chains * j->kernel->chains,
+        .end = LT_MIN(mask.end[b->n - 1], keys), .a = pp, .piece = piece, .each = LT_PAGE_KEYS, .c = b->out,
+        .ldc = s->dim,
+    });
 }
 
 static void key_tile(const struct job *j, struct block *b, int64_t first)

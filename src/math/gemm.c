@@ -357,11 +357,14 @@ static void run_slot(void *arg, int64_t slot)
     const struct plan *p = job->plan, *packed = NULL;
     char *a = job->scratch + (size_t)slot * job->slot, *b = a + p->a_size;
     int64_t from, to;
-    while (p->narrow && lt_take_share(&job->next, job->units, job->threads, &from, &to))
-        narrow_units(job, a, from, to, &packed);
+    if (p->narrow) {
+        while (lt_take_share(&job->next, job->units, job->threads, &from, &to))
+            narrow_units(job, a, from, to, &packed);
+        return;
+    }
     for (;;) {
         int64_t cell = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed);
-        if (p->narrow || cell >= p->cells_m * p->cells_n) return;
+        if (cell >= p->cells_m * p->cells_n) return;
         int64_t m0 = cell / p->cells_n * p->rows, m1 = LT_MIN(m0 + p->rows, p->g->m);
         int64_t n0 = cell % p->cells_n * p->columns, n1 = LT_MIN(n0 + p->columns, p->g->n);
         wide_cell(p, a, b, m0, m1, n0, n1);
@@ -373,7 +376,7 @@ static void run_slot(void *arg, int64_t slot)
 static void run_job(struct lt_pool *pool, struct job *job)
 {
     const struct plan *p = job->plan;
-    job->threads = pool ? lt_pool_threads(pool) : 1;
+    job->threads = lt_pool_threads(pool);
     const int64_t slots = LT_MIN(job->threads, p->narrow ? job->units : p->cells_m * p->cells_n);
     struct lt_arena own = { 0 }, *arena = pool ? lt_pool_arena(pool) : &own;
     struct lt_arena_mark mark = lt_arena_here(arena);
@@ -390,7 +393,7 @@ void lt_gemm(struct lt_pool *pool, const struct lt_gemm *g)
         lt_quant_gemm(pool, g, 1);
         return;
     }
-    const struct plan p = make_plan(g, pool ? lt_pool_threads(pool) : 1);
+    const struct plan p = make_plan(g, lt_pool_threads(pool));
     run_job(pool, &(struct job){ .plan = &p, .count = 1, .units = p.units, .slot = p.a_size + p.b_size });
 }
 

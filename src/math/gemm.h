@@ -44,8 +44,10 @@ struct lt_gemm {
  * Takes scratch memory with lt_aligned and gives it back.  Must not be called from inside a chunk of the same pool. */
 void lt_gemm(struct lt_pool *pool, const struct lt_gemm *g);
 
-/* Products of the same A (m, k, a, lda, a_type, a_trans, compute and isa are the same) as if one by one, but threads go
- * from one to the next without waiting for each other.  No C may overlap another or be read by another. */
+/* Products of the same A (m, k, a, lda, a_type, a_trans, compute and isa are the same), with the bits of lt_gemm one by
+ * one.  At most LT_GEMM_TOGETHER, all with quantised B or all of few rows with floats, are one run: threads go from one
+ * to the next without waiting for each other.  No C may overlap another or be read by another. */
+enum { LT_GEMM_TOGETHER = 4 };
 void lt_gemm_all(struct lt_pool *pool, const struct lt_gemm *g, int count);
 
 /* The same bits on the calling thread, in memory of the caller: lt_gemm_scratch(g) bytes, 64-byte aligned.  For small

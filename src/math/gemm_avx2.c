@@ -8,7 +8,8 @@
 #if defined(__AVX2__)
 #include "math/lanes_avx2.h"
 
-enum { MR = 6, NR = 16, CHAINS = 4, THREE = 3 };        /* rows at a time */
+enum { MR = 6, NR = 16, CHAINS = 4 };
+enum { AT_ONCE = 3 };                   /* rows whose two chains fit the registers */
 
 /* ---- packing ---- */
 
@@ -148,11 +149,11 @@ static __attribute__((noinline)) void finish_narrow(int64_t m, int64_t n, const 
     }
 }
 
-/* Two chains of m <= THREE rows and NR columns: products first, first + CHAINS ..., and those behind them. */
+/* Two chains of m <= AT_ONCE rows and NR columns: products first, first + CHAINS ..., and those behind them. */
 INLINE void two_chains_of(const int m, int64_t first, int64_t k, const char *rows, int64_t row, int64_t unit,
-                          const float *b, __m256 sum[THREE][2])
+                          const float *b, __m256 sum[AT_ONCE][2])
 {
-    __m256 next[THREE][2];
+    __m256 next[AT_ONCE][2];
     const char *a = rows + first * unit;
     b += first * NR;
     LT_UNROLL
@@ -186,10 +187,10 @@ INLINE void two_chains_of(const int m, int64_t first, int64_t k, const char *row
 }
 
 /* (chain 0 + chain 1) + (chain 2 + chain 3) of a block. */
-INLINE void sums_of_three(const int m, int64_t k, const char *a, int64_t row, int64_t unit, const float *b,
-                          __m256 sum[THREE][2])
+INLINE void sums_of(const int m, int64_t k, const char *a, int64_t row, int64_t unit, const float *b,
+                    __m256 sum[AT_ONCE][2])
 {
-    float before[THREE * NR] __attribute__((aligned(32)));
+    float before[AT_ONCE * NR] __attribute__((aligned(32)));
     two_chains_of(m, 0, k, a, row, unit, b, sum);
     LT_UNROLL
     for (int r = 0; r < m; r++)
@@ -200,11 +201,11 @@ INLINE void sums_of_three(const int m, int64_t k, const char *a, int64_t row, in
         for (int h = 0; h < 2; h++) sum[r][h] = _mm256_add_ps(_mm256_load_ps(before + r * NR + 8 * h), sum[r][h]);
 }
 
-INLINE void three_of(const int m, int64_t n, int64_t k, const char *a, int64_t row, int64_t unit, const float *b,
-                     float *c, int64_t ldc, const float *bias, bool add)
+INLINE void rows_of(const int m, int64_t n, int64_t k, const char *a, int64_t row, int64_t unit, const float *b,
+                    float *c, int64_t ldc, const float *bias, bool add)
 {
-    __m256 sum[THREE][2];
-    sums_of_three(m, k, a, row, unit, b, sum);
+    __m256 sum[AT_ONCE][2];
+    sums_of(m, k, a, row, unit, b, sum);
     if (n == NR) {
         LT_UNROLL
         for (int r = 0; r < m; r++) {
@@ -213,7 +214,7 @@ INLINE void three_of(const int m, int64_t n, int64_t k, const char *a, int64_t r
         }
         return;
     }
-    float wide[THREE * NR];
+    float wide[AT_ONCE * NR];
     LT_UNROLL
     for (int r = 0; r < m; r++) {
         _mm256_storeu_ps(wide + r * NR, sum[r][0]);
@@ -230,10 +231,10 @@ static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *row
         _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
         _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
     }
-    for (; m >= THREE; m -= THREE, a += THREE * rows->row, c += THREE * ldc)
-        three_of(THREE, n, k, a, rows->row, rows->unit, b, c, ldc, bias, add);
-    if (m == 2) three_of(2, n, k, a, rows->row, rows->unit, b, c, ldc, bias, add);
-    if (m == 1) three_of(1, n, k, a, rows->row, rows->unit, b, c, ldc, bias, add);
+    for (; m >= AT_ONCE; m -= AT_ONCE, a += AT_ONCE * rows->row, c += AT_ONCE * ldc)
+        rows_of(AT_ONCE, n, k, a, rows->row, rows->unit, b, c, ldc, bias, add);
+    if (m == 2) rows_of(2, n, k, a, rows->row, rows->unit, b, c, ldc, bias, add);
+    if (m == 1) rows_of(1, n, k, a, rows->row, rows->unit, b, c, ldc, bias, add);
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {

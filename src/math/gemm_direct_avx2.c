@@ -6,8 +6,9 @@
 #if defined(__AVX2__)
 #include "math/lanes_avx2.h"
 
-enum { COLUMNS = 8, MOST = 4, CHAINS = 4 };    /* columns and rows of A at a time */
-enum { THREE = 3 };                     /* rows of A whose chains of eight columns fit the registers */
+enum { CHAINS = 4 };
+enum { COLUMNS = 8, MOST = 4 };         /* columns and rows of A at a time, where k runs along the vectors */
+enum { AT_ONCE = 3 };                   /* rows of A at a time where n does: their chains fit the registers */
 
 struct task {                           /* a block of k */
     int64_t k;
@@ -49,7 +50,7 @@ INLINE void some_of_two(const char *p, int64_t row, int64_t n, const enum lt_dty
                         __m256 out[2])
 {
     __m256 left = load(p, 0, n, type), right = load(p + row, 0, n, type);
-    if (rounded && type != LT_BF16) left = round_bf16(left), right = round_bf16(right);
+    if (rounded) left = round_bf16(left), right = round_bf16(right);
     out[0] = _mm256_permute2f128_ps(left, right, 0x20);
     out[1] = _mm256_permute2f128_ps(left, right, 0x31);
 }
@@ -189,23 +190,15 @@ INLINE void rows(const struct lt_gemm_direct *d, const enum lt_dtype type, const
     if (d->n % COLUMNS) all_rows(d, apart * COLUMNS, (int)(d->n % COLUMNS), 1, type, rounded);
 }
 
-void lt_gemm_direct_f32_avx2(const struct lt_gemm_direct *d)
+INLINE void direct(const struct lt_gemm_direct *d, const bool rounded)
 {
-    switch (d->b.type) {
-    case LT_BF16: rows(d, LT_BF16, false); return;
-    case LT_F16: rows(d, LT_F16, false); return;
-    default: rows(d, LT_F32, false); return;
-    }
+    if (d->b.type == LT_BF16) rows(d, LT_BF16, false);
+    else if (d->b.type == LT_F16) rows(d, LT_F16, rounded);
+    else rows(d, LT_F32, rounded);
 }
 
-void lt_gemm_direct_bf16_avx2(const struct lt_gemm_direct *d)
-{
-    switch (d->b.type) {
-    case LT_BF16: rows(d, LT_BF16, true); return;
-    case LT_F16: rows(d, LT_F16, true); return;
-    default: rows(d, LT_F32, true); return;
-    }
-}
+void lt_gemm_direct_f32_avx2(const struct lt_gemm_direct *d) { direct(d, false); }
+void lt_gemm_direct_bf16_avx2(const struct lt_gemm_direct *d) { direct(d, true); }
 
 /* ---- n runs along the vectors: a vector of columns has its four chains side by side ---- */
 
@@ -217,7 +210,7 @@ INLINE void add_to(float *c, __m256 x, int64_t n)
 
 /* Product i of row r goes to its chain; v is element (i, first column). */
 INLINE void one_product(const int m, const char *a, int64_t a_row, const char *v, int64_t n, const int chain,
-                        __m256 sum[THREE][CHAINS], const enum lt_dtype type, const bool rounded)
+                        __m256 sum[AT_ONCE][CHAINS], const enum lt_dtype type, const bool rounded)
 {
     __m256 x = load(v, 0, n, type);
     if (rounded) x = round_bf16(x);
@@ -228,33 +221,26 @@ INLINE void one_product(const int m, const char *a, int64_t a_row, const char *v
     }
 }
 
-struct addition {
-    int64_t from, end;                  /* products */
-    const char *a; int64_t row;         /* rows of A, so many bytes apart */
-    const struct lt_gemm_source *piece; int64_t each;
-    float *c; int64_t ldc;
-};
-
 /* m rows, eight columns or the last n of them. */
-INLINE void columns_add(const struct addition *t, const int m, int64_t at, int64_t n, const enum lt_dtype type,
+INLINE void columns_add(const struct lt_gemm_addition *t, const int m, int64_t at, int64_t n, const enum lt_dtype type,
                         const bool rounded)
 {
     const int64_t size = type == LT_F32 ? 4 : 2;
-    __m256 sum[THREE][CHAINS];
+    __m256 sum[AT_ONCE][CHAINS];
     LT_UNROLL
     for (int r = 0; r < m; r++)
         for (int h = 0; h < CHAINS; h++) sum[r][h] = _mm256_setzero_ps();
     for (int64_t i = t->from; i < t->end;) {
         const struct lt_gemm_source *piece = &t->piece[i / t->each];
-        const int64_t row = piece->ld * size, stop = LT_MIN(t->end, (i / t->each + 1) * t->each);
-        const char *v = (const char *)piece->p + i % t->each * row + at * size, *a = t->a + 4 * i;
+        const int64_t a_row = t->a.row, row = piece->ld * size, stop = LT_MIN(t->end, (i / t->each + 1) * t->each);
+        const char *v = (const char *)piece->p + i % t->each * row + at * size, *a = (const char *)t->a.p + 4 * i;
         for (; i + CHAINS <= stop; i += CHAINS, a += 4 * CHAINS, v += CHAINS * row)
             LT_UNROLL
             for (int h = 0; h < CHAINS; h++)
-                one_product(m, a + 4 * h, t->row, v + h * row, n, h, sum, type, rounded);
-        if (i < stop) one_product(m, a, t->row, v, n, 0, sum, type, rounded);
-        if (i + 1 < stop) one_product(m, a + 4, t->row, v + row, n, 1, sum, type, rounded);
-        if (i + 2 < stop) one_product(m, a + 8, t->row, v + 2 * row, n, 2, sum, type, rounded);
+                one_product(m, a + 4 * h, a_row, v + h * row, n, h, sum, type, rounded);
+        LT_UNROLL
+        for (int h = 0; h < CHAINS - 1; h++)
+            if (i + h < stop) one_product(m, a + 4 * h, a_row, v + h * row, n, h, sum, type, rounded);
         i = stop;
     }
     LT_UNROLL
@@ -263,41 +249,31 @@ INLINE void columns_add(const struct addition *t, const int m, int64_t at, int64
                                                      _mm256_add_ps(sum[r][2], sum[r][3])), n);
 }
 
-INLINE void rows_add(const struct addition *t, const int m, int64_t n, const enum lt_dtype type, const bool rounded)
+INLINE void rows_add(const struct lt_gemm_addition *t, const int m, const enum lt_dtype type, const bool rounded)
 {
-    int64_t j = 0;
-    for (; j + 8 <= n; j += 8) columns_add(t, m, j, 8, type, rounded);
-    if (j < n) columns_add(t, m, j, n - j, type, rounded);
+    for (int64_t j = 0; j < t->n; j += 8) columns_add(t, m, j, LT_MIN(t->n - j, 8), type, rounded);
 }
 
-INLINE void all_rows_add(struct addition t, int64_t m, int64_t n, const enum lt_dtype type, const bool rounded)
+INLINE void all_rows_add(struct lt_gemm_addition t, const enum lt_dtype type, const bool rounded)
 {
-    for (; m >= 3; m -= 3, t.a += 3 * t.row, t.c += 3 * t.ldc) rows_add(&t, 3, n, type, rounded);
-    if (m == 2) rows_add(&t, 2, n, type, rounded);
-    if (m == 1) rows_add(&t, 1, n, type, rounded);
-}
-
-void lt_gemm_direct_add_f32_avx2(int64_t m, int64_t n, int64_t from, int64_t end, const struct lt_gemm_rows *a,
-                                 const struct lt_gemm_source *piece, int64_t each, float *c, int64_t ldc)
-{
-    const struct addition t = { from, end, a->p, a->row, piece, each, c, ldc };
-    switch (piece->type) {
-    case LT_BF16: all_rows_add(t, m, n, LT_BF16, false); return;
-    case LT_F16: all_rows_add(t, m, n, LT_F16, false); return;
-    default: all_rows_add(t, m, n, LT_F32, false); return;
+    for (; t.m >= AT_ONCE; t.m -= AT_ONCE) {
+        rows_add(&t, AT_ONCE, type, rounded);
+        t.a.p = (const char *)t.a.p + AT_ONCE * t.a.row;
+        t.c += AT_ONCE * t.ldc;
     }
+    if (t.m == 2) rows_add(&t, 2, type, rounded);
+    if (t.m == 1) rows_add(&t, 1, type, rounded);
 }
 
-void lt_gemm_direct_add_bf16_avx2(int64_t m, int64_t n, int64_t from, int64_t end, const struct lt_gemm_rows *a,
-                                  const struct lt_gemm_source *piece, int64_t each, float *c, int64_t ldc)
+INLINE void direct_add(const struct lt_gemm_addition *t, const bool rounded)
 {
-    const struct addition t = { from, end, a->p, a->row, piece, each, c, ldc };
-    switch (piece->type) {
-    case LT_BF16: all_rows_add(t, m, n, LT_BF16, false); return;
-    case LT_F16: all_rows_add(t, m, n, LT_F16, true); return;
-    default: all_rows_add(t, m, n, LT_F32, true); return;
-    }
+    if (t->piece->type == LT_BF16) all_rows_add(*t, LT_BF16, false);
+    else if (t->piece->type == LT_F16) all_rows_add(*t, LT_F16, rounded);
+    else all_rows_add(*t, LT_F32, rounded);
 }
+
+void lt_gemm_direct_add_f32_avx2(const struct lt_gemm_addition *t) { direct_add(t, false); }
+void lt_gemm_direct_add_bf16_avx2(const struct lt_gemm_addition *t) { direct_add(t, true); }
 #else
 typedef int lt_no_avx2_here;
 #endif

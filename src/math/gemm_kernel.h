@@ -19,7 +19,6 @@
 #define LT_UNROLL _Pragma("GCC unroll 14")
 #endif
 
-enum { LT_GEMM_TOGETHER = 4 };          /* products of one A that threads go through without waiting */
 enum { LT_GEMM_SLACK = 64 };            /* bytes past a panel that packing may write */
 enum { LT_FIXED_MOST = 2047 };          /* 512 products of this size fit 32 bits */
 
@@ -64,6 +63,15 @@ struct lt_gemm_direct {
     bool add;
 };
 
+/* C (m, n) += the sums of products from .. end - 1 of a block, from packed rows of A as above and rows of B along
+ * which n runs, where they lie in pieces of `each` rows, all of one type.  from and each are multiples of chains. */
+struct lt_gemm_addition {
+    int64_t m, n, from, end;
+    struct lt_gemm_rows a;              /* its first row begins with product 0 */
+    const struct lt_gemm_source *piece; int64_t each;
+    float *c; int64_t ldc;
+};
+
 struct lt_gemm_kernel {
     int mr, nr;                         /* the largest tile: mr rows of A, nr columns of B */
     int kc;                             /* longest block of a sum */
@@ -93,20 +101,13 @@ struct lt_gemm_kernel {
     void (*part)(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void *b, float *sum);
     /* Where `part` is NULL: products with B where it lies, and b.next is not read. */
     void (*direct)(const struct lt_gemm_direct *d);
-    /* With `direct`: C (m, n) += the sums of products from .. end - 1 of a block, from rows of B along which n runs
-     * where they lie; they come in pieces of `each` rows.  from and each are multiples of chains. */
-    void (*direct_add)(int64_t m, int64_t n, int64_t from, int64_t end, const struct lt_gemm_rows *a,
-                       const struct lt_gemm_source *piece, int64_t each, float *c, int64_t ldc);
+    void (*direct_add)(const struct lt_gemm_addition *t);       /* there with `direct` */
 };
 
-void lt_gemm_direct_add_f32_avx2(int64_t m, int64_t n, int64_t from, int64_t end,
-                                 const struct lt_gemm_rows *a, const struct lt_gemm_source *piece, int64_t each,
-                                 float *c, int64_t ldc);
-void lt_gemm_direct_add_bf16_avx2(int64_t m, int64_t n, int64_t from, int64_t end,
-                                  const struct lt_gemm_rows *a, const struct lt_gemm_source *piece, int64_t each,
-                                  float *c, int64_t ldc);
 void lt_gemm_direct_f32_avx2(const struct lt_gemm_direct *d);
 void lt_gemm_direct_bf16_avx2(const struct lt_gemm_direct *d);
+void lt_gemm_direct_add_f32_avx2(const struct lt_gemm_addition *t);
+void lt_gemm_direct_add_bf16_avx2(const struct lt_gemm_addition *t);
 
 extern const struct lt_gemm_kernel lt_gemm_kernel_ref[LT_COMPUTES];
 extern const struct lt_gemm_kernel lt_gemm_kernel_avx2[2];      /* of F32 and BF16 */

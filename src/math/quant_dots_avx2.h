@@ -36,8 +36,7 @@ INLINE __m256i dots_q4_0(const uint8_t *p, int64_t row, const int8_t *x)
 INLINE __m256 halves_of(const uint8_t *p, int64_t row)
 {
     uint16_t h[8];
-    LT_UNROLL
-    for (int i = 0; i < 8; i++) memcpy(&h[i], p + i * row, 2);
+    gather_halves(p, row, h);
     return _mm256_cvtph_ps(_mm_setr_epi16((short)h[0], (short)h[1], (short)h[2], (short)h[3], (short)h[4], (short)h[5],
                                           (short)h[6], (short)h[7]));
 }

@@ -4,7 +4,6 @@
  * stretch of k at a time, and met by all rows.  With few rows nothing is unpacked to memory: weights go from where they
  * lie through registers. */
 #include "math/quant_gemm.h"
-#include "math/gemm_kernel.h"
 #include "math/split.h"
 
 #include <assert.h>
@@ -116,20 +115,23 @@ static void round_row(void *arg, int64_t r)
 
 /* ---- a cell ---- */
 
+/* A sum of column j goes to *c. */
+static inline void settle(const struct lt_gemm *g, float sum, int64_t j, float *c)
+{
+    const float v = g->bias ? sum + g->bias[j] : sum;
+    *c = g->add ? *c + v : v;
+}
+
 static void finish(const struct plan *p, const float *sum, int64_t r, int64_t m, int64_t j, int64_t n)
 {
     const struct lt_gemm *g = p->g;
-    const float *bias = g->bias ? g->bias + j : NULL;
     for (int64_t i = 0; i < m; i++, sum += p->kernels->nr) {
         float *c = g->c + (r + i) * p->ldc + j;
-        if (!bias && !g->add) {
+        if (!g->bias && !g->add) {
             memcpy(c, sum, (size_t)n * sizeof *c);
             continue;
         }
-        for (int64_t k = 0; k < n; k++) {
-            const float v = bias ? sum[k] + bias[k] : sum[k];
-            c[k] = g->add ? c[k] + v : v;
-        }
+        for (int64_t k = 0; k < n; k++) settle(g, sum[k], j + k, &c[k]);
     }
 }
 
@@ -154,17 +156,6 @@ static void thin_panel(const struct plan *p, int64_t j)
     finish(p, sum + from, 0, p->g->m, j, LT_MIN(nr, p->g->n - j));
 }
 
-/* One column of every row. */
-static void finish_column(const struct plan *p, const float *sum, int64_t j)
-{
-    const struct lt_gemm *g = p->g;
-    float *c = g->c + j;
-    for (int64_t i = 0; i < g->m; i++, sum += p->kernels->nr, c += p->ldc) {
-        const float v = g->bias ? *sum + g->bias[j] : *sum;
-        *c = g->add ? *c + v : v;
-    }
-}
-
 /* Whole panels from column j on.  Columns of a vector lie an equal part of all apart, and the vectors that are met
  * together follow each other: each place in a vector then goes on where it ended, and the machine sees a few long runs
  * of memory instead of many short ones. */
@@ -176,8 +167,11 @@ static void thin_panels(const struct plan *p, int64_t j, int64_t panels)
     for (int64_t i = 0; i < apart; i += vectors) {
         memset(sum, 0, (size_t)(p->g->m * nr) * sizeof *sum);
         p->kernel->thin(p->g->m, p->blocks, &p->a, w + i * p->row, apart * p->row, p->row, sum);
-        for (int64_t v = 0; v < vectors; v++)
-            for (int64_t l = 0; l < lanes; l++) finish_column(p, sum + v * lanes + l, j + l * apart + i + v);
+        for (int64_t r = 0; r < p->g->m; r++)
+            for (int64_t k = 0; k < nr; k++) {
+                const int64_t column = j + k % lanes * apart + i + k / lanes;
+                settle(p->g, sum[r * nr + k], column, &p->g->c[r * p->ldc + column]);
+            }
     }
 }
 
@@ -292,7 +286,7 @@ static void copy_few_columns(struct plan *p, struct lt_arena *arena)
 void lt_quant_gemm(struct lt_pool *pool, const struct lt_gemm *g, int count)
 {
     struct plan plan[LT_GEMM_TOGETHER];
-    struct job job = { .plan = plan, .count = count, .threads = pool ? lt_pool_threads(pool) : 1 };
+    struct job job = { .plan = plan, .count = count, .threads = lt_pool_threads(pool) };
     struct lt_arena own = { 0 }, *arena = pool ? lt_pool_arena(pool) : &own;
     struct lt_arena_mark mark = lt_arena_here(arena);
     for (int i = 0; i < count; i++) {

@@ -4,6 +4,7 @@
 #include "math/gemm.h"
 #include "model/safetensors.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -322,6 +323,7 @@ struct lt_tensor *lt_linear_all(struct lt_graph *g, struct lt_model *m, struct l
     struct lt_tensor *leaf[LT_LINEAR_MOST], *b[LT_LINEAR_MOST];
     bool plain = w[0]->stack == count;
     (void)m;
+    assert(count >= 1 && count <= LT_LINEAR_MOST);
     for (int i = 0; i < count; i++) plain &= !bias[i] && w[i] == w[0] + i;
     if (plain && lie_stacked(w[0])) {
         int64_t dim[2] = { stack_count(w[0]) / w[0]->dim[1], w[0]->dim[1] };

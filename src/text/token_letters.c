@@ -91,8 +91,7 @@ static struct path below(struct sorting *s, const struct path *parent, uint8_t b
         return p;
     }
     p.byte[p.bytes++] = (char)byte;
-    uint8_t first = (uint8_t)p.byte[0];
-    size_t size = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    size_t size = (size_t)lt_utf8_size(p.byte[0]);
     if (p.bytes < size) return p;
     if (lt_utf8_bad(p.byte, size) < size) {
         p.class = p.class == OUTER ? OUTER : MIXED;

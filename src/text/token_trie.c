@@ -1,4 +1,5 @@
 #include "text/token_trie.h"
+#include "base/utf8.h"
 #include "text/tok.h"
 #include "text/token_letters.h"
 #include <stdlib.h>
@@ -82,10 +83,9 @@ static struct character after(struct character c, uint8_t byte)
     if (c.more) return (struct character){ c.more - 1, 0x80, 0xBF, false };
     if (byte < 0x80) return c;
     if (byte < 0xC2 || byte > 0xF4) return (struct character){ .broken = true };
-    return (struct character){ byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3,
-                               byte == 0xE0 ? 0xA0 : byte == 0xF0 ? 0x90 : 0x80,        /* overlong forms */
-                               byte == 0xED ? 0x9F : byte == 0xF4 ? 0x8F : 0xBF,        /* surrogates, too large ones */
-                               false };
+    struct character begun = { .more = lt_utf8_size((char)byte) - 1 };
+    lt_utf8_second(byte, &begun.low, &begun.high);
+    return begun;
 }
 
 static void mark_kinds(struct lt_token_trie *t)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "math/gemm.h"
+#include "math/gemm_kernel.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -353,6 +353,60 @@ static void test_gemm__rows_have_the_same_bits_anywhere(void **state)
     for (int p = 0; p < 3; p++) lt_pool_free(pool[p]);
 }
 
+/* Rows of B where they lie, in pieces, against the tile that reads them packed: the same bits, and nothing beyond. */
+static void add_in_pieces(const struct lt_gemm_kernel *kn, enum lt_dtype type, int64_t m, int64_t n, int64_t from,
+                          int64_t end)
+{
+    enum { K = 100, EACH = 32, PIECES = 4, ROOM = 7 * 80 };
+    struct lt_rng r = lt_rng_make((uint64_t)(m * 1000 + n * 10 + from + end), "pieces");
+    void *part[PIECES];
+    struct lt_gemm_source piece[PIECES];
+    float *a = random_floats(&r, m * K), *rows = lt_aligned((size_t)(m * K) * 4 + LT_GEMM_SLACK), got[ROOM], want[ROOM];
+    char *b = lt_aligned((size_t)(K * 80) * 4 + LT_GEMM_SLACK);
+    for (int i = 0; i < PIECES; i++) {
+        part[i] = random_matrix(&r, type, EACH * (n + 3));
+        piece[i] = (struct lt_gemm_source){ .p = part[i], .ld = n + 3, .type = type };
+    }
+    for (int i = 0; i < ROOM; i++) got[i] = want[i] = (float)lt_rng_normal(&r);
+    kn->pack_rows(rows, K * 4, m, K, &(struct lt_gemm_source){ .p = a, .ld = K, .type = LT_F32, .k_fast = true });
+    const struct lt_gemm_rows packed = { .p = rows, .row = K * 4, .unit = 4 };
+    kn->direct_add(&(struct lt_gemm_addition){ .m = m, .n = n, .from = from, .end = end, .a = packed, .piece = piece,
+                                               .each = EACH, .c = got, .ldc = 80 });
+    const size_t size = lt_dtype_size(type);
+    for (int64_t j = 0; j < n; j += kn->nr) {
+        for (int64_t k = 0; k < K; k++) {       /* a row of the panel at a time: it lies in its piece */
+            struct lt_gemm_source one = piece[k / EACH];
+            one.p = (const char *)one.p + (size_t)(k % EACH * one.ld + j) * size;
+            kn->pack(b + k * kn->nr * 4, kn->nr, LT_MIN(kn->nr, n - j), 1, &one);
+        }
+        for (int64_t i = 0; i < m; i += kn->mr) {
+            const struct lt_gemm_rows some = { .p = rows + i * K + from, .row = K * 4, .unit = 4 };
+            kn->tile(LT_MIN(kn->mr, m - i), LT_MIN(kn->nr, n - j), end - from, &some, b + from * kn->nr * 4,
+                     want + i * 80 + j, 80, NULL, true);
+        }
+    }
+    if (memcmp(got, want, sizeof got) != 0)
+        fail_msg("%s m %d n %d products %d to %d: other bits in pieces", lt_dtype_name(type), (int)m, (int)n, (int)from,
+                 (int)end);
+    for (int i = 0; i < PIECES; i++) free(part[i]);
+    free(a), free(rows), free(b);
+}
+
+static void test_gemm__additions_in_pieces(void **state)
+{
+    (void)state;
+    static const enum lt_dtype types[] = { LT_F32, LT_BF16, LT_F16 };
+    static const int64_t ms[] = { 1, 2, 3, 5, 7 }, ns[] = { 1, 8, 20, 64 };
+    static const int64_t froms[] = { 0, 4, 36 }, ends[] = { 38, 64, 99 };
+    for (int compute = 0; compute <= LT_COMPUTE_BF16; compute++) {
+        const struct lt_gemm_kernel *kn = lt_gemm_kernel(LT_ISA_AVX2, (enum lt_compute)compute);
+        if (!kn->direct_add) skip();            /* no AVX2 here */
+        for (int i = 0; i < LT_COUNT(types) * LT_COUNT(ms) * LT_COUNT(ns); i++)
+            for (int k = 0; k < LT_COUNT(froms) * LT_COUNT(ends); k++)
+                add_in_pieces(kn, types[i % 3], ms[i / 3 % 5], ns[i / 15], froms[k % 3], ends[k / 3]);
+    }
+}
+
 /* One NaN in A reaches its row and no other; one infinity in B its column; in the tail of k too. */
 static void test_gemm__nan_and_infinity(void **state)
 {
@@ -417,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_gemm__awkward_sizes),
         cmocka_unit_test(test_gemm__rows_have_the_same_bits_anywhere),
         cmocka_unit_test(test_gemm__chains_of_avx2),
+        cmocka_unit_test(test_gemm__additions_in_pieces),
         cmocka_unit_test(test_gemm__nan_and_infinity),
         cmocka_unit_test(test_gemm__whole_numbers_at_their_limits),
         cmocka_unit_test(test_gemm__empty),
