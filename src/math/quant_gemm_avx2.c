@@ -64,6 +64,8 @@ INLINE __m256i spread(const void *p)
 
 /* The compiler would add integers in another order, which takes more registers than there are. */
 #define HOLD(x) __asm__("" : "+x"(x))
+/* sum += x in lanes of 32 bits, where sum is: in a loop the compiler would put it elsewhere and copy it back. */
+#define ADD_TO(sum, x) __asm__("vpaddd %1, %0, %0" : "+x"(sum) : "x"(x))
 
 /* n quads, as many as fit into 16 bits. */
 INLINE __m256i words(const __m256i *w, const int8_t *x, const int n)
@@ -139,6 +141,16 @@ INLINE void scale_from(float *sum, __m256i dot, const void *d, const void *e)
     _mm256_store_ps(sum, _mm256_fnmadd_ps(_mm256_cvtepi32_ps(dot), scale, floats(sum)));
 }
 
+/* The same for a row of a tile. */
+INLINE void scale_row_into(float *sum, const __m256i dot[2], const __m256 d[2], const char *e)
+{
+    const __m256 own = _mm256_broadcast_ss((const float *)(const void *)e);
+    for (int h = 0; h < 2; h++, sum += W) {
+        const __m256 scale = _mm256_mul_ps(d[h], own);
+        _mm256_store_ps(sum, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[h]), scale, floats(sum)));
+    }
+}
+
 #include "math/quant_body.h"
 #include "math/quant_dots_avx2.h"
 
@@ -181,10 +193,8 @@ INLINE void add_words(const int m, const int8_t *x, int64_t row, const uint8_t *
         LT_UNROLL
         for (int r = 0; r < m; r++) {
             const __m256i v = spread(x + r * row + 4 * i);
-            sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(w0, v));
-            sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(w1, v));
-            HOLD(sum[r][0]);
-            HOLD(sum[r][1]);
+            ADD_TO(sum[r][0], _mm256_madd_epi16(w0, v));
+            ADD_TO(sum[r][1], _mm256_madd_epi16(w1, v));
         }
     }
 }
@@ -233,19 +243,23 @@ INLINE void tile_small(const int m, int64_t blocks, const struct lt_quant_a *a, 
 {
     const int8_t *x = a->q;
     const char *e = (const char *)a->scale, *carry = a->carry;
+    const int64_t e_row = a->scale_row, carry_row = a->carry_row, row = a->q_row;
     const int steps = in_words ? 16 : 8;
     for (int64_t b = 0; b < blocks; b++, x += 4 * steps, e += 4, carry += 4, p += (steps + 1) * STEP) {
         __m256i dot[MR][2];
-        if (in_words) add_words(m, x, a->q_row, p, dot);
-        else add_quads(m, 8, x, a->q_row, p, dot);
+        if (in_words) add_words(m, x, row, p, dot);
+        else add_quads(m, 8, x, row, p, dot);
+        const __m256 d[2] = { floats(p + steps * STEP), floats(p + steps * STEP + WIDTH) };
+        __asm__("" ::: "memory");       /* sums stay there between blocks, and no second time on the stack */
         LT_UNROLL
-        for (int r = 0; r < m; r++)
-            for (int h = 0; h < 2; h++) {
-                if (!in_words)
-                    dot[r][h] = _mm256_add_epi32(spread(carry + r * a->carry_row),
-                                                 _mm256_madd_epi16(dot[r][h], _mm256_set1_epi16(1)));
-                scale_into(sum + r * NR + h * W, dot[r][h], p + steps * STEP + h * WIDTH, e + r * a->scale_row);
+        for (int r = 0; r < m; r++) {
+            if (!in_words) {
+                const __m256i own = spread(carry + r * carry_row), one = _mm256_set1_epi16(1);
+                dot[r][0] = _mm256_add_epi32(own, _mm256_madd_epi16(dot[r][0], one));
+                dot[r][1] = _mm256_add_epi32(own, _mm256_madd_epi16(dot[r][1], one));
             }
+            scale_row_into(sum + r * NR, dot[r], d, e + r * e_row);
+        }
     }
 }
 
@@ -273,6 +287,7 @@ INLINE void tile_large(const int m, int64_t blocks, const struct lt_quant_a *a, 
                 }
             }
         }
+        __asm__("" ::: "memory");       /* as in tile_small */
         LT_UNROLL
         for (int r = 0; r < m; r++) {
             for (int h = 0; h < 2; h++) {
