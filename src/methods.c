@@ -58,7 +58,9 @@
     X(qwen2) \
     X(stablelm)
 #define OBJECTIVES(X) \
-    X(clm)
+    X(arm) \
+    X(clm) \
+    X(simpo)
 #define OPTIMS(X) \
     X(adafactor) \
     X(adamw) \
