@@ -31,6 +31,7 @@
     X(ngram_prune) \
     X(ngram_query) \
     X(pack) \
+    X(pairs) \
     X(perplexity) \
     X(quantize) \
     X(reproduce) \
