@@ -3,8 +3,8 @@
 
     python3 -m venv VENV && VENV/bin/pip install torch transformers && VENV/bin/python test/oracle/make_pairs.py
 
-The model is the first of models.json, in float64; a pair is two lists of tokens after as many of a prompt, which is what
-each begins with.  The slope is that of model_weights.py, of the mean loss.
+The model is the first of models.json, in float64; a pair is two lists of tokens, which begin with the tokens of one
+prompt, as many as "prompt" says.  The slope is that of model_weights.py, of the mean loss.
 """
 import json
 import pathlib
