@@ -265,6 +265,9 @@ static void add_rows(const struct job *j, json_t *s)
     if (j->coder.kind == LT_ROW_TEXT) return;
     json_object_set_new(s, "rows", json_string(j->o->rows));
     json_object_del(json_object_get(s, "total"), "bytes_per_token");
+    json_object_set(json_object_get(s, "total"), "predicted_bytes",
+                    json_object_get(json_object_get(s, "total"), "bytes"));
+    json_object_del(json_object_get(s, "total"), "bytes");
     if (j->coder.kind == LT_ROW_PAIR) json_object_set_new(s, "dropped_equal", json_integer((json_int_t)j->equal));
 }
 
