@@ -1,6 +1,6 @@
 /* A row is tokenised as the one text that it is, prompt and completion together, as a model will meet it.  A token that
  * holds any byte of the completion is predicted, so one over the seam is too: it is what a completion begins with when
- * the blank before a word belongs to the word's token.  `lathe score` draws the line at the same place. */
+ * the blank before a word belongs to the word's token.  Between words `lathe score` draws the line at the same place. */
 #include "data/pack_rows.h"
 
 #include "base/json.h"

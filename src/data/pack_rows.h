@@ -18,7 +18,7 @@ struct lt_row_coder {
 };
 /* {"prompt", "completion"} becomes one document, {"prompt", "chosen", "rejected"} two; "prompt" may be absent.  *key: a
  * hash, seeded, of the prompt, or of the text when there is none: rows of one prompt have the same.  -1: the row
- * lacks a field, or no token of it would be predicted. */
+ * lacks a field, or no token of it would be predicted.  out is zeroed before, and released after a failure too. */
 int lt_row_encode(const struct lt_row_coder *c, struct lt_encoder *e, struct lt_str row, uint64_t seed,
                   struct lt_packed out[2], uint64_t *key);
 
