@@ -172,7 +172,7 @@ struct lt_arch {
                                  struct lt_graph *g, const struct lt_batch *b);    /* (tokens, width) */
 };
 enum { LT_NEEDS_PAIRS = 1 };                            /* batches of preference pairs (lathe pack --rows pairs) */
-struct lt_preference {                                        /* two texts after one prompt */
+struct lt_preference {                                  /* two texts after one prompt */
     double chosen, rejected;                            /* log p (natural) of each given the prompt, all tokens */
     int64_t chosen_tokens, rejected_tokens;
 };

@@ -1,6 +1,6 @@
 /* A row is tokenised as the one text that it is, prompt and completion together, as a model will meet it.  A token that
  * holds any byte of the completion is predicted, so one over the seam is too: it is what a completion begins with when
- * the blank before a word belongs to the word's token.  Between words `lathe score` draws the line at the same place. */
+ * the blank before a word belongs to the word's token.  Between words that is where `lathe score` draws the line. */
 #include "data/pack_rows.h"
 
 #include "base/json.h"
@@ -76,7 +76,8 @@ int lt_row_encode(const struct lt_row_coder *c, struct lt_encoder *e, struct lt_
     json_t *j = NULL;
     struct lt_str prompt = { "", 0 }, text[2];
     int rc = lt_json_parse("row", row, &j), texts = c->kind == LT_ROW_PAIR ? 2 : 1;
-    if (!rc && json_object_get(j, "prompt")) rc = take_text(j, "prompt", &prompt);
+    const json_t *given = json_object_get(j, "prompt");
+    if (!rc && given && !json_is_null(given)) rc = take_text(j, "prompt", &prompt);
     for (int i = 0; i < texts && !rc; i++) rc = take_text(j, field[c->kind][i], &text[i]);
     for (int i = 0; i < texts && !rc; i++) rc = encode_checked(c, e, prompt, text[i], field[c->kind][i], &out[i]);
     if (!rc) *key = prompt.n ? lt_hash(prompt.p, prompt.n, seed) : lt_hash(text[0].p, text[0].n, seed);

@@ -128,7 +128,8 @@ static int add_row(struct job *j, struct lt_str line)
     struct lt_str prompt = { "", 0 }, text;
     double score;
     int rc = lt_json_parse("row", line, &row);
-    if (!rc && json_object_get(row, j->o->prompt_field)) rc = take_text(row, j->o->prompt_field, &prompt);
+    const json_t *given = json_object_get(row, j->o->prompt_field);
+    if (!rc && given && !json_is_null(given)) rc = take_text(row, j->o->prompt_field, &prompt);
     if (!rc) rc = take_text(row, j->o->field, &text) || take_score(j, row, &score) ? -1 : 0;
     if (!rc) {
         j->samples++;
