@@ -349,9 +349,9 @@ static int choose_around(struct job *j)
 static int check_rows(const struct job *j)
 {
     const struct lt_pack_options *o = j->o;
+    if (j->coder.kind == LT_ROW_TEXT) return 0;
     const char *unused = o->filters.count ? "filters" : o->dropout ? "dropout" : o->docs.paragraphs ? "paragraphs"
                          : strcmp(o->docs.field, "text") ? "field" : NULL;
-    if (j->coder.kind == LT_ROW_TEXT) return 0;
     if (unused) return lt_misuse("--%s is about texts; it does not go with --rows %s", unused, o->rows);
     if (strcmp(o->docs.format, "auto") && strcmp(o->docs.format, "jsonl"))
         return lt_misuse("--rows %s are JSON lines; they cannot be of the format %s", o->rows, o->docs.format);
