@@ -169,6 +169,8 @@ static void test_train_pairs__data_and_objective_belong_together(void **state)
     assert_non_null(strstr(notes.p, "1 steps of 8 pairs"));
     lt_ctx_free(c);
     lt_buf_free(&notes);
+    tiny_pair_split(texts, "validation", 4);
+    assert_fails(tiny_train(1, texts, lt_test_path(dir, "mixed"), clm), "holds pairs, which --objective clm");
     free(pairs);
     free(texts);
     lt_test_temp_end(dir);
