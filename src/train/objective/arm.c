@@ -1,4 +1,4 @@
-/* An autoregressive reward model (Xu et al. 2024, "GenARM", section 4): the reward of a text is the log-probability
+/* An autoregressive reward model (Xu et al. 2024, "GenARM"): the reward of a text is the log-probability
  * that the model gives it, learnt from pairs by the likelihood of Bradley and Terry.  Every token then has a reward of
  * its own, which guides another model's decoding (`lathe help reward`).  No reference model stands beside it.
  *     lathe pack pairs.jsonl --rows pairs --tokenizer base --output shards

@@ -1,4 +1,4 @@
-/* Simple preference optimisation (Meng et al. 2024, equation 6): the reward is the mean log-probability of a token, so
+/* Simple preference optimisation (Meng et al. 2024): the reward is the mean log-probability of a token, so
  * that long texts have no advantage, and the chosen text is to win by gamma.  No reference model stands beside it.
  *     lathe train shards --model base --objective simpo --objective.beta 2 --objective.gamma 1 --output aligned */
 #include "train/pair_loss.h"
