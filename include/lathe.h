@@ -171,12 +171,22 @@ struct lt_arch {
     struct lt_tensor *(*forward)(const void *o, struct lt_model *model, /* hidden states after the last norm, */
                                  struct lt_graph *g, const struct lt_batch *b);    /* (tokens, width) */
 };
+enum { LT_NEEDS_PAIRS = 1 };                            /* batches of preference pairs (lathe pack --rows pairs) */
+struct lt_preference {                                  /* two texts after one prompt */
+    double chosen, rejected;                            /* log p (natural) of each given the prompt, all tokens */
+    int64_t chosen_tokens, rejected_tokens;
+};
 struct lt_objective {
     struct lt_method m;
-    unsigned needs;  /* reserved for roles the loop prepares: reference, rollout ... */
+    unsigned needs;  /* what the loop prepares: LT_NEEDS_...; further roles are to come: reference, rollout ... */
     /* Sum over the batch of weight * loss, a scalar tensor; the loop divides by the number of counted tokens of the
      * whole optimiser step, so gradient accumulation does not change the result. */
     struct lt_tensor *(*loss)(const void *o, struct lt_graph *g, struct lt_model *model, const struct lt_batch *b);
+    /* Objectives of pairs have these two in its place, and the loop divides by the number of pairs.  pair: the loss of
+     * one pair, with its partial derivatives by x->chosen and x->rejected in d.  margin: by how much the objective
+     * rewards the chosen text more than the rejected one, to be told; above 0 the pair counts as right. */
+    double (*pair)(const void *o, const struct lt_preference *x, struct lt_preference *d);
+    double (*margin)(const void *o, const struct lt_preference *x);
 };
 struct lt_update {                                      /* what an optimiser is given */
     float *w; const float *g; void *state;              /* rows x cols, row-major; state as lt_optim.state says */

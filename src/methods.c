@@ -31,6 +31,7 @@
     X(ngram_prune) \
     X(ngram_query) \
     X(pack) \
+    X(pairs) \
     X(perplexity) \
     X(quantize) \
     X(reproduce) \
@@ -58,7 +59,9 @@
     X(qwen2) \
     X(stablelm)
 #define OBJECTIVES(X) \
-    X(clm)
+    X(arm) \
+    X(clm) \
+    X(simpo)
 #define OPTIMS(X) \
     X(adafactor) \
     X(adamw) \

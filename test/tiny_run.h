@@ -35,6 +35,37 @@ static inline char *tiny_data(const char *folder)
     return data;
 }
 
+/* Pairs after a prompt of some tokens: what is chosen goes on by that function, what is rejected as it likes. */
+static inline void tiny_pair_split(const char *folder, const char *split, int pairs)
+{
+    struct lt_shard_writer *w;
+    struct lt_shard_totals totals;
+    struct lt_rng r = lt_rng_make(6, split);
+    assert_ok(lt_shard_writer_open(folder, split, TINY_VOCAB, "00000000000000000000000000000000", LT_SHARD_TOKENS, &w));
+    lt_shard_writer_mask(w, true);
+    for (int p = 0; p < pairs; p++) {
+        int32_t id[2][24];
+        uint8_t mask[24];
+        int prompt = 1 + (int)lt_rng_below(&r, 5), n = prompt + 4 + (int)lt_rng_below(&r, 15);
+        for (int i = 0; i < n; i++) {
+            mask[i] = i >= prompt;
+            id[1][i] = (int32_t)lt_rng_below(&r, TINY_VOCAB);
+            id[0][i] = i < prompt ? id[1][i] : (id[0][i - 1] * 7 + 11) % TINY_VOCAB;
+        }
+        for (int k = 0; k < 2; k++) assert_ok(lt_shard_write_masked(w, id[k], mask, (size_t)n, (size_t)n * 3));
+    }
+    assert_ok(lt_shard_writer_commit(w, &totals));
+}
+
+static inline char *tiny_pairs(const char *folder)
+{
+    char *data = lt_strdup(lt_test_path(folder, "pairs"));
+    assert_ok(lt_mkdirs(data));
+    tiny_pair_split(data, "train", 120);
+    tiny_pair_split(data, "validation", 40);
+    return data;
+}
+
 static const struct lt_method tiny_method = { .name = "train", .size = sizeof(struct lt_train_options),
                                               .opts = lt_train_rows };
 

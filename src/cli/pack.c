@@ -11,6 +11,9 @@ static const struct lt_opt rows[] = {
     { .key = "output", .help = "folder for the shards; replaced when it is there", .type = LT_STR, .at = AT(output),
       .flags = LT_NEED | LT_OUT, .alias = "out" },
     LT_DOCS_ROWS("format", AT(docs)),
+    { .key = "rows", .help = "what a JSON line is: a text; prompt and completion, of which only the completion is "
+      "learnt; or prompt, chosen and rejected, for preference training", .type = LT_STR, .at = AT(rows),
+      .text = "texts|completions|pairs", .flags = LT_ENUM },
     { .key = "filters", .help = "operators that documents go through first, in this order", .type = LT_METHODS,
       .at = AT(filters), .text = "dataop" },
     { .key = "validation", .help = "share of documents to hold out, chosen by a hash of their text", .type = LT_REAL,
@@ -42,7 +45,11 @@ const struct lt_verb lt_verb_pack = {
            .doc = "The folder holds train-00000.shard ..., validation-00000.shard ... and a summary, pack.json.\n"
                   "A document of text x becomes BEGIN x END; every token but the first is learnt, and bits per byte\n"
                   "count the bytes of x.  Equal documents go to the same split, whatever else is packed.\n"
+                  "Rows are {\"prompt\", \"completion\"} or {\"prompt\", \"chosen\", \"rejected\"}; \"prompt\" may be\n"
+                  "absent.  They stay whole, and only what follows the prompt is learnt; rows of one prompt go to the\n"
+                  "same split.\n"
                   "example: lathe pack corpus/ --tokenizer tokenizer/ --output shards/\n"
-                  "example: lathe pack docs.jsonl.zst --tokenizer tokenizer.json --output shards/ --validation 0.05" },
+                  "example: lathe pack docs.jsonl.zst --tokenizer tokenizer.json --output shards/ --validation 0.05\n"
+                  "example: lathe pack pairs.jsonl --rows pairs --tokenizer model/ --output pairs/" },
     .run = run,
 };

@@ -20,6 +20,12 @@ static int add_shard(struct lt_corpus *c, const char *path, const char *split)
         lt_shard_close(&s);
         return -1;
     }
+    if (c->count && first->pairs != s.pairs) {
+        lt_fail("%s holds pairs and %s does not; they cannot be trained on together", s.pairs ? path : first->path,
+                s.pairs ? first->path : path);
+        lt_shard_close(&s);
+        return -1;
+    }
     size_t n = (size_t)++c->count;
     c->shard = lt_realloc(c->shard, n * sizeof *c->shard);
     c->token_first = lt_realloc(c->token_first, (n + 1) * sizeof *c->token_first);
@@ -31,6 +37,8 @@ static int add_shard(struct lt_corpus *c, const char *path, const char *split)
     c->document_first[n] = c->documents += s.documents;
     c->bytes += s.bytes;
     c->vocab = s.vocab;
+    c->masked = c->masked || s.mask;
+    c->pairs = s.pairs;
     return 0;
 }
 
@@ -80,6 +88,12 @@ void lt_corpus_document(const struct lt_corpus *c, uint64_t i, uint64_t *begin, 
     uint64_t local = i - c->document_first[s];
     *begin = c->token_first[s] + lt_shard_first(&c->shard[s], local);
     *end = c->token_first[s] + lt_shard_first(&c->shard[s], local + 1);
+}
+
+uint32_t lt_corpus_bytes(const struct lt_corpus *c, uint64_t i)
+{
+    int s = shard_of(c->document_first, c->count, i);
+    return lt_shard_size(&c->shard[s], i - c->document_first[s]);
 }
 
 uint64_t lt_corpus_find(const struct lt_corpus *c, uint64_t at)
@@ -138,6 +152,25 @@ int lt_corpus_copy(const struct lt_corpus *c, uint64_t at, size_t n, int32_t *ou
         n -= part;
     }
     return 0;
+}
+
+bool lt_corpus_masked(const struct lt_corpus *c, uint64_t i)
+{
+    return c->masked && c->shard[shard_of(c->document_first, c->count, i)].mask;
+}
+
+void lt_corpus_weights(const struct lt_corpus *c, uint64_t at, size_t n, float *out)
+{
+    while (n) {
+        int i = shard_of(c->token_first, c->count, at);
+        const struct lt_shard *s = &c->shard[i];
+        uint64_t local = at - c->token_first[i];
+        size_t part = (size_t)LT_MIN(n, s->tokens - local);
+        for (size_t k = 0; k < part; k++) out[k] = s->mask ? (float)lt_shard_predicted(s, local + k) : 1;
+        at += part;
+        out += part;
+        n -= part;
+    }
 }
 
 void lt_corpus_release(struct lt_corpus *c)

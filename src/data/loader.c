@@ -81,7 +81,69 @@ static int open_corpora(struct lt_loader *l, const struct lt_loader_spec *s)
     }
     l->info.vocab = (int64_t)first->vocab;
     l->info.tokenizer_hash = first->tokenizer_hash;
+    l->info.pairs = l->corpus[0].pairs;
     return 0;
+}
+
+static int check_kinds(const struct lt_loader *l, const struct lt_loader_spec *s)
+{
+    const struct lt_shard *first = &l->corpus[0].shard[0];
+    for (int i = 0; i < l->count; i++) {
+        const struct lt_corpus *c = &l->corpus[i];
+        if (c->pairs != l->corpus[0].pairs)
+            return lt_fail("%s holds pairs and %s does not; they cannot be trained on together",
+                           (c->pairs ? c->shard : first)->path, (c->pairs ? first : c->shard)->path);
+        if (c->masked && s->packing == LT_PACK_CONCAT && !s->sequential)
+            return lt_misuse("%s holds rows of prompts and completions or of pairs, which stay whole, and packing by "
+                             "concat cuts anywhere; best_fit keeps them", c->shard[0].path);
+    }
+    return 0;
+}
+
+static int64_t predicted(const struct lt_corpus *c, uint64_t begin, uint64_t end)
+{
+    float weight[256];
+    int64_t count = 0;
+    for (uint64_t at = begin; at < end; at += LT_COUNT(weight)) {
+        size_t n = (size_t)LT_MIN((uint64_t)LT_COUNT(weight), end - at);
+        lt_corpus_weights(c, at, n, weight);
+        for (size_t k = 0; k < n; k++) count += weight[k] != 0;
+    }
+    return count;
+}
+
+/* What an epoch predicts, and what does not fit into a row. */
+static void survey(struct lt_loader *l, const struct lt_corpus *c)
+{
+    for (uint64_t i = 0; i < c->documents; i++) {
+        uint64_t begin, end;
+        lt_corpus_document(c, i, &begin, &end);
+        if (!lt_corpus_masked(c, i)) {
+            l->info.targets += (int64_t)(end - begin - 1);
+        } else if (lt_row_fits(c, i, (uint32_t)l->length)) {
+            l->info.targets += predicted(c, begin, end);
+        } else {
+            l->info.left_out += !c->pairs || i % 2 == 0;
+            l->info.longest = LT_MAX(l->info.longest, (int64_t)(end - begin - 1));
+            continue;
+        }
+        l->info.target_bytes += lt_corpus_bytes(c, i);
+    }
+}
+
+static int survey_all(struct lt_loader *l)
+{
+    for (int i = 0; i < l->count; i++) {
+        const struct lt_corpus *c = &l->corpus[i];
+        if (c->masked) survey(l, c);
+        l->info.targets += c->masked ? 0 : (int64_t)(c->tokens - c->documents);
+        l->info.target_bytes += c->masked ? 0 : (int64_t)c->bytes;
+    }
+    if (l->info.targets || !l->info.left_out) return 0;
+    const char *what = l->info.pairs ? "pairs" : "rows";
+    return lt_fail("%s: none of %" PRId64 " %s fits into %" PRId64 " tokens (the longest has %" PRId64 "); ask for a "
+                   "larger --max_length", l->corpus[0].shard[0].path, l->info.left_out, what, l->length,
+                   l->info.longest);
 }
 
 /* The sources' contents in order, and where one source ends and the next begins. */
@@ -92,8 +154,10 @@ static void hash_data(struct lt_loader *l)
         for (int k = 0; k < l->corpus[i].count; k++) {
             const struct lt_shard *s = &l->corpus[i].shard[k];
             uint64_t identity[] = { s->checksum, s->tokens, s->documents, s->vocab, (uint64_t)i };
-            for (int j = 0; j < 2; j++)
+            for (int j = 0; j < 2; j++) {
                 sum[j] = lt_hash(identity, sizeof identity, sum[j]);
+                if (s->mask) sum[j] = lt_hash(&s->pairs, sizeof s->pairs, sum[j]);
+            }
         }
     }
     for (int j = 0; j < 2; j++)
@@ -138,12 +202,17 @@ static void plan_turns(struct lt_loader *l, const struct lt_loader_spec *s)
 static uint32_t piece_rows(const struct lt_corpus *c, const struct cursor *at, int64_t length, uint64_t *first)
 {
     uint64_t begin, end;
+    if (lt_corpus_masked(c, at->document) && !lt_pieces_of(c, at->document, (uint32_t)length)) return 0;
     lt_corpus_document(c, at->document, &begin, &end);
     *first = begin + at->piece * (uint64_t)length;
     return *first + 1 < end ? (uint32_t)LT_MIN((uint64_t)length, end - 1 - *first) : 0;
 }
 
-/* The next piece in the order of the files; false at the end. */
+/* What a piece takes of a batch, and what a batch has. */
+static int64_t cost(const struct lt_loader *l, uint32_t rows) { return l->info.pairs ? 1 : rows; }
+static int64_t room_of(const struct lt_loader *l) { return l->info.pairs ? l->rows : l->rows * l->length; }
+
+/* The next piece in the order of the files, of pairs the chosen one's; false at the end. */
 static bool step(const struct lt_loader *l, struct cursor *at, uint64_t *first, uint32_t *rows)
 {
     for (; at->source < l->count; at->source++, at->document = 0) {
@@ -164,15 +233,15 @@ static void plan_sequence(struct lt_loader *l)
     uint32_t rows;
     int64_t room = 0;
     while (step(l, &at, &first, &rows)) {
-        if (rows > room) {
+        if (cost(l, rows) > room) {
             if (l->starts == cap) {
                 cap = cap ? 2 * cap : 64;
                 l->start = lt_realloc(l->start, cap * sizeof *l->start);
             }
             l->start[l->starts++] = at;
-            room = l->rows * l->length;
+            room = room_of(l);
         }
-        room -= rows;
+        room -= cost(l, rows);
         at.piece++;
     }
     l->info.batches = (int64_t)l->starts;
@@ -202,14 +271,14 @@ int lt_loader_open(const struct lt_loader_spec *s, struct lt_ctx *c, struct lt_l
     l->length = s->length;
     l->rows = s->rows;
     l->sequential = s->sequential;
-    if (open_corpora(l, s) || (!s->sequential && plan_rows(l, s, c))) {
+    if (open_corpora(l, s) || check_kinds(l, s) || survey_all(l) || (!s->sequential && plan_rows(l, s, c))) {
         lt_loader_free(l);
         return -1;
     }
     if (s->sequential)
         plan_sequence(l);
     hash_data(l);
-    size_t n = (size_t)(s->rows * s->length);
+    size_t n = (size_t)(s->rows * s->length * (l->info.pairs ? 2 : 1));
     l->token = lt_alloc(n * sizeof *l->token);
     l->target = lt_alloc(n * sizeof *l->target);
     l->pos = lt_alloc(n * sizeof *l->pos);
@@ -229,10 +298,9 @@ static int put_piece(struct lt_loader *l, const struct lt_corpus *c, struct lt_p
     size_t at = (size_t)l->filled, n = p.count;
     memcpy(l->token + at, l->scratch, n * sizeof *l->token);
     memcpy(l->target + at, l->scratch + 1, n * sizeof *l->target);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         l->pos[at + i] = (int32_t)i;
-        l->weight[at + i] = 1;
-    }
+    lt_corpus_weights(c, p.at + 1, n, l->weight + at);
     l->seq_row[l->seqs++] = l->filled;
     l->filled += p.count;
     return 0;
@@ -278,8 +346,10 @@ static int put_sequence(struct lt_loader *l, uint64_t index)
         return 0;
     struct cursor at = l->start[index];
     struct lt_piece p;
-    while (step(l, &at, &p.at, &p.count) && l->filled + p.count <= l->rows * l->length) {
-        if (put_piece(l, &l->corpus[at.source], p))
+    int64_t room = room_of(l);
+    while (step(l, &at, &p.at, &p.count) && (room -= cost(l, p.count)) >= 0) {
+        const struct lt_corpus *c = &l->corpus[at.source];
+        if (put_piece(l, c, p) || (c->pairs && put_piece(l, c, lt_document_piece(c, at.document + 1))))
             return -1;
         at.piece++;
     }
@@ -299,7 +369,7 @@ int lt_loader_at(struct lt_loader *l, uint64_t index, struct lt_batch *b)
     l->seq_row[l->seqs] = l->filled;
     *b = (struct lt_batch){
         .rows = l->filled, .token = l->token, .pos = l->pos, .target = l->target, .weight = l->weight,
-        .seq_count = l->seqs, .seq_row = l->seq_row,
+        .seq_count = l->seqs, .seq_row = l->seq_row, .pair_count = l->info.pairs ? l->seqs / 2 : 0,
     };
     return 0;
 }

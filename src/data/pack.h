@@ -6,7 +6,7 @@
 
 struct lt_pack_options {
     struct lt_list input;
-    const char *tokenizer, *output, *bos, *eos;
+    const char *tokenizer, *output, *bos, *eos, *rows;
     struct lt_choices filters;
     double validation;
     int64_t shard_tokens, seed;

@@ -7,6 +7,7 @@
 #include "base/ctx.h"
 #include "data/best_fit.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +18,23 @@ static uint64_t key_of(uint64_t seed, const char *purpose, uint64_t number)
     return lt_rng_at(seed, lt_hash(purpose, strlen(purpose), 0), number);
 }
 
+static bool fits(const struct lt_corpus *c, uint64_t i, uint32_t length)
+{
+    uint64_t begin, end;
+    lt_corpus_document(c, i, &begin, &end);
+    return end - begin - 1 <= length;
+}
+
+bool lt_row_fits(const struct lt_corpus *c, uint64_t i, uint32_t length)
+{
+    return fits(c, i, length) && (!c->pairs || fits(c, i ^ 1, length));
+}
+
 uint64_t lt_pieces_of(const struct lt_corpus *c, uint64_t i, uint32_t length)
 {
     uint64_t begin, end;
+    if (c->pairs) return i % 2 == 0 && lt_row_fits(c, i, length);
+    if (lt_corpus_masked(c, i)) return lt_row_fits(c, i, length);
     lt_corpus_document(c, i, &begin, &end);
     return (end - begin - 1 + length - 1) / length;
 }
@@ -34,6 +49,13 @@ static void mark_pieces(struct lt_rows *r)
             r->mark[i / STRIDE] = r->pieces;
         r->pieces += lt_pieces_of(c, i, r->length);
     }
+}
+
+struct lt_piece lt_document_piece(const struct lt_corpus *c, uint64_t i)
+{
+    uint64_t begin, end;
+    lt_corpus_document(c, i, &begin, &end);
+    return (struct lt_piece){ .at = begin, .count = (uint32_t)(end - 1 - begin) };
 }
 
 static struct lt_piece piece_at(const struct lt_rows *r, uint64_t p)
@@ -151,13 +173,25 @@ static uint32_t best_fit_row(struct lt_rows *r, uint64_t epoch, uint64_t positio
     return w->first[row + 1] - w->first[row];
 }
 
+static uint32_t pair_row(struct lt_rows *r, uint64_t epoch, uint64_t position, const struct lt_piece **piece)
+{
+    const struct lt_corpus *c = r->corpus;
+    uint64_t number = lt_permute(key_of(r->seed, "row order", epoch), r->count, position);
+    r->few[0] = piece_at(r, number);
+    r->few[1] = lt_document_piece(c, lt_corpus_find(c, r->few[0].at) + 1);
+    *piece = r->few;
+    return 2;
+}
+
 uint32_t lt_rows_at(struct lt_rows *r, uint64_t epoch, uint64_t position, const struct lt_piece **piece)
 {
+    if (r->corpus->pairs)
+        return pair_row(r, epoch, position, piece);
     if (r->packing == LT_PACK_BEST_FIT)
         return best_fit_row(r, epoch, position, piece);
     uint64_t row = lt_permute(key_of(r->seed, "row order", epoch), r->count, position), at = row * r->length;
-    r->one = (struct lt_piece){ .at = at, .count = (uint32_t)LT_MIN(r->length, r->corpus->tokens - 1 - at) };
-    *piece = &r->one;
+    r->few[0] = (struct lt_piece){ .at = at, .count = (uint32_t)LT_MIN(r->length, r->corpus->tokens - 1 - at) };
+    *piece = r->few;
     return 1;
 }
 
@@ -166,7 +200,10 @@ int lt_rows_open(struct lt_rows *r, const struct lt_corpus *corpus, uint32_t len
 {
     *r = (struct lt_rows){ .corpus = corpus, .length = length, .packing = packing, .seed = seed, .epoch = UINT64_MAX };
     r->held[0].number = r->held[1].number = UINT64_MAX;
-    if (packing == LT_PACK_CONCAT) {
+    if (corpus->pairs) {
+        mark_pieces(r);
+        r->count = r->pieces;
+    } else if (packing == LT_PACK_CONCAT) {
         r->count = corpus->tokens > 1 ? (corpus->tokens - 2) / length + 1 : 0;
     } else {
         mark_pieces(r);
@@ -183,6 +220,9 @@ int lt_rows_open(struct lt_rows *r, const struct lt_corpus *corpus, uint32_t len
     if (r->count)
         return 0;
     lt_rows_release(r);
+    if (corpus->masked)
+        return lt_fail("%s: no row fits into %" PRIu32 " tokens; ask for a larger --max_length", corpus->shard[0].path,
+                       length);
     return lt_fail("%s: every document has a single token, so there is nothing to predict", corpus->shard[0].path);
 }
 

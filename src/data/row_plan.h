@@ -1,5 +1,6 @@
 /* The rows of one source: every piece of every document in exactly one row of an epoch, in an order that depends on
- * the epoch.  Any row of any epoch can be asked for; memory does not grow with the corpus but for 1/64 of a word a
+ * the epoch.  A document with a mask is one piece, or none when it is too long; a row of pairs is one pair, two pieces.
+ *  Any row of any epoch can be asked for; memory does not grow with the corpus but for 1/64 of a word a
  * document and one word a window. */
 #ifndef LT_ROW_PLAN_H
 #define LT_ROW_PLAN_H
@@ -24,7 +25,7 @@ struct lt_rows {
     uint64_t epoch;
     struct lt_window { uint64_t number; struct lt_piece *piece; uint32_t *first; } held[2];     /* packed last */
     int older;                      /* of the two held */
-    struct lt_piece one;
+    struct lt_piece few[2];
 };
 /* length: most tokens of a row.  The corpus is borrowed. */
 int lt_rows_open(struct lt_rows *r, const struct lt_corpus *corpus, uint32_t length, enum lt_packing packing,
@@ -33,7 +34,12 @@ int lt_rows_open(struct lt_rows *r, const struct lt_corpus *corpus, uint32_t len
 uint32_t lt_rows_at(struct lt_rows *r, uint64_t epoch, uint64_t position, const struct lt_piece **piece);
 void lt_rows_release(struct lt_rows *r);
 
-/* How many pieces document i is cut into: its last token is only predicted, so one token makes none. */
+/* A whole document, which is no longer than a row. */
+struct lt_piece lt_document_piece(const struct lt_corpus *c, uint64_t i);
+/* Whether document i, with a mask, is no longer than a row; of a pair: whether both are. */
+bool lt_row_fits(const struct lt_corpus *c, uint64_t i, uint32_t length);
+/* How many pieces document i is cut into: its last token is only predicted, so one token makes none.
+ * Of a pair that fits the first document stands for both, and the second makes none. */
 uint64_t lt_pieces_of(const struct lt_corpus *c, uint64_t i, uint32_t length);
 
 #endif

@@ -2,6 +2,7 @@
  * checksum; the header, whose counts are known last, is written over its place at the end. */
 #include "data/shard.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@ struct lt_shard_writer {
     uint64_t *offset;
     uint32_t *size;
     size_t index_cap, filled;
+    uint64_t flags;
+    uint8_t *mask;                      /* of that file, a bit a token */
+    size_t mask_cap;
     uint8_t block[LT_SHARD_BLOCK];
 };
 
@@ -74,6 +78,7 @@ static int begin(struct lt_shard_writer *w)
         return -1;
     w->open = true;
     w->tokens = w->documents = w->bytes = w->sum = 0;
+    if (w->mask) memset(w->mask, 0, w->mask_cap);
     w->filled = 0;
     lt_writer_put(&w->file, blank, sizeof blank);
     return 0;
@@ -87,12 +92,18 @@ static int finish(struct lt_shard_writer *w)
     put(w, w->offset, 8 * w->documents);
     put(w, &w->tokens, 8);
     put(w, w->size, 4 * w->documents);
+    uint64_t index_end = index_at + 8 * (w->documents + 1) + 4 * w->documents, size = index_end;
+    if (w->flags) {
+        size = (index_end + 7) / 8 * 8 + (w->tokens + 7) / 8;
+        put(w, zero, (index_end + 7) / 8 * 8 - index_end);
+        put(w, w->mask, (w->tokens + 7) / 8);
+    }
     if (w->filled)
         flush(w);
     struct lt_shard_header h = {
-        .magic = LT_SHARD_MAGIC, .version = LT_SHARD_VERSION, .width = (uint32_t)w->width, .tokens = w->tokens,
-        .documents = w->documents, .vocab = w->vocab, .bytes = w->bytes, .index_at = index_at,
-        .file_size = index_at + 8 * (w->documents + 1) + 4 * w->documents, .checksum = w->sum,
+        .magic = LT_SHARD_MAGIC, .version = w->flags ? LT_SHARD_VERSION_FLAGS : LT_SHARD_VERSION,
+        .width = (uint32_t)w->width, .tokens = w->tokens, .documents = w->documents, .vocab = w->vocab,
+        .bytes = w->bytes, .index_at = index_at, .file_size = size, .checksum = w->sum, .flags = w->flags,
     };
     memcpy(h.split, w->split, strlen(w->split));
     memcpy(h.tokenizer_hash, w->tokenizer_hash, sizeof h.tokenizer_hash);
@@ -121,14 +132,47 @@ static void put_tokens(struct lt_shard_writer *w, const int32_t *id, size_t n)
     }
 }
 
-int lt_shard_write(struct lt_shard_writer *w, const int32_t *id, size_t n, size_t bytes)
+void lt_shard_writer_mask(struct lt_shard_writer *w, bool pairs)
+{
+    w->flags = pairs ? LT_SHARD_MASK | LT_SHARD_PAIRS : LT_SHARD_MASK;
+}
+
+static int check_mask(const uint8_t *mask, size_t n)
+{
+    if (mask[0]) return lt_fail("the first token of a document cannot be predicted: nothing stands before it");
+    return memchr(mask, 1, n) ? 0 : lt_fail("a document of %zu tokens has none to predict", n);
+}
+
+static size_t count_ones(const uint8_t *mask, size_t n)
+{
+    size_t ones = 0;
+    for (size_t i = 0; i < n; i++) ones += mask[i] != 0;
+    return ones;
+}
+
+static void put_mask(struct lt_shard_writer *w, const uint8_t *mask, size_t n)
+{
+    size_t need = (w->tokens + n + 7) / 8;
+    if (need > w->mask_cap) {
+        size_t cap = LT_MAX(2 * w->mask_cap, LT_MAX(need, 4096));
+        w->mask = lt_realloc(w->mask, cap);
+        memset(w->mask + w->mask_cap, 0, cap - w->mask_cap);
+        w->mask_cap = cap;
+    }
+    for (size_t i = 0; i < n; i++) w->mask[(w->tokens + i) / 8] |= (uint8_t)((mask[i] != 0) << (w->tokens + i) % 8);
+}
+
+static int write_document(struct lt_shard_writer *w, const int32_t *id, const uint8_t *mask, size_t n,
+                          size_t bytes)
 {
     if (n == 0 || n > LT_SHARD_DOC_TOKENS || bytes > UINT32_MAX)
         return lt_fail("a document of %zu tokens and %zu bytes cannot be stored in a shard", n, bytes);
     for (size_t i = 0; i < n; i++)
         if (id[i] < 0 || (uint64_t)id[i] >= w->vocab)
             return lt_fail("token %zu is %" PRId32 ", beyond the vocabulary of %" PRIu64, i, id[i], w->vocab);
-    if (w->open && w->tokens + n > w->shard_tokens && finish(w))
+    if (mask && check_mask(mask, n)) return -1;
+    bool whole = !(w->flags & LT_SHARD_PAIRS) || w->documents % 2 == 0;        /* no pair is split over two files */
+    if (w->open && whole && w->tokens + n > w->shard_tokens && finish(w))
         return -1;
     if (!w->open && begin(w))
         return -1;
@@ -140,12 +184,26 @@ int lt_shard_write(struct lt_shard_writer *w, const int32_t *id, size_t n, size_
     w->offset[w->documents] = w->tokens;
     w->size[w->documents++] = (uint32_t)bytes;
     put_tokens(w, id, n);
+    if (mask) put_mask(w, mask, n);
     w->tokens += n;
     w->bytes += bytes;
     w->total.documents++;
     w->total.tokens += n;
+    w->total.predicted += mask ? count_ones(mask, n) : n - 1;
     w->total.bytes += bytes;
     return w->file.failed ? lt_fail("%s: cannot write: %s", w->file.path, strerror(w->file.failed)) : 0;
+}
+
+int lt_shard_write(struct lt_shard_writer *w, const int32_t *id, size_t n, size_t bytes)
+{
+    assert(!w->flags);
+    return write_document(w, id, NULL, n, bytes);
+}
+
+int lt_shard_write_masked(struct lt_shard_writer *w, const int32_t *id, const uint8_t *mask, size_t n, size_t bytes)
+{
+    assert(w->flags);
+    return write_document(w, id, mask, n, bytes);
 }
 
 void lt_shard_writer_abort(struct lt_shard_writer *w)
@@ -158,11 +216,13 @@ void lt_shard_writer_abort(struct lt_shard_writer *w)
     free(w->split);
     free(w->offset);
     free(w->size);
+    free(w->mask);
     free(w);
 }
 
 int lt_shard_writer_commit(struct lt_shard_writer *w, struct lt_shard_totals *out)
 {
+    assert(!(w->flags & LT_SHARD_PAIRS) || w->total.documents % 2 == 0);
     int rc = w->open ? finish(w) : 0;
     if (rc == 0 && out)
         *out = w->total;

@@ -15,6 +15,7 @@ struct lt_batch {
     const float *weight;
     int64_t seq_count;
     const int64_t *seq_row;
+    int64_t pair_count;             /* sequences 2i and 2i + 1 are the chosen and the rejected of pair i; 0: no pairs */
     struct lt_cache *const *cache;  /* one a sequence, or NULL: no cache */
 };
 

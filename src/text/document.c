@@ -16,7 +16,7 @@ struct lt_docs {
     int count, cap, at;
     enum format forced, format;         /* by option; of the open file */
     char *field;
-    bool paragraphs;
+    bool paragraphs, rows;
     bool size_known;
     uint64_t size_total, size_done;
     struct lt_stream *stream;           /* NULL between files */
@@ -106,6 +106,7 @@ int lt_docs_open(const struct lt_list *paths, const struct lt_docs_how *how, str
     r->forced = names[i].format;
     r->field = lt_strdup(how && how->field ? how->field : "text");
     r->paragraphs = how && how->paragraphs;
+    r->rows = how && how->rows;
     r->size_known = true;
     if (add_paths(r, paths)) {
         lt_docs_close(r);
@@ -238,6 +239,11 @@ static int next_json(struct lt_docs *r, struct lt_doc *d) {
             return lt_fail("%s: line %llu holds \\u0000, a NUL byte; this is not text", path, line);
         if (!r->row) return lt_fail("%s: line %llu is not JSON: %s", path, line, bad.text);
         if (!json_is_object(r->row)) return lt_fail("%s: line %llu: expected a JSON object", path, line);
+        d->row = lt_buf_view(&r->raw);
+        if (r->rows) {
+            d->text = d->row;
+            return 1;
+        }
         json_t *text = json_object_get(r->row, r->field);
         if (!json_is_string(text))
             return lt_fail("%s: line %llu: %s \"%s\"; say which field holds the text", path, line,
@@ -247,7 +253,6 @@ static int next_json(struct lt_docs *r, struct lt_doc *d) {
             r->empty++;
             continue;
         }
-        d->row = lt_buf_view(&r->raw);
         json_t *id = json_object_get(r->row, "id");
         if (json_is_string(id)) d->id = (struct lt_str){ json_string_value(id), json_string_length(id) };
         return 1;
@@ -293,6 +298,10 @@ int lt_docs_next(struct lt_docs *r, struct lt_doc *d) {
         r->at++;
     }
     return r->number ? 0 : lt_fail("no text in any of %d files", r->count);
+}
+
+uint64_t lt_docs_line(const struct lt_docs *r) {
+    return r->line;
 }
 
 uint64_t lt_docs_empty(const struct lt_docs *r) {

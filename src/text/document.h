@@ -20,6 +20,7 @@ struct lt_docs_how {
     const char *format;     /* "auto" (or NULL: by the name, text when that says nothing), "txt", "jsonl", "html" */
     const char *field;      /* of a JSON line; NULL: "text" */
     bool paragraphs;        /* txt: a blank line ends a document */
+    bool rows;              /* jsonl: the whole object is the text, as it is written, whatever its fields */
 };
 /* Rows of a verb whose options hold a struct lt_docs_how at `at`; format: the name of the first. */
 #define LT_DOCS_ROWS(format_, at_) \
@@ -37,6 +38,8 @@ int lt_docs_open(const struct lt_list *paths, const struct lt_docs_how *how, str
 /* The next document with text in it: 1, 0 at the end, -1: lt_error.  d->text, id, source and row (of a JSON line) are
  * valid until the next call.  d->number counts from 0 over the whole reading.  No document at all is an error. */
 int lt_docs_next(struct lt_docs *r, struct lt_doc *d);
+/* Number of the line that the last document ended on, in its file, from 1. */
+uint64_t lt_docs_line(const struct lt_docs *r);
 /* How many JSON lines and files of folders were passed over so far because there was no text in them. */
 uint64_t lt_docs_empty(const struct lt_docs *r);
 /* Bytes read and to be read, compressed, for progress; total is 0 when unknown (standard input). */

@@ -68,15 +68,19 @@ static int prepare_output(const struct lt_train_options *o, int *lock, char **ch
 
 /* ---- how long ---- */
 
-static double tokens_per_step(const struct lt_train_options *o)
+/* Of pairs as many as two texts of the mean length have. */
+static double tokens_per_step(const struct lt_trainer *t)
 {
+    const struct lt_train_options *o = t->o;
+    double pairs = (double)o->batch_size * (double)o->accumulation;
+    if (t->info.pairs) return 2 * pairs * (double)t->info.tokens / (double)t->info.documents;
     return (double)o->batch_size * (double)o->max_length * (double)o->accumulation;
 }
 
 /* The first guess of a run with a time limit knows nothing but the machine's peak. */
 static int64_t guess_steps(struct lt_trainer *t)
 {
-    double step = t->flops_per_token * tokens_per_step(t->o) / (0.4 * fmax(lt_trainer_peak(t), 1e9));
+    double step = t->flops_per_token * tokens_per_step(t) / (0.4 * fmax(lt_trainer_peak(t), 1e9));
     return (int64_t)fmin(fmax(t->plan.limit / step, 1), 1e12);
 }
 
@@ -111,13 +115,27 @@ static bool eval_due(const struct lt_trainer *t)
     return t->validation && t->step && (t->step % eval_every(t) == 0 || t->step == total(t));
 }
 
+static struct lt_pair_figures figures(const struct lt_pair_sums *s)
+{
+    double n = (double)LT_MAX(s->pairs, 1);
+    return (struct lt_pair_figures){ .accuracy = s->right / n, .margin = s->margin / n, .pairs = s->pairs };
+}
+
 static int validate(struct lt_trainer *t)
 {
     struct lt_validation v;
     int rc = lt_validate(t, &v);
     if (rc) return rc;
-    lt_metrics_eval(&t->metrics, t->step, v.loss, v.bits_per_byte, v.accuracy, v.tokens);
-    lt_note(t->ctx, "step %" PRId64 ": validation %.4f bits per byte, loss %.4f", t->step, v.bits_per_byte, v.loss);
+    if (v.pairs.pairs) {
+        struct lt_pair_figures f = figures(&v.pairs);
+        lt_metrics_eval_pairs(&t->metrics, t->step, v.loss, &f);
+        lt_note(t->ctx, "step %" PRId64 ": validation loss %.4f, %.1f %% of pairs right", t->step, v.loss,
+                100 * v.accuracy);
+    } else {
+        lt_metrics_eval(&t->metrics, t->step, v.loss, v.bits_per_byte, v.accuracy, v.tokens);
+        lt_note(t->ctx, "step %" PRId64 ": validation %.4f bits per byte, loss %.4f", t->step, v.bits_per_byte,
+                v.loss);
+    }
     if (lt_train_samples(t)) return -1;
     if (lt_ctx_interrupted(t->ctx)) return 1;
     lt_metrics_mark(&t->metrics);
@@ -150,13 +168,15 @@ static void tell(struct lt_trainer *t, struct lt_progress *p, const struct lt_st
     if (lt_plan_seconds(&t->plan) > 1) lt_trainer_peak(t);
     double share = t->peak_flops > 0 ? speed * t->flops_per_token / t->peak_flops : 0;
     double epoch = (double)(t->step * t->o->accumulation) / (double)t->info.batches, memory = memory_peak();
-    char extra[160];
-    lt_metrics_step(&t->metrics, t->step, epoch, t->tokens, s->loss, s->lr, s->norm);
+    char extra[160], right[32] = "";
+    struct lt_pair_figures f = figures(&s->pairs);
+    lt_metrics_step(&t->metrics, t->step, epoch, t->tokens, s->loss, s->lr, s->norm, f.pairs ? &f : NULL);
+    if (f.pairs) snprintf(right, sizeof right, "  %.0f %% right", 100 * f.accuracy);
     lt_metrics_mark(&t->metrics);
     lt_metrics_time(&t->metrics, t->step,
                     &(struct lt_timing){ seconds, lt_plan_seconds(&t->plan), speed, share, memory });
-    snprintf(extra, sizeof extra, "loss %.4f  rate %.3g  %.0f tokens/s  %.0f %% of peak  %.0f MiB", s->loss, s->lr,
-             speed, 100 * share, memory / (1 << 20));
+    snprintf(extra, sizeof extra, "loss %.4f%s  rate %.3g  %.0f tokens/s  %.0f %% of peak  %.0f MiB", s->loss, right,
+             s->lr, speed, 100 * share, memory / (1 << 20));
     p->total = (double)total(t);
     lt_progress_at(p, (double)t->step, extra);
 }
@@ -164,7 +184,9 @@ static void tell(struct lt_trainer *t, struct lt_progress *p, const struct lt_st
 static void introduce(const struct lt_trainer *t)
 {
     const struct lt_train_options *o = t->o;
-    double count = 0, trained = 0;
+    double count = 0, trained = 0, pairs = (double)(o->batch_size * o->accumulation);
+    double per_step = t->info.pairs ? pairs : tokens_per_step(t);
+    const char *unit = t->info.pairs ? "pairs" : "tokens";
     for (int i = 0; i < t->model->weight_count; i++) {
         double n = (double)lt_weight_count(&t->model->weight[i]);
         count += n;
@@ -174,9 +196,9 @@ static void introduce(const struct lt_trainer *t)
             t->model->arch->m.name, count / 1e6, trained / 1e6, o->optim.method->name, t->info.tokens);
     if (t->step) lt_note(t->ctx, "going on from %s/checkpoint-%" PRId64, o->output, t->step);
     if (t->plan.limit > 0)
-        lt_note(t->ctx, "steps of %.0f tokens for %s", tokens_per_step(o), o->time_limit);
+        lt_note(t->ctx, "steps of %.0f %s for %s", per_step, unit, o->time_limit);
     else
-        lt_note(t->ctx, "%" PRId64 " steps of %.0f tokens", total(t), tokens_per_step(o));
+        lt_note(t->ctx, "%" PRId64 " steps of %.0f %s", total(t), per_step, unit);
 }
 
 /* ---- the loop ---- */

@@ -33,20 +33,29 @@ static void release(struct lt_columns *c)
 
 /* ---- what a line means: memory and TensorBoard ---- */
 
-static void take_step(struct lt_metrics *m, int64_t step, double loss, double lr, double norm, double when)
+static void scalar(struct lt_metrics *m, double when, int64_t step, const char *name, double value)
 {
-    put(&m->steps, LT_STEP_WIDTH, (double[]){ (double)step, loss, lr, norm });
-    lt_tfevents_scalar(&m->events, when, step, "train/loss", loss);
-    lt_tfevents_scalar(&m->events, when, step, "train/learning_rate", lr);
-    lt_tfevents_scalar(&m->events, when, step, "train/grad_norm", norm);
+    if (!isnan(value)) lt_tfevents_scalar(&m->events, when, step, name, value);
 }
 
-static void take_eval(struct lt_metrics *m, int64_t step, double loss, double bpb, double accuracy, double when)
+static void take_step(struct lt_metrics *m, double when, const double row[LT_STEP_WIDTH])
 {
-    put(&m->evals, LT_EVAL_WIDTH, (double[]){ (double)step, loss, bpb, accuracy });
-    lt_tfevents_scalar(&m->events, when, step, "eval/loss", loss);
-    lt_tfevents_scalar(&m->events, when, step, "eval/bits_per_byte", bpb);
-    lt_tfevents_scalar(&m->events, when, step, "eval/accuracy", accuracy);
+    static const char *const name[] = { [LT_STEP_LOSS] = "train/loss", [LT_STEP_RATE] = "train/learning_rate",
+                                        [LT_STEP_NORM] = "train/grad_norm",
+                                        [LT_STEP_ACCURACY] = "train/rewards/accuracies",
+                                        [LT_STEP_MARGIN] = "train/rewards/margins" };
+    put(&m->steps, LT_STEP_WIDTH, row);
+    for (int i = LT_STEP_LOSS; i < LT_STEP_WIDTH; i++) scalar(m, when, (int64_t)row[LT_STEP_STEP], name[i], row[i]);
+}
+
+static void take_eval(struct lt_metrics *m, double when, const double row[LT_EVAL_WIDTH])
+{
+    bool pairs = !isnan(row[LT_EVAL_MARGIN]);
+    const char *name[] = { [LT_EVAL_LOSS] = "eval/loss", [LT_EVAL_BPB] = "eval/bits_per_byte",
+                           [LT_EVAL_ACCURACY] = pairs ? "eval/rewards/accuracies" : "eval/accuracy",
+                           [LT_EVAL_MARGIN] = "eval/rewards/margins" };
+    put(&m->evals, LT_EVAL_WIDTH, row);
+    for (int i = LT_EVAL_LOSS; i < LT_EVAL_WIDTH; i++) scalar(m, when, (int64_t)row[LT_EVAL_STEP], name[i], row[i]);
 }
 
 static double number(const json_t *line, const char *key)
@@ -57,12 +66,16 @@ static double number(const json_t *line, const char *key)
 
 static void replay(struct lt_metrics *m, const json_t *line, double when)
 {
-    int64_t step = (int64_t)json_integer_value(json_object_get(line, "step"));
+    double step = number(line, "step");
+    bool pairs = json_object_get(line, "eval_rewards/margins");
     if (json_object_get(line, "eval_loss"))
-        take_eval(m, step, number(line, "eval_loss"), number(line, "eval_bits_per_byte"),
-                  number(line, "eval_accuracy"), when);
+        take_eval(m, when, (double[]){ step, number(line, "eval_loss"), number(line, "eval_bits_per_byte"),
+                                       number(line, pairs ? "eval_rewards/accuracies" : "eval_accuracy"),
+                                       number(line, "eval_rewards/margins") });
     else
-        take_step(m, step, number(line, "loss"), number(line, "learning_rate"), number(line, "grad_norm"), when);
+        take_step(m, when, (double[]){ step, number(line, "loss"), number(line, "learning_rate"),
+                                       number(line, "grad_norm"), number(line, "rewards/accuracies"),
+                                       number(line, "rewards/margins") });
 }
 
 /* ---- files ---- */
@@ -168,7 +181,7 @@ static double short_real(double v)
 }
 
 void lt_metrics_step(struct lt_metrics *m, int64_t step, double epoch, int64_t tokens, double loss, double lr,
-                     double norm)
+                     double norm, const struct lt_pair_figures *pairs)
 {
     struct lt_buf b = { 0 };
     lt_buf_fmt(&b, "{\"step\": %" PRId64, step);
@@ -177,8 +190,13 @@ void lt_metrics_step(struct lt_metrics *m, int64_t step, double epoch, int64_t t
     real(&b, "loss", short_real(loss));
     real(&b, "learning_rate", short_real(lr));
     real(&b, "grad_norm", short_real(norm));
+    if (pairs) {
+        real(&b, "rewards/accuracies", short_real(pairs->accuracy));
+        real(&b, "rewards/margins", short_real(pairs->margin));
+    }
     end_line(m, m->metrics, &b);
-    take_step(m, step, loss, lr, norm, (double)time(NULL));
+    take_step(m, (double)time(NULL), (double[]){ (double)step, loss, lr, norm, pairs ? pairs->accuracy : NAN,
+                                                 pairs ? pairs->margin : NAN });
 }
 
 void lt_metrics_eval(struct lt_metrics *m, int64_t step, double loss, double bits_per_byte, double accuracy,
@@ -191,7 +209,20 @@ void lt_metrics_eval(struct lt_metrics *m, int64_t step, double loss, double bit
     real(&b, "eval_accuracy", short_real(accuracy));
     lt_buf_fmt(&b, ", \"eval_tokens\": %" PRId64, tokens);
     end_line(m, m->metrics, &b);
-    take_eval(m, step, loss, bits_per_byte, accuracy, (double)time(NULL));
+    take_eval(m, (double)time(NULL), (double[]){ (double)step, loss, bits_per_byte, accuracy, NAN });
+    lt_tfevents_flush(&m->events);
+}
+
+void lt_metrics_eval_pairs(struct lt_metrics *m, int64_t step, double loss, const struct lt_pair_figures *pairs)
+{
+    struct lt_buf b = { 0 };
+    lt_buf_fmt(&b, "{\"step\": %" PRId64, step);
+    real(&b, "eval_loss", short_real(loss));
+    real(&b, "eval_rewards/accuracies", short_real(pairs->accuracy));
+    real(&b, "eval_rewards/margins", short_real(pairs->margin));
+    lt_buf_fmt(&b, ", \"eval_pairs\": %" PRId64, pairs->pairs);
+    end_line(m, m->metrics, &b);
+    take_eval(m, (double)time(NULL), (double[]){ (double)step, loss, NAN, pairs->accuracy, pairs->margin });
     lt_tfevents_flush(&m->events);
 }
 

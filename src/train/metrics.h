@@ -14,8 +14,9 @@
 #include <stdio.h>
 
 struct lt_columns { double *value[6]; int64_t count, cap; int width; };     /* a table in memory, for the report */
-enum { LT_STEP_STEP, LT_STEP_LOSS, LT_STEP_RATE, LT_STEP_NORM, LT_STEP_WIDTH };
-enum { LT_EVAL_STEP, LT_EVAL_LOSS, LT_EVAL_BPB, LT_EVAL_ACCURACY, LT_EVAL_WIDTH };
+/* What a run has none of is NAN: texts have no margin, pairs no bits per byte. */
+enum { LT_STEP_STEP, LT_STEP_LOSS, LT_STEP_RATE, LT_STEP_NORM, LT_STEP_ACCURACY, LT_STEP_MARGIN, LT_STEP_WIDTH };
+enum { LT_EVAL_STEP, LT_EVAL_LOSS, LT_EVAL_BPB, LT_EVAL_ACCURACY, LT_EVAL_MARGIN, LT_EVAL_WIDTH };
 enum { LT_TIME_STEP, LT_TIME_SPEED, LT_TIME_WIDTH };
 struct lt_metrics {
     char *folder;
@@ -30,8 +31,11 @@ struct lt_metrics {
  * timings after it are dropped. */
 int lt_metrics_open(struct lt_metrics *m, const char *folder, int64_t metrics_size, int64_t samples_size,
                     int64_t last_step);
+/* Of pairs: the share whose chosen text has the higher reward, and by how much it is higher in the mean. */
+struct lt_pair_figures { double accuracy, margin; int64_t pairs; };
 void lt_metrics_step(struct lt_metrics *m, int64_t step, double epoch, int64_t tokens, double loss, double lr,
-                     double norm);
+                     double norm, const struct lt_pair_figures *pairs);        /* pairs NULL: the data is of texts */
+void lt_metrics_eval_pairs(struct lt_metrics *m, int64_t step, double loss, const struct lt_pair_figures *pairs);
 void lt_metrics_eval(struct lt_metrics *m, int64_t step, double loss, double bits_per_byte, double accuracy,
                      int64_t tokens);
 /* elapsed: seconds of the whole training so far, over all runs. */

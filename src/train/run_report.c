@@ -23,16 +23,22 @@ static void chart(struct lt_buf *b, const char *title, const struct lt_series *s
     lt_chart_svg(b, &c);
 }
 
-static void charts(struct lt_buf *b, const struct lt_metrics *m)
+static void charts(struct lt_buf *b, const struct lt_metrics *m, bool pairs)
 {
     const struct lt_columns *s = &m->steps, *e = &m->evals, *t = &m->times;
     struct lt_series loss[] = { column(s, LT_STEP_LOSS, "training", false),
                                 column(e, LT_EVAL_LOSS, "validation", true) };
     struct lt_series bpb = column(e, LT_EVAL_BPB, NULL, true), rate = column(s, LT_STEP_RATE, NULL, false);
     struct lt_series norm = column(s, LT_STEP_NORM, NULL, false), speed = column(t, LT_TIME_SPEED, NULL, false);
+    struct lt_series right[] = { column(s, LT_STEP_ACCURACY, "training", false),
+                                 column(e, LT_EVAL_ACCURACY, "validation", true) };
+    struct lt_series margin[] = { column(s, LT_STEP_MARGIN, "training", false),
+                                  column(e, LT_EVAL_MARGIN, "validation", true) };
     lt_buf_str(b, "<div class=\"charts\">\n");
-    chart(b, "Loss (nats a token)", loss, e->count ? 2 : 1, false);
-    if (e->count) chart(b, "Validation (bits per byte)", &bpb, 1, false);
+    chart(b, pairs ? "Loss (of a pair)" : "Loss (nats a token)", loss, e->count ? 2 : 1, false);
+    if (pairs) chart(b, "Share of pairs that are right", right, e->count ? 2 : 1, false);
+    if (pairs) chart(b, "Reward of the chosen less that of the rejected", margin, e->count ? 2 : 1, false);
+    if (e->count && !pairs) chart(b, "Validation (bits per byte)", &bpb, 1, false);
     chart(b, "Learning rate", &rate, 1, false);
     chart(b, "Gradient norm", &norm, 1, true);
     chart(b, "Tokens a second", &speed, 1, false);
@@ -70,7 +76,10 @@ static void summary(struct lt_buf *b, const struct lt_trainer *t)
     row(b, "tokens", "%" PRId64 " (%.2f times through the data)", t->tokens,
         (double)(t->step * t->o->accumulation) / (double)t->info.batches);
     if (m->steps.count) row(b, "training loss", "%.4f", last(&m->steps, LT_STEP_LOSS));
-    if (m->evals.count)
+    if (m->evals.count && t->info.pairs)
+        row(b, "validation", "loss %.4f (best %.4f), %.1f %% of pairs right", last(&m->evals, LT_EVAL_LOSS),
+            least(&m->evals, LT_EVAL_LOSS), 100 * last(&m->evals, LT_EVAL_ACCURACY));
+    else if (m->evals.count)
         row(b, "validation", "%.4f bits per byte (best %.4f), loss %.4f, %.1f %% of tokens right",
             last(&m->evals, LT_EVAL_BPB),
             least(&m->evals, LT_EVAL_BPB), last(&m->evals, LT_EVAL_LOSS), 100 * last(&m->evals, LT_EVAL_ACCURACY));
@@ -136,7 +145,7 @@ int lt_run_report(const struct lt_trainer *t)
 {
     struct lt_buf b = { 0 }, path = { 0 };
     lt_page_begin(&b, t->o->output);
-    charts(&b, &t->metrics);
+    charts(&b, &t->metrics, t->info.pairs);
     summary(&b, t);
     int rc = samples(&b, t);
     options(&b, t);

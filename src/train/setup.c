@@ -27,6 +27,28 @@ static struct lt_loader_spec spec_of(const struct lt_train_options *o, const cha
                                     .packing = strcmp(o->packing, "concat") ? LT_PACK_BEST_FIT : LT_PACK_CONCAT };
 }
 
+/* Pairs and texts are different data: neither is taken for the other. */
+static int check_objective(const struct lt_trainer *t, const struct lt_loader_info *i)
+{
+    const struct lt_objective *objective = (const struct lt_objective *)t->o->objective.method;
+    bool pairs = objective->needs & LT_NEEDS_PAIRS;
+    if (pairs && !i->pairs)
+        return lt_misuse("--objective %s is trained on pairs and %s holds none; `lathe pack --rows pairs` makes them",
+                         objective->m.name, t->o->data.item[0]);
+    if (!pairs && i->pairs)
+        return lt_misuse("%s holds pairs, which --objective %s cannot be trained on; arm or simpo can",
+                         t->o->data.item[0], objective->m.name);
+    return 0;
+}
+
+static void note_left_out(const struct lt_trainer *t, const struct lt_loader_info *i, const char *split)
+{
+    if (!i->left_out) return;
+    lt_note(t->ctx, "%s: %" PRId64 " of %" PRId64 " %s are longer than --max_length %" PRId64 " and left out (the "
+            "longest text has %" PRId64 " tokens)", split, i->left_out, i->pairs ? i->documents / 2 : i->documents,
+            i->pairs ? "pairs" : "rows", t->o->max_length, i->longest);
+}
+
 static int open_training_data(struct lt_trainer *t)
 {
     const struct lt_train_options *o = t->o;
@@ -47,6 +69,8 @@ static int open_training_data(struct lt_trainer *t)
     free(source);
     if (rc) return -1;
     lt_loader_describe(t->data, &t->info);
+    if (check_objective(t, &t->info)) return -1;
+    note_left_out(t, &t->info, "train");
     return t->info.batches ? 0 : lt_fail("%s: the training split holds no token to predict", o->data.item[0]);
 }
 
@@ -76,6 +100,8 @@ static int open_validation_data(struct lt_trainer *t)
     int rc = spec.source_count ? lt_loader_open(&spec, t->ctx, &t->validation) : 0;
     free(source);
     if (t->validation) lt_loader_describe(t->validation, &t->validation_info);
+    if (t->validation && check_objective(t, &t->validation_info)) return -1;
+    note_left_out(t, &t->validation_info, "validation");
     if (!rc && !t->validation && t->o->eval_steps)
         rc = lt_misuse("eval_steps is given, but no folder of --data has a validation split; `lathe pack` makes one");
     if (!rc && !t->validation) lt_note(t->ctx, "the data has no validation split; nothing will be validated");

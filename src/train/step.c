@@ -27,9 +27,11 @@ static void clear_gradients(struct lt_trainer *t)
     }
 }
 
+/* What the step's loss is divided by: pairs, else the weights of targets. */
 static double weight_of(const struct lt_batch *b)
 {
     double sum = 0;
+    if (b->pair_count) return (double)b->pair_count;
     for (int64_t i = 0; i < b->rows; i++) sum += (double)b->weight[i];
     return sum;
 }
@@ -72,7 +74,9 @@ static int pass(struct lt_trainer *t, int64_t micro, double total, struct lt_ste
     lt_graph_record(t->graph, true);
     lt_graph_train(t->graph, true, lt_rng_at((uint64_t)t->o->seed, lt_hash("dropout", 7, 0), index));
     lt_graph_expect(t->graph, seed);
-    struct lt_tensor *loss = objective->loss(t->o->objective.o, t->graph, t->model, &b);
+    const void *o = t->o->objective.o;
+    struct lt_tensor *loss = objective->needs & LT_NEEDS_PAIRS
+        ? lt_pair_loss(objective, o, t->graph, t->model, &b, &out->pairs) : objective->loss(o, t->graph, t->model, &b);
     if (!loss) return -1;
     double value = (double)*lt_f32(loss);
     if (!isfinite(value)) return diverged(t, "the loss", value);

@@ -5,6 +5,7 @@
 #include "data/loader.h"
 #include "model/model.h"
 #include "train/metrics.h"
+#include "train/pair_loss.h"
 #include "train/time_plan.h"
 #include "train/train.h"
 
@@ -53,6 +54,7 @@ int lt_trainer_assign(struct lt_trainer *t);
 struct lt_step {
     double loss, lr, norm;
     int64_t tokens;                         /* rows, counted or not */
+    struct lt_pair_sums pairs;              /* all zero: the data is not of pairs */
 };
 /* One optimiser step.  1: interrupted before anything changed. */
 int lt_train_step(struct lt_trainer *t, struct lt_step *out);
@@ -76,8 +78,12 @@ int lt_checkpoint_resume(struct lt_trainer *t, const char *path);
 int lt_checkpoint_keep(const struct lt_train_options *o, int64_t limit);     /* removes all but the newest */
 int lt_final_save(struct lt_trainer *t);                    /* the finished model in the output folder */
 
-/* validate.c: bits per byte of the validation split. */
-struct lt_validation { double loss, bits_per_byte, accuracy; int64_t tokens; };
+/* validate.c: bits per byte of the validation split; of pairs the objective's loss. */
+struct lt_validation {
+    double loss, bits_per_byte, accuracy;   /* of pairs: the share whose chosen text wins, and no bits */
+    int64_t tokens;
+    struct lt_pair_sums pairs;
+};
 int lt_validate(struct lt_trainer *t, struct lt_validation *out);   /* 1: interrupted */
 
 int lt_train_samples(struct lt_trainer *t);                 /* samples.c; nothing without a tokenizer */

@@ -5,12 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-struct sums { double nats, weight, hits; };
+struct sums { double nats, weight, hits; struct lt_pair_sums pairs; };
 
-/* Every objective is validated with the same plain likelihood, so runs can be compared. */
-static int batch(struct lt_trainer *t, const struct lt_batch *b, struct sums *s)
+/* Every objective of texts is validated with the same plain likelihood, so runs can be compared. */
+static int text_batch(struct lt_trainer *t, const struct lt_batch *b, struct sums *s)
 {
-    lt_graph_reset(t->graph);
     struct lt_tensor *x = t->model->arch->forward(t->model->o, t->model, t->graph, b);
     if (!x) return -1;
     uint8_t *hit = lt_calloc((size_t)b->rows, 1);
@@ -23,6 +22,21 @@ static int batch(struct lt_trainer *t, const struct lt_batch *b, struct sums *s)
     }
     free(hit);
     return loss ? 0 : -1;
+}
+
+static int batch(struct lt_trainer *t, const struct lt_batch *b, struct sums *s)
+{
+    const struct lt_objective *objective = (const struct lt_objective *)t->o->objective.method;
+    lt_graph_reset(t->graph);
+    if (!b->pair_count) return text_batch(t, b, s);
+    return lt_pair_judge(objective, t->o->objective.o, t->graph, t->model, b, &s->pairs);
+}
+
+static int tell_pairs(const struct lt_pair_sums *s, struct lt_validation *out)
+{
+    double n = (double)s->pairs;
+    *out = (struct lt_validation){ .loss = s->loss / n, .accuracy = s->right / n, .pairs = *s };
+    return 0;
 }
 
 int lt_validate(struct lt_trainer *t, struct lt_validation *out)
@@ -42,10 +56,11 @@ int lt_validate(struct lt_trainer *t, struct lt_validation *out)
     }
     lt_progress_end(&p);
     if (rc) return rc;
+    if (s.pairs.pairs) return tell_pairs(&s.pairs, out);
     if (!(s.weight > 0)) return lt_fail("the validation split holds no token to predict");
     /* A part of the split stands for its share of the bytes. */
-    double targets = (double)(t->validation_info.tokens - t->validation_info.documents);
-    double bytes = (double)t->validation_info.bytes * fmin(1, s.weight / fmax(targets, 1));
+    double targets = (double)t->validation_info.targets;
+    double bytes = (double)t->validation_info.target_bytes * fmin(1, s.weight / fmax(targets, 1));
     *out = (struct lt_validation){ .loss = s.nats / s.weight, .bits_per_byte = s.nats / (log(2) * fmax(bytes, 1)),
                                    .accuracy = s.hits / s.weight, .tokens = (int64_t)s.weight };
     return 0;

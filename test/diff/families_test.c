@@ -1,6 +1,7 @@
 /* Every family against transformers: logits, losses and gradients of small models whose weights are a formula
  * (test/oracle/make_models.py), and, where LATHE_ORACLE_PYTHON names a Python that has transformers, folders of ours
  * read there. */
+#include "formula_model.h"
 #include "test.h"
 #include "base/json.h"
 #include "model/session.h"
@@ -8,37 +9,6 @@
 #include <math.h>
 
 enum { TOKENS_MAX = 64 };
-
-/* ---- the formula of test/oracle/model_weights.py ---- */
-
-static uint64_t hash_name(const char *name)
-{
-    uint64_t h = 0xCBF29CE484222325u;
-    for (; *name; name++) h = (h ^ (uint8_t)*name) * 0x100000001B3u;
-    return h;
-}
-
-static double uniform(uint64_t base, uint64_t i)
-{
-    uint64_t z = base + (i + 1) * 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    z ^= z >> 31;
-    return (double)(z >> 40) / (1 << 24) - 0.5;
-}
-
-static void fill(struct lt_model *m)
-{
-    for (int w = 0; w < m->weight_count; w++) {
-        struct lt_weight *x = &m->weight[w];
-        uint64_t base = hash_name(x->name);
-        bool norm = x->rank == 1 && lt_str_ends(lt_str(x->name), ".weight");
-        for (int64_t i = 0; i < lt_weight_count(x); i++) {
-            double u = uniform(base, (uint64_t)i);
-            x->master[i] = (float)(norm ? 1 + u : 0.5 * u);
-        }
-    }
-}
 
 /* ---- the cases ---- */
 
@@ -57,7 +27,7 @@ static void load(json_t *root, struct figures *f)
         fail_msg("%s", lt_error());
     free(config);
     f->m->generation = gen;
-    fill(f->m);
+    lt_formula_fill(f->m);
     const json_t *token = json_object_get(f->root, "tokens");
     f->tokens = (int)json_array_size(token);
     assert_in_range(f->tokens, 1, TOKENS_MAX);
@@ -110,20 +80,6 @@ static void test_families__logits_agree_with_transformers(void **state)
 
 /* ---- gradients: one number for all of them, the slope along a direction ---- */
 
-static double slope_of(const struct lt_model *m)
-{
-    double sum = 0;
-    for (int w = 0; w < m->weight_count; w++) {
-        const struct lt_weight *x = &m->weight[w];
-        struct lt_buf name = { 0 };
-        lt_buf_fmt(&name, "%s/", x->name);
-        uint64_t base = hash_name(name.p);
-        for (int64_t i = 0; i < lt_weight_count(x); i++) sum += (double)x->grad[i] * uniform(base, (uint64_t)i);
-        lt_buf_free(&name);
-    }
-    return sum;
-}
-
 static void descend(struct figures *f, void *arg)
 {
     double want_loss = json_number_value(json_object_get(f->root, "loss")), *worst = arg;
@@ -144,7 +100,7 @@ static void descend(struct figures *f, void *arg)
         struct lt_tensor *loss = lt_model_loss(g, f->m, x, &head);
         double have = (double)*lt_f32(loss);
         assert_ok(lt_graph_backward(g, loss, 1));
-        double slope = slope_of(f->m);
+        double slope = lt_formula_slope(f->m);
         if (!(fabs(have - want_loss) < 1e-5 * want_loss))
             fail_msg("%s: a loss of %.9g, not %.9g", f->name, have, want_loss);
         if (!(fabs(slope - want_slope) < 1e-4 * fmax(1, fabs(want_slope))))

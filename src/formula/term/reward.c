@@ -14,6 +14,7 @@ static void reward_value(const void *o, const struct lt_term_place *p, float *ou
 const struct lt_term lt_term_reward = {
     .m = { .name = "reward", .brief = "an autoregressive reward model (GenARM)", .paper = "arXiv:2410.08193",
            .doc = "reward(R) = log R(v); weight 0, so B + 1/beta*reward(R) is B(v) R(v)^(1/beta), normalised\n"
+                  "`lathe train --objective arm` makes such an R of preference pairs.\n"
                   "example: lathe generate 'formula:B + 1/2*reward(R)' --prompt \"It was a\"" },
     .least = 1, .most = 1, .weight = 0, .value = reward_value,
 };
