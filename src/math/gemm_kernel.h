@@ -6,7 +6,8 @@
  * side.  A lies in any way in which units of a row, and rows, are equally far apart.
  *
  * A `scaled` kernel packs pairs of whole numbers: x is lt_fixed_scale(largest) times one of them, where `largest` is
- * the largest magnitude in the row or column, as bits, over the k that are packed together. */
+ * the largest magnitude in the row or column, as bits, over the k that are packed together.  It packs k rounded up to
+ * whole fours, with zeros. */
 #ifndef LT_GEMM_KERNEL_H
 #define LT_GEMM_KERNEL_H
 
@@ -20,6 +21,7 @@
 #endif
 
 enum { LT_GEMM_SLACK = 64 };            /* bytes past a panel that packing may write */
+enum { LT_GEMM_SCALES = 128 };          /* bytes at a scale pointer: at most 16 scales, then what the kernel likes */
 enum { LT_FIXED_MOST = 2047 };          /* 512 products of this size fit 32 bits */
 
 /* Bits of a magnitude compare as it does, with NaN above infinity. */
