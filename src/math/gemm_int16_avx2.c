@@ -14,6 +14,7 @@
 
 enum { MR = 4, NR = 16, LONGEST = 512 };
 enum { SIDE = 32 };                     /* columns packed together at most */
+enum { AHEAD = 8 };                     /* rows of a matrix asked for before they are packed */
 
 /* What lies at a scale pointer, of at most 16 rows or columns. */
 struct lines {
@@ -160,12 +161,14 @@ INLINE void copy_side(struct side *t, const char *row, int64_t row_bytes, int64_
 {
     __m256i top[SIDE / 8];
     for (int g = 0; g < SIDE / 8; g++) top[g] = _mm256_setzero_si256();
-    for (int64_t j = 0; j < k; j++, row += row_bytes)
+    for (int64_t j = 0; j < k; j++, row += row_bytes) {
+        for (int i = 0; i < SIDE * (type == LT_F32 ? 4 : 2); i += 64) __builtin_prefetch(row + AHEAD * row_bytes + i);
         for (int g = 0; g < SIDE / 8; g++) {
             const __m256 x = load(row, 8 * g, n - 8 * g, type);
             _mm256_store_ps(t->x[j] + 8 * g, x);
             top[g] = _mm256_max_epu32(top[g], magnitude(x));
         }
+    }
     for (int64_t j = k; j % 4; j++) memset(t->x[j], 0, sizeof t->x[j]);
     for (int g = 0; g < SIDE / 8; g++) _mm256_store_si256((__m256i *)(t->top + 8 * g), top[g]);
 }

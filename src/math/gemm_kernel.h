@@ -88,7 +88,7 @@ struct lt_gemm_kernel {
      * become 0 when stride is a multiple of lanes. */
     void (*pack)(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s);
     /* The same for panels of `height` columns out of `width`, `distance` bytes apart (their scales too), that lie side
-     * by side in memory: memory is read row by row; !s->k_fast. */
+     * by side in memory: memory is read row by row; !s->k_fast.  Beyond its height a panel may hold anything. */
     void (*pack_across)(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
                         const struct lt_gemm_source *s);
     /* The same for rows along which k runs, kept as rows `row` bytes apart (a multiple of 4); s->k_fast. */
