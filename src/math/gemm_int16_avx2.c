@@ -302,16 +302,16 @@ static __attribute__((noinline)) void finish_narrow(int64_t m, int64_t n, const 
 INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const char *b, float *c,
                     int64_t ldc, const float *bias, bool add)
 {
-    const struct lines *down = (const struct lines *)(const void *)rows->scale;
-    const struct lines *across = (const struct lines *)(const void *)rows->columns;
+    const struct lines *left = (const struct lines *)(const void *)rows->scale;
+    const struct lines *right = (const struct lines *)(const void *)rows->columns;
     const char *a = rows->p, *next = a + rows->unit;
     const int64_t row = rows->row, step = 2 * rows->unit;
     __m256i sum[MR][2];
     LT_UNROLL
     for (int r = 0; r < m; r++) {
-        const __m256i less = _mm256_set1_epi32(down->less[r]);
-        sum[r][0] = _mm256_add_epi32(less, _mm256_loadu_si256((const __m256i *)across->less));
-        sum[r][1] = _mm256_add_epi32(less, _mm256_loadu_si256((const __m256i *)(across->less + 8)));
+        const __m256i less = _mm256_set1_epi32(left->less[r]);
+        sum[r][0] = _mm256_add_epi32(less, _mm256_loadu_si256((const __m256i *)right->less));
+        sum[r][1] = _mm256_add_epi32(less, _mm256_loadu_si256((const __m256i *)(right->less + 8)));
         _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
         _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
     }

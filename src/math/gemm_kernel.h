@@ -6,8 +6,8 @@
  * side.  A lies in any way in which units of a row, and rows, are equally far apart.
  *
  * A `scaled` kernel packs pairs of whole numbers: x is lt_fixed_scale(largest) times one of them, where `largest` is
- * the largest magnitude in the row or column, as bits, over the k that are packed together.  It packs k rounded up to
- * whole fours, with zeros. */
+ * the largest magnitude in the row or column, as bits, over the k that are packed together.  It may pack zeros behind
+ * them up to a multiple of four: there is room, counted in whole eights. */
 #ifndef LT_GEMM_KERNEL_H
 #define LT_GEMM_KERNEL_H
 
