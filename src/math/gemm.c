@@ -22,7 +22,6 @@ enum {
     PACKING = 12,                       /* products that take as long as packing an element */
     LINE = 64,
     WIDEST = 32,                        /* nr of any kernel */
-    SCALES = 64,                        /* bytes for the scales of a panel: mr or nr of any scaled kernel */
 };
 
 struct lt_packed {
@@ -143,8 +142,8 @@ static struct plan make_plan(const struct lt_gemm *g, int threads)
     if (p.kernel->scaled) {
         p.a_scale = p.a_panel;
         p.b_scale = p.b_panel;
-        p.a_panel += SCALES;
-        p.b_panel += SCALES;
+        p.a_panel += LT_GEMM_SCALES;
+        p.b_panel += LT_GEMM_SCALES;
     }
     const int64_t most = LT_MAX(p.kernel->near / (int64_t)p.a_panel, 1) * mr;     /* rows of A that stay near */
     p.narrow = g->m <= most && g->m * g->k * 4 / p.kernel->step <= NARROW_BYTES;

@@ -10,6 +10,7 @@
 
 enum { MR = 6, NR = 16, CHAINS = 4 };
 enum { AT_ONCE = 3 };                   /* rows whose two chains fit the registers */
+enum { AHEAD = 4 };                     /* rows of a matrix asked for before they are packed */
 
 /* ---- packing ---- */
 
@@ -31,22 +32,33 @@ INLINE void pack_k_fast(float *out, int64_t stride, int64_t width, int64_t k, co
     }
 }
 
-/* Panels side by side, row by row in memory. */
-INLINE void across(char *out, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
-                   const struct lt_gemm_source *s, enum lt_dtype type, bool bf16)
+/* Panels side by side, row by row in memory; rows are asked for ahead, since their pieces are far apart, no stream that
+ * the machine foresees.  A panel lower than its stride gets columns of the next beside its own, where nobody looks. */
+INLINE void across_of(char *out, size_t distance, int64_t height, const int64_t stride, int64_t width, int64_t k,
+                      const struct lt_gemm_source *s, enum lt_dtype type, bool bf16)
 {
-    const int64_t row_bytes = s->ld * (type == LT_F32 ? 4 : 2);
+    const int64_t size = type == LT_F32 ? 4 : 2, row_bytes = s->ld * size;
     const char *row = s->p;
     for (int64_t j = 0; j < k; j++, row += row_bytes, out += stride * 4) {
+        for (int64_t i = 0; i < width * size; i += 64) __builtin_prefetch(row + AHEAD * row_bytes + i);
         float *to = (float *)out;
         for (int64_t i = 0; i < width; i += height, to += distance / 4) {
-            const int64_t w = LT_MIN(height, width - i);
             for (int64_t h = 0; h < stride; h += 8) {
-                __m256 x = w > h ? load(row, i + h, w - h, type) : _mm256_setzero_ps();
+                const int64_t left = width - i - h;
+                const __m256 x = left >= 8 ? load(row, i + h, 8, type)
+                               : left > 0 ? load(row, i + h, left, type) : _mm256_setzero_ps();
                 _mm256_storeu_ps(to + h, bf16 ? round_bf16(x) : x);
             }
         }
     }
+}
+
+INLINE void across(char *out, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+                   const struct lt_gemm_source *s, enum lt_dtype type, bool bf16)
+{
+    if (stride == NR) across_of(out, distance, height, NR, width, k, s, type, bf16);
+    else if (stride == 8) across_of(out, distance, height, 8, width, k, s, type, bf16);
+    else across_of(out, distance, height, stride, width, k, s, type, bf16);
 }
 
 static void across_f32(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
@@ -238,10 +250,10 @@ static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *row
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {
-    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 128 << 10, .step = 1, .lanes = 8, .pack = pack_f32,
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 192 << 10, .step = 1, .lanes = 8, .pack = pack_f32,
                          .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile, .chains = CHAINS,
                          .direct = lt_gemm_direct_f32_avx2, .direct_add = lt_gemm_direct_add_f32_avx2 },
-    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 128 << 10, .step = 1, .lanes = 8, .pack = pack_bf16,
+    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 192 << 10, .step = 1, .lanes = 8, .pack = pack_bf16,
                           .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile, .chains = CHAINS,
                           .direct = lt_gemm_direct_bf16_avx2, .direct_add = lt_gemm_direct_add_bf16_avx2 },
 };

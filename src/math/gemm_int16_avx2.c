@@ -1,12 +1,27 @@
 /* Products of whole numbers for AVX2: operands of 12 bits in pairs along k, whose products one instruction multiplies
- * and adds (vpmaddwd), exact in 32 bits over a block.  Twice as many products an instruction as floats have, and one
- * addition more: 1.6 times their speed on a Zen 3 core. */
+ * and adds (vpmaddwd), exact in 32 bits over a block.
+ *
+ * That instruction needs two of the four places where an addition may run, and loses them to additions that waited; so
+ * the tile trades multiplications for additions (Winograd, doi:10.1109/TC.1968.227420).  Four products of row a and
+ * column b are
+ *   a0 b0 + a1 b1 + a2 b2 + a3 b3 = (a0 + b2) (a2 + b0) + (a1 + b3) (a3 + b1) - (a0 a2 + a1 a3) - (b0 b2 + b1 b3),
+ * whose last two terms belong to the row and to the column and are summed when these are packed.  Sums of two numbers
+ * fit 16 bits, and what overflows 32 bits on the way is taken off again: the result is exact, as it was. */
 #include "math/gemm_kernel.h"
 
 #if defined(__AVX2__)
 #include "math/lanes_avx2.h"
 
-enum { MR = 6, NR = 16, SIDE = 64 };    /* SIDE: most columns whose largest magnitudes are looked for together */
+enum { MR = 4, NR = 16, LONGEST = 512 };
+enum { SIDE = 32 };                     /* columns packed together at most */
+enum { AHEAD = 8 };                     /* rows of a matrix asked for before they are packed */
+
+/* What lies at a scale pointer, of at most 16 rows or columns. */
+struct lines {
+    float scale[NR];
+    int32_t less[NR];                   /* what a line's own products add to its sums, negative */
+};
+_Static_assert(sizeof(struct lines) == LT_GEMM_SCALES, "gemm.c leaves room for it");
 
 /* ---- packing: the largest magnitude of every row or column first, then the numbers ---- */
 
@@ -55,33 +70,58 @@ INLINE __m256i sixteen(const char *row, int64_t j, int64_t k, enum lt_dtype type
     return narrow(fixed(load(row, j, k - j, type), inverse), fixed(high, inverse));
 }
 
+INLINE int32_t sum_of_lanes(__m256i x)
+{
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
+    return _mm_cvtsi128_si32(s);
+}
+
+/* Twice the products of a line with itself that `less` is made of: each pair meets its neighbour from both sides. */
+INLINE __m256i own_twice(__m256i x)
+{
+    return _mm256_madd_epi16(x, _mm256_shuffle_epi32(x, 0xb1));
+}
+
 INLINE void rows_of(char *out, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s,
                     enum lt_dtype type)
 {
     const int64_t size = type == LT_F32 ? 4 : 2;
+    struct lines *lines = (struct lines *)(void *)s->scale;
     for (int64_t i = 0; i < rows; i++, out += row) {
         const char *from = (const char *)s->p + i * s->ld * size;
         const uint32_t largest = largest_of(from, k, type);
         const __m256 inverse = _mm256_set1_ps(lt_fixed_inverse(largest));
-        s->scale[i] = lt_fixed_scale(largest);
+        __m256i own = _mm256_setzero_si256();
         int64_t j = 0;
-        for (; j + 16 <= k; j += 16)
-            _mm256_storeu_si256((__m256i *)(out + 2 * j), sixteen(from, j, j + 16, type, inverse));
-        if (j < k) _mm256_maskstore_epi32((int *)(out + 2 * j), lanes((k - j + 1) / 2),
-                                          sixteen(from, j, k, type, inverse));
+        for (; j + 16 <= k; j += 16) {
+            const __m256i x = sixteen(from, j, j + 16, type, inverse);
+            _mm256_storeu_si256((__m256i *)(out + 2 * j), x);
+            own = _mm256_add_epi32(own, own_twice(x));
+        }
+        if (j < k) {
+            const __m256i x = sixteen(from, j, k, type, inverse);
+            _mm256_maskstore_epi32((int *)(out + 2 * j), lanes((k - j + 3) / 4 * 2), x);
+            own = _mm256_add_epi32(own, own_twice(x));
+        }
+        lines->scale[i] = lt_fixed_scale(largest);
+        lines->less[i] = -(sum_of_lanes(own) / 2);
     }
 }
 
-/* Eight columns of a panel from rows along which k runs. */
-INLINE void eight_columns(char *out, int64_t stride, int64_t width, int64_t k, const char *p, int64_t row_bytes,
-                          float *scale, enum lt_dtype type)
+/* Columns at .. at + 7 of a panel from rows along which k runs. */
+INLINE void eight_columns(char *out, int64_t at, int64_t width, int64_t k, const char *p, int64_t row_bytes,
+                          struct lines *lines, enum lt_dtype type)
 {
     __m256 inverse[8];
+    __m256i own = _mm256_setzero_si256();
     for (int i = 0; i < 8; i++) {
         const uint32_t largest = i < width ? largest_of(p + i * row_bytes, k, type) : 0;
         inverse[i] = _mm256_set1_ps(lt_fixed_inverse(largest));
-        scale[i] = lt_fixed_scale(largest);
+        lines->scale[at + i] = lt_fixed_scale(largest);
     }
+    out += at * 4;
     for (int64_t j = 0; j < k; j += 16) {
         __m256 r[8];
         for (int i = 0; i < 8; i++) {
@@ -91,74 +131,118 @@ INLINE void eight_columns(char *out, int64_t stride, int64_t width, int64_t k, c
             r[i] = _mm256_castsi256_ps(x);
         }
         transpose8(r);
-        for (int i = 0; i < 8 && j + 2 * i < k; i++) _mm256_storeu_ps((float *)(out + (j / 2 + i) * stride * 4), r[i]);
+        for (int i = 0; i < 8 && j + 2 * i < k; i += 2, out += 8 * NR) {
+            const __m256i x = _mm256_castps_si256(r[i]), y = _mm256_castps_si256(r[i + 1]);
+            _mm256_storeu_si256((__m256i *)out, x);
+            _mm256_storeu_si256((__m256i *)(out + 4 * NR), y);
+            own = _mm256_sub_epi32(own, _mm256_madd_epi16(x, y));
+        }
     }
+    _mm256_storeu_si256((__m256i *)(lines->less + at), own);
 }
 
-INLINE void columns_of(char *out, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s,
-                       enum lt_dtype type)
+INLINE void columns_of(char *out, int64_t width, int64_t k, const struct lt_gemm_source *s, enum lt_dtype type)
 {
     const int64_t row_bytes = s->ld * (type == LT_F32 ? 4 : 2);
-    for (int64_t i = 0; i < stride; i += 8)
-        eight_columns(out + i * 4, stride, LT_MAX(LT_MIN(width - i, 8), 0), k, (const char *)s->p + i * row_bytes,
-                      row_bytes, s->scale + i, type);
+    for (int64_t i = 0; i < NR; i += 8)
+        eight_columns(out, i, LT_MAX(LT_MIN(width - i, 8), 0), k, (const char *)s->p + i * row_bytes, row_bytes,
+                      (struct lines *)(void *)s->scale, type);
+}
+
+/* Panels side by side, SIDE columns at a time, which are copied first: rows may lie a multiple of 4 KiB apart, where a
+ * cache would not hold them until their scales are known. */
+struct side {
+    float x[LONGEST][SIDE], inverse[SIDE];
+    uint32_t top[SIDE];
+    int32_t less[SIDE];
+} __attribute__((aligned(64)));
+
+INLINE void copy_side(struct side *t, const char *row, int64_t row_bytes, int64_t n, int64_t k, enum lt_dtype type)
+{
+    __m256i top[SIDE / 8];
+    for (int g = 0; g < SIDE / 8; g++) top[g] = _mm256_setzero_si256();
+    for (int64_t j = 0; j < k; j++, row += row_bytes) {
+        for (int i = 0; i < SIDE * (type == LT_F32 ? 4 : 2); i += 64) __builtin_prefetch(row + AHEAD * row_bytes + i);
+        for (int g = 0; g < SIDE / 8; g++) {
+            const __m256 x = load(row, 8 * g, n - 8 * g, type);
+            _mm256_store_ps(t->x[j] + 8 * g, x);
+            top[g] = _mm256_max_epu32(top[g], magnitude(x));
+        }
+    }
+    for (int64_t j = k; j % 4; j++) memset(t->x[j], 0, sizeof t->x[j]);
+    for (int g = 0; g < SIDE / 8; g++) _mm256_store_si256((__m256i *)(t->top + 8 * g), top[g]);
 }
 
 /* Eight units: the numbers of two rows side by side in 32 bits. */
-INLINE __m256i units(const char *row, const char *second, int64_t at, int64_t n, enum lt_dtype type, __m256 inverse)
+INLINE __m256i units(const float *row, __m256 inverse)
 {
-    __m256i low = fixed(load(row, at, n, type), inverse);
-    __m256i high = second ? fixed(load(second, at, n, type), inverse) : _mm256_setzero_si256();
+    const __m256i low = fixed(_mm256_load_ps(row), inverse), high = fixed(_mm256_load_ps(row + SIDE), inverse);
     return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
 }
 
-/* The inverse scales of `width` columns of rows along which the width runs, side by side as panels want them: those of
- * a panel begin at a multiple of stride. */
-INLINE void scales_across(float *inverse, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
-                          const char *row, int64_t row_bytes, float *scale, enum lt_dtype type)
+/* Eight columns of the side to units of panels of four or sixteen columns. */
+INLINE void eight_across(struct side *t, int64_t g, int64_t n, int64_t k, char *out, size_t distance, bool four)
 {
-    uint32_t top[2 * SIDE] __attribute__((aligned(32))) = { 0 };
-    for (int64_t j = 0; j < k; j++, row += row_bytes) {
-        for (int64_t i = 0; i < width; i += 8) {
-            __m256i *t = (__m256i *)(top + i);
-            *t = _mm256_max_epu32(*t, magnitude(load(row, i, width - i, type)));
+    const __m256 inverse = _mm256_load_ps(t->inverse + 8 * g);
+    const int64_t unit = four ? 4 * MR : 4 * NR;
+    __m256i own = _mm256_setzero_si256();
+    out += four ? (size_t)(2 * g) * distance : (size_t)(g / 2) * distance + (size_t)(g % 2 * 32);
+    for (int64_t j = 0; j < k; j += 4, out += 2 * unit) {
+        const __m256i x = units(t->x[j] + 8 * g, inverse), y = units(t->x[j + 2] + 8 * g, inverse);
+        own = _mm256_sub_epi32(own, _mm256_madd_epi16(x, y));
+        if (!four) {
+            _mm256_storeu_si256((__m256i *)out, x);
+            _mm256_storeu_si256((__m256i *)(out + unit), y);
+            continue;
         }
+        _mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(x));
+        _mm_storeu_si128((__m128i *)(out + unit), _mm256_castsi256_si128(y));
+        if (n - 8 * g <= 4) continue;
+        _mm_storeu_si128((__m128i *)(out + distance), _mm256_extracti128_si256(x, 1));
+        _mm_storeu_si128((__m128i *)(out + distance + unit), _mm256_extracti128_si256(y, 1));
     }
-    for (int64_t i = 0; i < width; i += height, inverse += stride, scale += distance / sizeof *scale) {
-        for (int64_t h = 0; h < stride; h++) {
-            uint32_t largest = h < height && i + h < width ? top[i + h] : 0;
-            inverse[h] = lt_fixed_inverse(largest);
-            scale[h] = lt_fixed_scale(largest);
+    _mm256_store_si256((__m256i *)(t->less + 8 * g), own);
+}
+
+/* The same for panels of any other height, which only a few rows have. */
+static void any_across(struct side *t, int64_t height, int64_t stride, int64_t n, int64_t k, char *out,
+                       size_t distance)
+{
+    for (int64_t i = 0; i < n; i++) {
+        t->less[i] = 0;
+        for (int64_t j = 0; j < k; j += 4) {
+            int16_t q[4];
+            for (int h = 0; h < 4; h++) q[h] = (int16_t)_mm_cvtss_si32(_mm_set_ss(t->x[j + h][i] * t->inverse[i]));
+            t->less[i] -= q[0] * q[2] + q[1] * q[3];
+            char *to = out + (size_t)(i / height) * distance + (j / 2 * stride + i % height) * 4;
+            memcpy(to, q, 4);
+            memcpy(to + stride * 4, q + 2, 4);
         }
     }
 }
 
-/* Panels side by side, some at a time: two walks over the rows, the second out of a cache. */
 INLINE void across(char *out, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
                    const struct lt_gemm_source *s, enum lt_dtype type)
 {
-    const int64_t size = type == LT_F32 ? 4 : 2, row_bytes = s->ld * size;
-    const int64_t step = LT_MAX(SIDE / LT_MAX(stride, height), 1) * height;
-    float inverse[2 * SIDE] __attribute__((aligned(32)));
-    float *scale = s->scale;
-    const char *row = s->p;
-    for (int64_t at = 0; at < width; at += step, row += step * size) {
-        const int64_t n = LT_MIN(step, width - at);
-        scales_across(inverse, distance, height, stride, n, k, row, row_bytes, scale, type);
-        for (int64_t j = 0; j < k; j += 2) {
-            const char *first = row + j * row_bytes, *second = j + 1 < k ? first + row_bytes : NULL;
-            char *to = out + j / 2 * stride * 4;
-            const float *by = inverse;
-            for (int64_t i = 0; i < n; i += height, to += distance, by += stride)
-                for (int64_t h = 0; h < stride; h += 8) {
-                    const int64_t w = LT_MIN(height, n - i) - h;
-                    __m256i x = w > 0 ? units(first, second, i + h, w, type, _mm256_load_ps(by + h))
-                                      : _mm256_setzero_si256();
-                    _mm256_storeu_si256((__m256i *)(to + h * 4), x);
-                }
+    const int64_t size = type == LT_F32 ? 4 : 2, step = SIDE / stride * height;
+    const bool four = height == MR && stride == MR, wide = stride == NR && height == NR;
+    char *scale = (char *)s->scale;
+    struct side t;
+    for (int64_t at = 0; at < width; at += step) {
+        const int64_t n = LT_MIN(step, width - at), panels = (n + height - 1) / height;
+        copy_side(&t, (const char *)s->p + at * size, s->ld * size, n, k, type);
+        for (int64_t i = 0; i < SIDE; i++) t.inverse[i] = lt_fixed_inverse(t.top[i]);
+        if (four || wide)
+            for (int64_t g = 0; g < (panels * stride + 7) / 8; g++)
+                eight_across(&t, g, n, k, out, distance, four);
+        else any_across(&t, height, stride, n, k, out, distance);
+        for (int64_t i = 0; i < panels * height; i++) {
+            struct lines *lines = (struct lines *)(void *)(scale + (size_t)(i / height) * distance);
+            lines->scale[i % height] = lt_fixed_scale(t.top[i]);
+            lines->less[i % height] = t.less[i];
         }
-        out += step / height * (int64_t)distance;
-        scale += step / height * (int64_t)(distance / sizeof *scale);
+        out += (size_t)panels * distance;
+        scale += (size_t)panels * distance;
     }
 }
 
@@ -174,10 +258,10 @@ static void pack_across(void *dst, size_t distance, int64_t height, int64_t stri
 
 static void pack(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
 {
-    if (!s->k_fast) pack_across(dst, 0, width, stride, width, k, s);
-    else if (s->type == LT_BF16) columns_of(dst, stride, width, k, s, LT_BF16);
-    else if (s->type == LT_F16) columns_of(dst, stride, width, k, s, LT_F16);
-    else columns_of(dst, stride, width, k, s, LT_F32);
+    if (!s->k_fast) pack_across(dst, 0, NR, stride, width, k, s);
+    else if (s->type == LT_BF16) columns_of(dst, width, k, s, LT_BF16);
+    else if (s->type == LT_F16) columns_of(dst, width, k, s, LT_F16);
+    else columns_of(dst, width, k, s, LT_F32);
 }
 
 static void pack_rows(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s)
@@ -213,27 +297,36 @@ static __attribute__((noinline)) void finish_narrow(int64_t m, int64_t n, const 
     }
 }
 
-/* k counts pairs.  The empty statement keeps the compiler from moving sums between registers and memory: there are
+/* k counts quadruples.  The empty statement keeps the compiler from moving sums between registers and memory: there are
  * just enough. */
 INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const char *b, float *c,
                     int64_t ldc, const float *bias, bool add)
 {
-    const char *a = rows->p;
-    const int64_t row = rows->row, unit = rows->unit;
+    const struct lines *left = (const struct lines *)(const void *)rows->scale;
+    const struct lines *right = (const struct lines *)(const void *)rows->columns;
+    const char *a = rows->p, *next = a + rows->unit;
+    const int64_t row = rows->row, step = 2 * rows->unit;
     __m256i sum[MR][2];
     LT_UNROLL
     for (int r = 0; r < m; r++) {
-        sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+        const __m256i less = _mm256_set1_epi32(left->less[r]);
+        sum[r][0] = _mm256_add_epi32(less, _mm256_loadu_si256((const __m256i *)right->less));
+        sum[r][1] = _mm256_add_epi32(less, _mm256_loadu_si256((const __m256i *)(right->less + 8)));
         _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
         _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
     }
-    for (int64_t j = 0; j < k; j++, a += unit, b += 4 * NR) {
-        __m256i b0 = _mm256_loadu_si256((const __m256i *)b), b1 = _mm256_loadu_si256((const __m256i *)(b + 32));
+    for (int64_t j = 0; j < k; j++, a += step, next += step, b += 8 * NR) {
+        const __m256i *at = (const __m256i *)b;
+        const __m256i b0 = _mm256_loadu_si256(at), b1 = _mm256_loadu_si256(at + 1);
+        const __m256i b2 = _mm256_loadu_si256(at + 2), b3 = _mm256_loadu_si256(at + 3);
         LT_UNROLL
         for (int r = 0; r < m; r++) {
-            __m256i x = _mm256_set1_epi32(*(const int32_t *)(a + r * row));
-            sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(x, b0));
-            sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(x, b1));
+            const __m256i x = _mm256_set1_epi32(*(const int32_t *)(const void *)(a + r * row));
+            const __m256i y = _mm256_set1_epi32(*(const int32_t *)(const void *)(next + r * row));
+            const __m256i x0 = _mm256_add_epi16(x, b2), y0 = _mm256_add_epi16(y, b0);
+            const __m256i x1 = _mm256_add_epi16(x, b3), y1 = _mm256_add_epi16(y, b1);
+            sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(x0, y0));
+            sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(x1, y1));
             __asm__ volatile("" : "+x"(sum[r][0]), "+x"(sum[r][1]));
         }
     }
@@ -259,23 +352,21 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
 static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
                  const float *bias, bool add)
 {
-    static const float none[NR] = { 0 };
-    const struct lt_gemm_rows empty = { .scale = none, .columns = none };
+    static const struct lines none = { 0 };
+    const struct lt_gemm_rows empty = { .scale = none.scale, .columns = none.scale };
     if (k == 0) a = &empty;
-    k = (k + 1) / 2;
+    k = (k + 3) / 4;
     switch (m) {
     case 1: tile_of(1, n, k, a, b, c, ldc, bias, add); return;
     case 2: tile_of(2, n, k, a, b, c, ldc, bias, add); return;
     case 3: tile_of(3, n, k, a, b, c, ldc, bias, add); return;
-    case 4: tile_of(4, n, k, a, b, c, ldc, bias, add); return;
-    case 5: tile_of(5, n, k, a, b, c, ldc, bias, add); return;
-    default: tile_of(6, n, k, a, b, c, ldc, bias, add); return;
+    default: tile_of(4, n, k, a, b, c, ldc, bias, add); return;
     }
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_int16_avx2 = {
-    .mr = MR, .nr = NR, .kc = 512, .near = 128 << 10, .step = 2, .scaled = true, .lanes = 8, .chains = 1, .pack = pack,
-    .pack_across = pack_across, .pack_rows = pack_rows, .tile = tile,
+    .mr = MR, .nr = NR, .kc = LONGEST, .near = 128 << 10, .step = 2, .scaled = true, .lanes = 4, .chains = 1,
+    .pack = pack, .pack_across = pack_across, .pack_rows = pack_rows, .tile = tile,
 };
 #else
 typedef int lt_no_int16_avx2_here;

@@ -6,7 +6,8 @@
  * side.  A lies in any way in which units of a row, and rows, are equally far apart.
  *
  * A `scaled` kernel packs pairs of whole numbers: x is lt_fixed_scale(largest) times one of them, where `largest` is
- * the largest magnitude in the row or column, as bits, over the k that are packed together. */
+ * the largest magnitude in the row or column, as bits, over the k that are packed together.  It may pack zeros behind
+ * them up to a multiple of four: there is room, counted in whole eights. */
 #ifndef LT_GEMM_KERNEL_H
 #define LT_GEMM_KERNEL_H
 
@@ -20,6 +21,7 @@
 #endif
 
 enum { LT_GEMM_SLACK = 64 };            /* bytes past a panel that packing may write */
+enum { LT_GEMM_SCALES = 128 };          /* bytes at a scale pointer: at most 16 scales, then what the kernel likes */
 enum { LT_FIXED_MOST = 2047 };          /* 512 products of this size fit 32 bits */
 
 /* Bits of a magnitude compare as it does, with NaN above infinity. */
@@ -86,7 +88,7 @@ struct lt_gemm_kernel {
      * become 0 when stride is a multiple of lanes. */
     void (*pack)(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s);
     /* The same for panels of `height` columns out of `width`, `distance` bytes apart (their scales too), that lie side
-     * by side in memory: memory is read row by row; !s->k_fast. */
+     * by side in memory: memory is read row by row; !s->k_fast.  Beyond its height a panel may hold anything. */
     void (*pack_across)(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
                         const struct lt_gemm_source *s);
     /* The same for rows along which k runs, kept as rows `row` bytes apart (a multiple of 4); s->k_fast. */
