@@ -1,0 +1,155 @@
+/* LoRA (Hu et al. 2021): a weight's change has a low rank.
+ *
+ *     y = W x + s B A x,    A (r, in), B (out, r),
+ *     s = lora_alpha / r, or lora_alpha / sqrt(r) (rsLoRA, Kalajdzievski 2023)
+ *
+ * A file holds A and B as PEFT writes them: for a weight stored (in, out), as GPT-2's, they are the same.  Dropout on x
+ * is training's alone.
+ *     lathe generate MODEL --adapter FOLDER --prompt "Once" */
+#include "model/adapter.h"
+#include "text/tok.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct lora { int64_t r; double alpha; bool use_rslora; struct lt_list rank_pattern, alpha_pattern; };
+enum { A, B };
+
+/* ---- patterns: "PATTERN=VALUE", a regular expression for the end of a module's name ---- */
+
+static int matches(struct lt_str pattern, const char *module, bool *is)
+{
+    struct lt_buf whole = { 0 };
+    struct lt_tok_matches at = { 0 };
+    struct lt_tok_span span;
+    lt_buf_str(&whole, "\\A(?:.*\\.)?(?:");
+    lt_buf_put(&whole, pattern.p, pattern.n);
+    lt_buf_str(&whole, ")\\z");
+    struct lt_tok_regex *regex = lt_tok_regex_new(lt_buf_view(&whole));
+    struct lt_tok_matcher *matcher = lt_tok_matcher_new();
+    int rc = regex ? lt_tok_regex_next(regex, matcher, lt_str(module), &at, &span) : -1;
+    *is = rc > 0;
+    lt_tok_matcher_free(matcher);
+    lt_tok_regex_free(regex);
+    lt_buf_free(&whole);
+    return rc < 0 ? -1 : 0;
+}
+
+/* The value of the first pattern that the module's name fits; else *value stays. */
+static int look_up(const struct lt_list *patterns, const char *key, const char *module, double *value)
+{
+    for (int i = 0; i < patterns->count; i++) {
+        const char *text = patterns->item[i], *eq = strrchr(text, '=');
+        bool is;
+        double v;
+        if (!eq || lt_str_real(lt_str(eq + 1), &v) || !isfinite(v))
+            return lt_misuse("%s: expected PATTERN=NUMBER, found \"%s\"", key, text);
+        if (matches((struct lt_str){ text, (size_t)(eq - text) }, module, &is))
+            return lt_fail("%s: %s", key, lt_error());
+        if (!is) continue;
+        *value = v;
+        return 0;
+    }
+    return 0;
+}
+
+/* ---- the operation ---- */
+
+static int attach(const void *v, struct lt_adapter_part *p)
+{
+    const struct lora *o = v;
+    double rank = (double)o->r, alpha = o->alpha;
+    if (look_up(&o->rank_pattern, "rank_pattern", p->module, &rank)
+        || look_up(&o->alpha_pattern, "alpha_pattern", p->module, &alpha))
+        return -1;
+    if (!(rank >= 1 && rank <= 1 << 20 && rank == floor(rank)))
+        return lt_fail("rank_pattern: expected a whole number above 0 for %s, found %g", p->module, rank);
+    p->scale = alpha / (o->use_rslora ? sqrt(rank) : rank);
+    p->w[A] = (struct lt_weight){ .rank = 2, .dim = { (int64_t)rank, p->in } };
+    p->w[B] = (struct lt_weight){ .rank = 2, .dim = { p->out, (int64_t)rank }, .init = LT_INIT_ZERO };
+    return 0;
+}
+
+static struct lt_tensor *apply(const struct lt_adapter_part *p, struct lt_graph *g, struct lt_tensor *x,
+                               struct lt_tensor *y)
+{
+    struct lt_adapter_part *part = (struct lt_adapter_part *)p;     /* leaves take weights that may be trained */
+    (void)y;
+    struct lt_tensor *u = lt_op_linear(g, x, lt_weight_leaf(g, &part->w[A]), NULL, false);
+    return lt_op_linear(g, lt_op_scale(g, u, (float)p->scale), lt_weight_leaf(g, &part->w[B]), NULL, false);
+}
+
+static float *floats_of(const struct lt_weight *w)
+{
+    int64_t n = lt_weight_count(w);
+    float *x = lt_alloc((size_t)n * sizeof *x);
+    lt_convert(LT_F32, x, w->type, w->data, n);
+    return x;
+}
+
+static void merge(const struct lt_adapter_part *p, int64_t first, int64_t rows, float *delta)
+{
+    const struct lt_weight *a = &p->w[A], *b = &p->w[B];
+    int64_t r = a->dim[0], in = a->dim[1];
+    float *wide_a = floats_of(a), *wide_b = floats_of(b);
+    memset(delta, 0, (size_t)(rows * in) * sizeof *delta);
+    for (int64_t o = 0; o < rows; o++)
+        for (int64_t k = 0; k < r; k++) {
+            float s = (float)p->scale * wide_b[(first + o) * r + k];
+            for (int64_t i = 0; i < in; i++) delta[o * in + i] += s * wide_a[k * in + i];
+        }
+    free(wide_a);
+    free(wide_b);
+}
+
+/* X^T X of x (n, r), or with `across` of x (r, n) turned: (r, r). */
+static double *products(const float *x, int64_t n, int64_t r, bool across)
+{
+    double *p = lt_calloc((size_t)(r * r), sizeof *p), *row = lt_alloc((size_t)r * sizeof *row);
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t k = 0; k < r; k++) row[k] = (double)x[across ? k * n + i : i * r + k];
+        for (int64_t j = 0; j < r; j++)
+            for (int64_t k = 0; k < r; k++) p[j * r + k] += row[j] * row[k];
+    }
+    free(row);
+    return p;
+}
+
+/* |B A|^2 = trace (B^T B)(A A^T), which no matrix of W's size is needed for. */
+static double norm(const struct lt_adapter_part *p)
+{
+    int64_t r = p->w[A].dim[0];
+    float *a = floats_of(&p->w[A]), *b = floats_of(&p->w[B]);
+    double *aa = products(a, p->w[A].dim[1], r, true), *bb = products(b, p->w[B].dim[0], r, false), sum = 0;
+    for (int64_t i = 0; i < r * r; i++) sum += aa[i] * bb[i];
+    free(aa);
+    free(bb);
+    free(a);
+    free(b);
+    return fabs(p->scale) * sqrt(fmax(sum, 0));
+}
+
+static const char *const tensors[] = { "lora_A", "lora_B", NULL };
+static const struct lt_opt rows[] = {
+    { .key = "r", .help = "rank", .type = LT_INT, .at = offsetof(struct lora, r), .dflt = 8, .min = 1, .max = 1 << 20 },
+    { .key = "lora_alpha", .help = "the change is scaled by lora_alpha / r", .type = LT_REAL,
+      .at = offsetof(struct lora, alpha), .dflt = 8, .min = -1e9, .max = 1e9 },
+    { .key = "use_rslora", .help = "by lora_alpha / sqrt(r) instead", .type = LT_BOOL,
+      .at = offsetof(struct lora, use_rslora) },
+    { .key = "rank_pattern", .help = "PATTERN=RANK for modules whose name ends so", .type = LT_LIST,
+      .at = offsetof(struct lora, rank_pattern), .flags = LT_TEXTS },
+    { .key = "alpha_pattern", .help = "PATTERN=ALPHA for modules whose name ends so", .type = LT_LIST,
+      .at = offsetof(struct lora, alpha_pattern), .flags = LT_TEXTS },
+    { 0 },
+};
+const struct lt_adapter_type lt_adapter_lora = {
+    .m = { .name = "lora", .brief = "a low-rank change beside each weight", .paper = "arXiv:2106.09685",
+           .size = sizeof(struct lora), .opts = rows,
+           .doc = "y = W x + (lora_alpha / r) B A x, A (r, in), B (out, r).  The options are the keys of PEFT's\n"
+                  "adapter_config.json; a folder of PEFT's is used as it is (doc/formats/adapter.md).\n"
+                  "example: lathe generate MODEL --adapter FOLDER --prompt \"Once\"\n"
+                  "example: lathe serve MODEL --adapter NAME=FOLDER --adapter OTHER=FOLDER" },
+    .tensor = tensors, .attach = attach, .apply = apply, .merge = merge, .norm = norm,
+};
