@@ -377,7 +377,15 @@ static void fold_rows(void *arg, int64_t chunk)
     free(delta);
 }
 
-static void fold_part(const struct lt_adapter *a, const struct lt_adapter_part *p, struct lt_model *m,
+static int check_half(const char *name, const float *wide, const uint16_t *half, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (isfinite(wide[i]) && !isfinite(lt_from_f16(half[i])))
+            return lt_fail("%s with the adapter folded in holds %g, and f16 ends at 65504", name, (double)wide[i]);
+    return 0;
+}
+
+static int fold_part(const struct lt_adapter *a, const struct lt_adapter_part *p, struct lt_model *m,
                       enum lt_dtype as, struct lt_ctx *c)
 {
     struct lt_weight *w = &m->weight[p->weight];
@@ -387,12 +395,14 @@ static void fold_part(const struct lt_adapter *a, const struct lt_adapter_part *
     struct fold f = { a, p, w, wide };
     lt_pool_run(lt_ctx_pool(c), (p->out + FOLD_ROWS - 1) / FOLD_ROWS, fold_rows, &f);
     lt_weight_unpack(w);
-    if (w->master) return;
+    if (w->master) return 0;
     void *data = lt_arena_take(&m->arena, (size_t)n * lt_dtype_size(as));
     lt_convert(as, data, LT_F32, wide, n);
+    int rc = as == LT_F16 ? check_half(w->name, wide, data, n) : 0;
     w->data = data;
     w->type = as;
     free(wide);
+    return rc;
 }
 
 int lt_adapter_fold(const struct lt_adapter *a, struct lt_model *m, enum lt_dtype as, bool keep, struct lt_ctx *c)
@@ -406,6 +416,6 @@ int lt_adapter_fold(const struct lt_adapter *a, struct lt_model *m, enum lt_dtyp
                            lt_dtype_name(w->type));
     }
     for (int i = 0; i < a->parts; i++)
-        fold_part(a, &a->part[i], m, keep ? m->weight[a->part[i].weight].type : as, c);
+        if (fold_part(a, &a->part[i], m, keep ? m->weight[a->part[i].weight].type : as, c)) return -1;
     return 0;
 }

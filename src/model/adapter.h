@@ -45,7 +45,7 @@ const struct lt_adapter_part *lt_adapter_part_of(const struct lt_adapter *a, con
 
 /* Adds the adapter into the weights of m, a model of its own with the same weights, in f32 arithmetic; each changed
  * weight then is of the type `as`, or where `keep` of the type it had.  A quantised weight with keep, or a member
- * that cannot be folded: -1, and m is as before. */
+ * that cannot be folded: -1, and m is as before; a number too large for F16: -1, and m is of no use. */
 int lt_adapter_fold(const struct lt_adapter *a, struct lt_model *m, enum lt_dtype as, bool keep, struct lt_ctx *c);
 
 /* NAME=PATH, unless there is a path that is all of it: true, and both parts; else all is the path. */

@@ -150,6 +150,7 @@ const struct lt_adapter_type lt_adapter_lora = {
            .doc = "y = W x + (lora_alpha / r) B A x, A (r, in), B (out, r).  The options are the keys of PEFT's\n"
                   "adapter_config.json; a folder of PEFT's is used as it is (doc/formats/adapter.md).\n"
                   "example: lathe generate MODEL --adapter FOLDER --prompt \"Once\"\n"
-                  "example: lathe serve MODEL --adapter NAME=FOLDER --adapter OTHER=FOLDER" },
+                  "example: lathe serve MODEL --adapter NAME=FOLDER --adapter OTHER=FOLDER\n"
+                  "example: lathe convert MODEL --adapter FOLDER --output merged" },
     .tensor = tensors, .attach = attach, .apply = apply, .merge = merge, .norm = norm,
 };

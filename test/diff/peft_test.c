@@ -120,7 +120,7 @@ static void compare(struct figures *f, const char *temp)
     lt_adapter_free(a);
 }
 
-static void test_adapters__logits_agree_with_peft(void **state)
+static void test_peft__logits_agree_with_peft(void **state)
 {
     (void)state;
     each(compare);
@@ -136,7 +136,7 @@ static void fold(struct figures *f, const char *temp)
     lt_adapter_free(a);
 }
 
-static void test_adapters__folded_weights_agree_with_peft(void **state)
+static void test_peft__folded_weights_agree_with_peft(void **state)
 {
     (void)state;
     each(fold);
@@ -167,7 +167,7 @@ static void through_gguf(struct figures *f, const char *temp)
     lt_model_free(m);
 }
 
-static void test_adapters__gguf_files_take_the_same_adapters(void **state)
+static void test_peft__gguf_files_take_the_same_adapters(void **state)
 {
     (void)state;
     each(through_gguf);
@@ -176,9 +176,9 @@ static void test_adapters__gguf_files_take_the_same_adapters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_adapters__logits_agree_with_peft),
-        cmocka_unit_test(test_adapters__folded_weights_agree_with_peft),
-        cmocka_unit_test(test_adapters__gguf_files_take_the_same_adapters),
+        cmocka_unit_test(test_peft__logits_agree_with_peft),
+        cmocka_unit_test(test_peft__folded_weights_agree_with_peft),
+        cmocka_unit_test(test_peft__gguf_files_take_the_same_adapters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
