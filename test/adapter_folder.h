@@ -7,8 +7,8 @@
 #include "model/safetensors.h"
 
 /* Of the linear layers whose name fits the pattern.  scale 0: B is zero. */
-static inline void adapter_folder(const char *folder, const struct lt_model *m, const char *pattern, int r, double scale,
-                                  enum lt_dtype type)
+static inline void adapter_folder(const char *folder, const struct lt_model *m, const char *pattern, int r,
+                                  double scale, enum lt_dtype type)
 {
     struct lt_safetensor *tensor = lt_calloc(2 * (size_t)m->weight_count, sizeof *tensor);
     struct lt_arena a = { 0 };
@@ -30,8 +30,8 @@ static inline void adapter_folder(const char *folder, const struct lt_model *m, 
         }
     }
     char config[256];
-    int n = snprintf(config, sizeof config, "{\"peft_type\": \"LORA\", \"r\": %d, \"lora_alpha\": %d, \"bias\": \"none\"}",
-                     r, r);
+    int n = snprintf(config, sizeof config,
+                     "{\"peft_type\": \"LORA\", \"r\": %d, \"lora_alpha\": %d, \"bias\": \"none\"}", r, r);
     assert_true(count > 0);
     assert_ok(lt_mkdirs(folder));
     assert_ok(lt_file_save(lt_test_path(folder, "adapter_config.json"), config, (size_t)n));

@@ -318,7 +318,8 @@ json_t *lt_inspect_document(const struct lt_inspect_options *o)
     lt_buf_fmt(&config, "%s/config.json", o->path);
     bool adapter = lt_adapter_is(o->path) && !lt_path_exists(config.p);
     lt_buf_free(&config);
-    int rc = adapter ? lt_inspect_adapter(o->path, root) : tensors ? describe_tensors(o, root) : describe_model(o, root);
+    int rc = adapter ? lt_inspect_adapter(o->path, root) : tensors ? describe_tensors(o, root)
+                                                                   : describe_model(o, root);
     if (!rc) return root;
     json_decref(root);
     return NULL;

@@ -69,7 +69,7 @@ static int open_adapter(struct transformer *t, const char *item)
     struct lt_adapter_named *to = &all->item[all->count];
     bool named = lt_adapter_split(item, &name, &path.p);
     if (!named && all->usual >= 0)
-        return lt_misuse("adapter: %s and %s are both without a name; a session has one adapter: write NAME=PATH",
+        return lt_misuse("adapter: a text is written with one; there are %s and %s",
                          all->item[all->usual].adapter->path, item);
     if (named && (!name.n || !*path.p)) return lt_misuse("adapter: expected PATH or NAME=PATH, found \"%s\"", item);
     if (!named) name = lt_str(item);

@@ -93,11 +93,12 @@ static int metrics(struct lt_call *c, struct lt_fault *f)
     return 0;
 }
 
-#define MODEL LT_REPLY_OF("\"id\",\"object\",\"root\",\"parent\",\"max_model_len\",\"vocab_size\"", LT_REPLY_LIMIT("max_model_len"))
+#define MODEL LT_REPLY_OF("\"id\",\"object\",\"root\",\"parent\",\"max_model_len\",\"vocab_size\"", \
+                          LT_REPLY_LIMIT("max_model_len"))
 const struct lt_endpoint lt_endpoints_about[] = {
     { "GET", "/health", true, health, .brief = "is the server ready?", .reply = LT_REPLY("\"status\"") },
     { "GET", "/version", true, version, .brief = "of the program", .reply = LT_REPLY("\"version\"") },
-    { "GET", "/v1/models", false, models, .brief = "the models that are served, and the adapters over them",
+    { "GET", "/v1/models", false, models, .brief = "the models and adapters that are served",
       .reply = LT_REPLY_OF("\"object\",\"data\"", "\"data\":{\"type\":\"array\",\"minItems\":1,\"items\":" MODEL "}") },
     { "GET", "/v1/models/{id}", false, one_model, .brief = "one of them", .reply = MODEL },
     { "GET", "/metrics", false, metrics, .brief = "figures for Prometheus", .type = "text/plain" },

@@ -246,7 +246,8 @@ static void feed(struct bench *b, bool together, int step, float *out)
         struct lt_feed f[SEQS];
         int n = LT_MIN(step, FED - at);
         for (int i = 0; i < SEQS; i++)
-            f[i] = (struct lt_feed){ .s = s[i].self, .token = token[i] + at, .n = n, .row = out + i * VOCAB, .rows = 1 };
+            f[i] = (struct lt_feed){ .s = s[i].self, .token = token[i] + at, .n = n, .row = out + i * VOCAB,
+                                     .rows = 1 };
         if (together) assert_int_equal(s[0].type->feed_many(f, SEQS), 0);
         for (int i = 0; i < SEQS && !together; i++) assert_int_equal(s[0].type->feed_many(&f[i], 1), 0);
     }

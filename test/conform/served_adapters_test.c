@@ -102,7 +102,8 @@ static void check_batch(const struct place *p, const char *dtype, int threads)
         for (int i = n; i < ASKS; i += NAMES) want[i] = ask(s.port, i, names[n]);
         serving_close(&s);
     }
-    for (int i = 0; i + 2 < ASKS; i += NAMES) differ += strcmp(want[i], want[i + 1]) && strcmp(want[i + 1], want[i + 2]);
+    for (int i = 0; i + 2 < ASKS; i += NAMES)
+        differ += strcmp(want[i], want[i + 1]) && strcmp(want[i + 1], want[i + 2]);
     assert_int_equal(differ, ASKS / NAMES);
     assert_ok(serving_open(&s, threads, SERVING(p->model, "--dtype", dtype, "--adapter", p->one, "--adapter", p->two,
                                                 "--batch_size", threads == 1 ? "8" : "5")));

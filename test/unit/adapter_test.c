@@ -38,8 +38,10 @@ static void test_adapter__configurations(void **state)
 {
     static const struct { const char *text, *part; } rows[] = {
         { LORA(""), NULL },
-        { LORA(", \"task_type\": \"CAUSAL_LM\", \"inference_mode\": true, \"lora_dropout\": 0.1, \"bias\": \"none\""), NULL },
-        { LORA(", \"modules_to_save\": null, \"layer_replication\": null, \"loftq_config\": {}, \"eva_config\": null"), NULL },
+        { LORA(", \"task_type\": \"CAUSAL_LM\", \"inference_mode\": true, \"lora_dropout\": 0.1, \"bias\": \"none\""),
+          NULL },
+        { LORA(", \"modules_to_save\": null, \"layer_replication\": null, \"loftq_config\": {}, \"eva_config\": null"),
+          NULL },
         { LORA(", \"modules_to_save\": [], \"new_in_some_version\": null, \"another\": false"), NULL },
         { LORA(", \"init_lora_weights\": \"gaussian\", \"fan_in_fan_out\": true"), NULL },
         { LORA(", \"alpha_pattern\": {\"q_proj\": 2.5}, \"rank_pattern\": {\".*[0-3].mlp.*\": 4}"), NULL },
@@ -79,8 +81,9 @@ static void write_tensors(const char *folder, const char *config, const struct g
     struct lt_safetensor t[8];
     assert_in_range(count, 0, 8);
     for (int i = 0; i < count; i++) {
-        t[i] = (struct lt_safetensor){ .name = g[i].name, .type = LT_F32, .rank = 2, .dim = { g[i].dim[0], g[i].dim[1] },
-                                       .count = g[i].dim[0] * g[i].dim[1], .data = number[i] };
+        t[i] = (struct lt_safetensor){ .name = g[i].name, .type = LT_F32, .rank = 2,
+                                       .dim = { g[i].dim[0], g[i].dim[1] }, .count = g[i].dim[0] * g[i].dim[1],
+                                       .data = number[i] };
         for (int k = 0; k < NUMBERS; k++) number[i][k] = g[i].value;
     }
     assert_ok(lt_mkdirs(folder));
@@ -107,8 +110,8 @@ static const struct wrong wrongs[] = {
       { { Q ".lora_A.weight", { 3, 16 }, 1 }, { Q ".lora_B.weight", { 16, 3 }, 1 } }, 2 },
     { PLAIN, "has the shape (16, 3); expected (any, 4)",
       { { Q ".lora_A.weight", { 4, 16 }, 1 }, { Q ".lora_B.weight", { 16, 3 }, 1 } }, 2 },
-    { PLAIN, "has the shape (4, 15); expected (4, 16), as model.layers.0.self_attn.q_proj.weight has in this model; was "
-             "the adapter made for another one, some/base?",
+    { PLAIN, "has the shape (4, 15); expected (4, 16), as model.layers.0.self_attn.q_proj.weight has in this model; "
+             "was the adapter made for another one, some/base?",
       { { Q ".lora_A.weight", { 4, 15 }, 1 }, { Q ".lora_B.weight", { 16, 4 }, 1 } }, 2 },
     { PLAIN, "changes model.layers.0.self_attn.qproj, which is no part of this model: llama has no weight "
              "\"model.layers.0.self_attn.qproj.weight\"; did you mean \"model.layers.0.self_attn.q_proj.weight\"?",
@@ -118,8 +121,8 @@ static const struct wrong wrongs[] = {
       { { Q ".lora_A.weight", { 4, 16 }, 1 }, { Q ".lora_B.weight", { 16, 4 }, 1 },
         { IN("7", "self_attn.q_proj.lora_A.weight"), { 4, 16 }, 1 },
         { IN("7", "self_attn.q_proj.lora_B.weight"), { 16, 4 }, 1 } }, 4 },
-    { PLAIN, "\"base_model.model.model.layers.0.self_attn.q_proj.inner.lora_A.default.weight\" is not understood: expected "
-             "base_model.model.MODULE.lora_A.weight",
+    { PLAIN, "\"base_model.model.model.layers.0.self_attn.q_proj.inner.lora_A.default.weight\" is not understood: "
+             "expected base_model.model.MODULE.lora_A.weight",
       { { IN("0", "self_attn.q_proj.inner.lora_A.default.weight"), { 4, 16 }, 1 } }, 1 },
     { PLAIN, "\"model.layers.0.self_attn.q_proj.lora_A.weight\" is not understood",
       { { "model.layers.0.self_attn.q_proj.lora_A.weight", { 4, 16 }, 1 } }, 1 },
@@ -181,14 +184,15 @@ static void test_adapter__scales(void **state)
     struct lt_model *m = make_model("llama");
     struct lt_adapter *a;
     const struct given g[] = {
-        { Q ".lora_A.weight", { 4, 16 }, 1 }, { Q ".lora_B.weight", { 16, 4 }, 1 },
+        { Q ".lora_A.weight", { 4, 16 }, 1 },
+        { Q ".lora_B.weight", { 16, 4 }, 1 },
         { IN("1", "self_attn.q_proj.lora_A.weight"), { 2, 16 }, 1 },
         { IN("1", "self_attn.q_proj.lora_B.weight"), { 16, 2 }, 1 },
         { IN("1", "mlp.up_proj.lora_A.weight"), { 4, 16 }, 1 }, { IN("1", "mlp.up_proj.lora_B.weight"), { 24, 4 }, 1 },
     };
     write_tensors(temp, "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 6, \"use_rslora\": true, "
-                        "\"rank_pattern\": {\"layers.1.*q_proj\": 2}, \"alpha_pattern\": {\"_proj\": 9, \"up_proj\": 3, "
-                        "\"p_proj\": 5}}", g, 6);
+                        "\"rank_pattern\": {\"layers.1.*q_proj\": 2}, \"alpha_pattern\": {\"_proj\": 9, "
+                        "\"up_proj\": 3, \"p_proj\": 5}}", g, 6);
     assert_ok(lt_adapter_open(temp, m, &a));
     assert_int_equal(a->parts, 3);
     for (int i = 0; i < 3; i++) {
@@ -234,7 +238,8 @@ static void test_adapter__identity(void **state)
     struct lt_adapter *a;
     uint64_t seen[4];
     for (int i = 0; i < 4; i++) {
-        const struct given g[] = { { Q ".lora_A.weight", { 4, 16 }, 1 }, { Q ".lora_B.weight", { 16, 4 }, i == 2 ? 2 : 1 } };
+        const struct given g[] = { { Q ".lora_A.weight", { 4, 16 }, 1 },
+                                   { Q ".lora_B.weight", { 16, 4 }, i == 2 ? 2 : 1 } };
         const char *folder = lt_test_path(temp, i == 1 ? "elsewhere" : "here");
         write_tensors(folder, i == 3 ? "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 9}" : PLAIN, g, 2);
         assert_ok(lt_adapter_read(folder, &a));
