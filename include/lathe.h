@@ -177,6 +177,8 @@ struct lt_adapter_part;
 struct lt_adapter_type {
     struct lt_method m;
     const char *const *tensor;                          /* names of a part's tensors in a file; ends with NULL */
+    /* Marks the weights of the model that a new adapter changes; -1: what the options name is not there. */
+    int (*choose)(const void *o, const struct lt_model *m, bool *wanted);
     /* Fills in the part's scale and the sizes of its tensors from the options, its module and the weight's sizes; -1
      * stands for sizes that are not known, and in a size that anything fits. */
     int (*attach)(const void *o, struct lt_adapter_part *p);

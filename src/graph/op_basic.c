@@ -217,13 +217,12 @@ static void add_block_forward(struct lt_graph *g, struct lt_tensor *out)
                                                     .d = d->data });
 }
 
-/* x's gradient is out's, or it wants none: all there is to do is to say that something has flowed there. */
+/* x's gradient is out's, or it wants none. */
 static void add_block_backward(struct lt_graph *g, struct lt_tensor *out)
 {
     struct lt_tensor *d = out->src[1];
     const struct place *at = out->arg;
     float *to = lt_grad(g, d);
-    lt_grad(g, out->src[0]);
     if (!to) return;
     add_rows(lt_graph_pool(g), (struct rows_added){ .rows = lt_rows(d), .cols = lt_cols(d), .ld = d->ld, .ldd = out->ld,
                                                     .to = to, .d = out->grad + at->row * out->ld + at->col });

@@ -34,7 +34,11 @@ void lt_adapter_free(struct lt_adapter *a)
 {
     if (!a) return;
     for (int i = 0; i < a->parts; i++)
-        for (int k = 0; k < LT_ADAPTER_TENSORS; k++) lt_weight_unpack(&a->part[i].w[k]);
+        for (int k = 0; k < LT_ADAPTER_TENSORS; k++) {
+            lt_weight_unpack(&a->part[i].w[k]);
+            free(a->part[i].w[k].master);
+            free(a->part[i].w[k].grad_memory);
+        }
     lt_options_free(a->options);
     lt_safetensors_free(a->files);
     lt_arena_free(&a->arena);
@@ -224,7 +228,6 @@ static int read_all(struct lt_adapter *a)
     r.found = lt_calloc(most, sizeof *r.found);
     int rc = sort_tensors(&r);
     for (int i = 0; i < a->parts && !rc; i++) rc = read_part(&r, i);
-    if (!rc) rc = check_inert(a);
     if (!rc) a->identity = identity(a);
     free(r.found);
     lt_map_free(&r.modules);
@@ -247,10 +250,13 @@ static int take_config(struct lt_adapter *a, const char *label, struct lt_str te
     return 0;
 }
 
+static int read_finished(struct lt_adapter *a) { return read_all(a) || check_inert(a) ? -1 : 0; }
+
 int lt_adapter_parse(const char *label, struct lt_str config, const void *tensors, size_t n, struct lt_adapter **out)
 {
     struct lt_adapter *a = begin(label);
-    if (take_config(a, label, config) || lt_safetensors_parse(tensors, n, label, &a->files) || read_all(a)) {
+    if (take_config(a, label, config) || lt_safetensors_parse(tensors, n, label, &a->files)
+        || read_finished(a)) {
         lt_adapter_free(a);
         return -1;
     }
@@ -284,16 +290,18 @@ static int open_tensors(struct lt_adapter *a)
     return rc;
 }
 
-int lt_adapter_read(const char *folder, struct lt_adapter **out)
+static int read_folder(const char *folder, bool finished, struct lt_adapter **out)
 {
     struct lt_adapter *a = begin(folder);
-    if (read_config(a) || open_tensors(a) || read_all(a)) {
+    if (read_config(a) || open_tensors(a) || (finished ? read_finished(a) : read_all(a))) {
         lt_adapter_free(a);
         return -1;
     }
     *out = a;
     return 0;
 }
+
+int lt_adapter_read(const char *folder, struct lt_adapter **out) { return read_folder(folder, true, out); }
 
 /* ---- for a model ---- */
 
@@ -351,13 +359,23 @@ int lt_adapter_bind(struct lt_adapter *a, const struct lt_model *m)
     return 0;
 }
 
-int lt_adapter_open(const char *folder, const struct lt_model *m, struct lt_adapter **out)
+static int open_for(const char *folder, const struct lt_model *m, bool finished, struct lt_adapter **out)
 {
-    if (lt_adapter_read(folder, out)) return -1;
+    if (read_folder(folder, finished, out)) return -1;
     if (!lt_adapter_bind(*out, m)) return 0;
     lt_adapter_free(*out);
     *out = NULL;
     return -1;
+}
+
+int lt_adapter_open(const char *folder, const struct lt_model *m, struct lt_adapter **out)
+{
+    return open_for(folder, m, true, out);
+}
+
+int lt_adapter_open_unfinished(const char *folder, const struct lt_model *m, struct lt_adapter **out)
+{
+    return open_for(folder, m, false, out);
 }
 
 /* ---- folding ---- */

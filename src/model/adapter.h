@@ -34,6 +34,8 @@ int lt_adapter_read(const char *folder, struct lt_adapter **out);
 /* For this model from now on, which is borrowed; -1: it lacks a weight, or one has another shape. */
 int lt_adapter_bind(struct lt_adapter *a, const struct lt_model *m);
 int lt_adapter_open(const char *folder, const struct lt_model *m, struct lt_adapter **out);     /* both */
+/* The same for one that is still trained, and may change nothing yet. */
+int lt_adapter_open_unfinished(const char *folder, const struct lt_model *m, struct lt_adapter **out);
 void lt_adapter_free(struct lt_adapter *a);
 bool lt_adapter_is(const char *path);       /* a folder with an adapter_config.json */
 int64_t lt_adapter_numbers(const struct lt_adapter *a);         /* of its tensors */
@@ -42,6 +44,14 @@ void lt_adapter_pack(struct lt_adapter *a, enum lt_compute compute, struct lt_ct
 /* NULL: the adapter leaves the weight as it is.  m must be the model it is bound to. */
 const struct lt_adapter_part *lt_adapter_part_of(const struct lt_adapter *a, const struct lt_model *m,
                                                  const struct lt_weight *w);
+
+/* A new one for this model, whose tensors have f32 masters and gradients; base: what its file will say it was made for.
+ * Those that do not begin as zero are drawn from seed, each from the stream of its name. */
+int lt_adapter_new(const struct lt_adapter_type *type, const void *o, const char *base, const struct lt_model *m,
+                   uint64_t seed, struct lt_adapter **out);
+void lt_adapter_train(struct lt_adapter *a);        /* as lt_model_train, of one that is bound */
+/* Writes the two files, as PEFT reads them, into a folder; each atomically. */
+int lt_adapter_save(const struct lt_adapter *a, const char *folder, enum lt_dtype type);
 
 /* Adds the adapter into the weights of m, a model of its own with the same weights, in f32 arithmetic; each changed
  * weight then is of the type `as`, or where `keep` of the type it had.  A quantised weight with keep, or a member

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of training, of saving, of where the file came from.  target_modules and its kin: what the tensors say counts. */
+/* Of training, of saving, of where the file came from; and which modules there are, which the tensors say. */
 static const char *const harmless[] = {
     "peft_type", "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode",
-    "target_modules", "exclude_modules", "lora_dropout", "fan_in_fan_out", "layers_to_transform", "layers_pattern",
+    "exclude_modules", "lora_dropout", "fan_in_fan_out", "layers_to_transform", "layers_pattern",
     "megatron_core", "megatron_config", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
     "qalora_group_size", "runtime_config", "ensure_weight_tying",
 };
@@ -70,11 +70,25 @@ static int take_patterns(struct reader *r, const char *key, const json_t *object
     return 0;
 }
 
+/* A text, or a list of them. */
+static int take_list(struct reader *r, const char *key, const json_t *v)
+{
+    size_t count = json_is_array(v) ? json_array_size(v) : 1;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_is_array(v) ? json_array_get(v, i) : v;
+        if (!json_is_string(item)) return lt_fail("%s: expected \"%s\" to be texts", r->label, key);
+        if (set(r, key, json_string_value(item))) return -1;
+    }
+    return 0;
+}
+
 static int take_row(struct reader *r, const struct lt_opt *row, const json_t *v)
 {
     if (json_is_null(v)) return 0;
     if (row->type == LT_LIST) {
-        if (json_is_object(v)) return take_patterns(r, row->key, v);
+        bool patterns = strstr(row->key, "_pattern") != NULL;
+        if (patterns && json_is_object(v)) return take_patterns(r, row->key, v);
+        if (!patterns) return take_list(r, row->key, v);
         return lt_fail("%s: expected \"%s\" to be an object", r->label, row->key);
     }
     if (json_is_object(v) || json_is_array(v))

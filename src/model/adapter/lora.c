@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct lora { int64_t r; double alpha; bool use_rslora; struct lt_list rank_pattern, alpha_pattern; };
+struct lora { int64_t r; double alpha; bool use_rslora; struct lt_list rank_pattern, alpha_pattern, target_modules; };
 enum { A, B };
 
 /* ---- patterns: "PATTERN=VALUE", a regular expression for the end of a module's name ---- */
@@ -53,6 +53,44 @@ static int look_up(const struct lt_list *patterns, const char *key, const char *
         return 0;
     }
     return 0;
+}
+
+/* ---- which weights ---- */
+
+/* "NAME.weight" for a target that is NAME or its end from a dot on. */
+static bool is_target(const struct lt_weight *w, const char *target)
+{
+    size_t n = strlen(w->name), t = strlen(target), end = sizeof ".weight" - 1;
+    if (w->rank != 2 || w->layer < 0 || n < end || strcmp(w->name + n - end, ".weight")) return false;
+    if (!strcmp(target, "all-linear")) return true;
+    n -= end;
+    return n >= t && !strncmp(w->name + n - t, target, t) && (n == t || w->name[n - t - 1] == '.');
+}
+
+static int mark(const struct lt_model *m, const char *target, bool *wanted)
+{
+    int count = 0;
+    for (int i = 0; i < m->weight_count; i++) {
+        bool is = is_target(&m->weight[i], target);
+        wanted[i] |= is;
+        count += is;
+    }
+    return count;
+}
+
+static int choose(const void *v, const struct lt_model *m, bool *wanted)
+{
+    static const char *const usual[] = { "q_proj", "v_proj", "c_attn", "query_key_value" };     /* PEFT's, by family */
+    const struct lora *o = v;
+    int count = 0;
+    for (int i = 0; i < o->target_modules.count; i++)
+        if (!mark(m, o->target_modules.item[i], wanted))
+            return lt_misuse("target_modules: no linear layer of %s is called \"%s\"; all-linear means each of them",
+                             m->arch->m.name, o->target_modules.item[i]);
+    for (int i = 0; !o->target_modules.count && i < LT_COUNT(usual); i++) count += mark(m, usual[i], wanted);
+    if (o->target_modules.count || count) return 0;
+    return lt_misuse("target_modules: say which linear layers of %s are to be adapted; all-linear means each of them",
+                     m->arch->m.name);
 }
 
 /* ---- the operation ---- */
@@ -142,6 +180,9 @@ static const struct lt_opt rows[] = {
       .at = offsetof(struct lora, rank_pattern), .flags = LT_TEXTS },
     { .key = "alpha_pattern", .help = "PATTERN=ALPHA for modules whose name ends so", .type = LT_LIST,
       .at = offsetof(struct lora, alpha_pattern), .flags = LT_TEXTS },
+    { .key = "target_modules", .help = "of a new adapter: linear layers by the ends of their names, or all-linear; "
+      "without it queries and values", .type = LT_LIST, .at = offsetof(struct lora, target_modules),
+      .alias = "lora_target_modules" },
     { 0 },
 };
 const struct lt_adapter_type lt_adapter_lora = {
@@ -151,6 +192,7 @@ const struct lt_adapter_type lt_adapter_lora = {
                   "adapter_config.json; a folder of PEFT's is used as it is (doc/formats/adapter.md).\n"
                   "example: lathe generate MODEL --adapter FOLDER --prompt \"Once\"\n"
                   "example: lathe serve MODEL --adapter NAME=FOLDER --adapter OTHER=FOLDER\n"
+                  "example: lathe train shards --model MODEL --adapter lora --adapter.r 16 --output run\n"
                   "example: lathe convert MODEL --adapter FOLDER --output merged" },
-    .tensor = tensors, .attach = attach, .apply = apply, .merge = merge, .norm = norm,
+    .tensor = tensors, .choose = choose, .attach = attach, .apply = apply, .merge = merge, .norm = norm,
 };
