@@ -188,7 +188,7 @@ struct lt_adapter_type {
                                struct lt_tensor *y);
     /* Rows of what is added to W (out, in), dense; NULL: the adapter cannot be folded into weights. */
     void (*merge)(const struct lt_adapter_part *p, int64_t first, int64_t rows, float *delta);
-    double (*norm)(const struct lt_adapter_part *p);    /* Frobenius norm of that; 0: the part changes nothing */
+    double (*norm)(const struct lt_adapter_part *p);    /* Frobenius norm of that */
 };
 enum { LT_NEEDS_PAIRS = 1 };                            /* batches of preference pairs (lathe pack --rows pairs) */
 struct lt_preference {                                  /* two texts after one prompt */

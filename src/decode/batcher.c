@@ -171,13 +171,21 @@ static int spared(const struct seat *s, const struct reply *r)
     return common(s->token, s->held, r->w.token, r->w.count - 1);
 }
 
+/* No other session would have to be given up. */
+static bool suits(const struct seat *s, const struct reply *r)
+{
+    return !s->s.type || same_adapter(s->adapter, r->w.ask.adapter);
+}
+
 /* The free seat whose session holds most of what the reply begins with. */
 static struct seat *free_seat(struct lt_batcher *b, const struct reply *r)
 {
     struct seat *best = NULL;
     for (int i = 0; i < b->how.batch; i++) {
         struct seat *s = &b->seat[i];
-        if (!s->r && (!best || spared(s, r) > spared(best, r))) best = s;
+        if (s->r) continue;
+        int more = best ? spared(s, r) - spared(best, r) : 1;
+        if (more > 0 || (!more && suits(s, r) && !suits(best, r))) best = s;
     }
     return best;
 }

@@ -22,7 +22,7 @@ static struct lt_model *make_model(const struct figures *f)
     const struct lt_arch *arch;
     struct lt_options *options;
     struct lt_generation gen;
-    struct lt_model *m;
+    struct lt_model *m = NULL;
     char *config = json_dumps(json_object_get(f->root, "config"), 0);
     lt_generation_init(&gen);
     if (lt_config_parse(f->name, lt_str(config), &arch, &options, &gen) || lt_model_new(arch, options, 1, NULL, &m))

@@ -15,7 +15,7 @@
 #include <string.h>
 
 struct lora { int64_t r; double alpha; bool use_rslora; struct lt_list rank_pattern, alpha_pattern, target_modules; };
-enum { A, B };
+enum { A, B, RANK_MAX = 4096 };
 
 /* ---- patterns: "PATTERN=VALUE", a regular expression for the end of a module's name ---- */
 
@@ -102,8 +102,9 @@ static int attach(const void *v, struct lt_adapter_part *p)
     if (look_up(&o->rank_pattern, "rank_pattern", p->module, &rank)
         || look_up(&o->alpha_pattern, "alpha_pattern", p->module, &alpha))
         return -1;
-    if (!(rank >= 1 && rank <= 1 << 20 && rank == floor(rank)))
-        return lt_fail("rank_pattern: expected a whole number above 0 for %s, found %g", p->module, rank);
+    if (!(rank >= 1 && rank <= RANK_MAX && rank == floor(rank)))
+        return lt_fail("rank_pattern: expected a whole number from 1 to %d for %s, found %g", RANK_MAX, p->module,
+                       rank);
     p->scale = alpha / (o->use_rslora ? sqrt(rank) : rank);
     p->w[A] = (struct lt_weight){ .rank = 2, .dim = { (int64_t)rank, p->in } };
     p->w[B] = (struct lt_weight){ .rank = 2, .dim = { p->out, (int64_t)rank }, .init = LT_INIT_ZERO };
@@ -171,7 +172,8 @@ static double norm(const struct lt_adapter_part *p)
 
 static const char *const tensors[] = { "lora_A", "lora_B", NULL };
 static const struct lt_opt rows[] = {
-    { .key = "r", .help = "rank", .type = LT_INT, .at = offsetof(struct lora, r), .dflt = 8, .min = 1, .max = 1 << 20 },
+    { .key = "r", .help = "rank", .type = LT_INT, .at = offsetof(struct lora, r), .dflt = 8, .min = 1,
+      .max = RANK_MAX },
     { .key = "lora_alpha", .help = "the change is scaled by lora_alpha / r", .type = LT_REAL,
       .at = offsetof(struct lora, alpha), .dflt = 8, .min = -1e9, .max = 1e9 },
     { .key = "use_rslora", .help = "by lora_alpha / sqrt(r) instead", .type = LT_BOOL,
