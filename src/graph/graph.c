@@ -310,7 +310,8 @@ static void walk_back(struct lt_graph *g, size_t from)
 {
     for (size_t i = g->tape_count; i-- > from;) {
         struct lt_tensor *t = g->tape[i];
-        if (!t->grad && t->base && t->base->grad) t->grad = t->base->grad + (lt_f32(t) - lt_f32(t->base));
+        const struct lt_tensor *base = t->base;
+        if (!t->grad && base && base->op && base->grad) t->grad = base->grad + (lt_f32(t) - lt_f32(base));
         if (!t->grad) continue;
         if (t->op->backward) t->op->backward(g, t);
         if (t->grad && !t->base) lt_scratch_give(g, t->grad);
