@@ -243,6 +243,26 @@ static void test_train_adapter__what_cannot_be(void **state)
     end_place(&p);
 }
 
+/* Any objective: here pairs, of which more are in order after it than before. */
+static void test_train_adapter__pairs(void **state)
+{
+    (void)state;
+    struct place p;
+    char out[300], base[300];
+    make_place(&p, "float32");
+    char *pairs = tiny_pairs(p.temp);
+    snprintf(out, sizeof out, "%s/run", p.temp);
+    snprintf(base, sizeof base, "%s/new", p.temp);          /* one that has no opinion yet */
+    assert_ok(tiny_train(2, p.data, base, (const char *const[]){ TINY_MODEL, TINY_DATA, "--max_steps", "1", NULL }));
+    assert_ok(tiny_train(2, pairs, out, (const char *const[]){
+        "--model", base, "--adapter", "lora", "--adapter.target_modules", "all-linear", "--objective", "simpo",
+        "--max_length", "32", "--lr", "0.01", "--max_steps", "30", NULL }));
+    double from = metric(out, "loss", true), to = metric(out, "eval_loss", false);
+    if (!(to < from)) fail_msg("a loss of %g after one of %g", to, from);
+    free(pairs);
+    end_place(&p);
+}
+
 /* ---- PEFT reads them ---- */
 
 static void write_pair(const char *temp, int number, const char *arch, const char *targets)
@@ -319,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_train_adapter__it_learns_and_the_base_stays),
         cmocka_unit_test(test_train_adapter__stopped_and_gone_on_is_the_same),
         cmocka_unit_test(test_train_adapter__what_cannot_be),
+        cmocka_unit_test(test_train_adapter__pairs),
         cmocka_unit_test(test_train_adapter__peft_reads_what_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
