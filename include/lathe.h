@@ -171,6 +171,25 @@ struct lt_arch {
     struct lt_tensor *(*forward)(const void *o, struct lt_model *model, /* hidden states after the last norm, */
                                  struct lt_graph *g, const struct lt_batch *b);    /* (tokens, width) */
 };
+struct lt_adapter_part;
+/* A way to change a model's weights that is kept beside them.  m.name in capitals is PEFT's peft_type, m.opts are the
+ * keys of adapter_config.json. */
+struct lt_adapter_type {
+    struct lt_method m;
+    const char *const *tensor;                          /* names of a part's tensors in a file; ends with NULL */
+    /* Marks the weights of the model that a new adapter changes; -1: what the options name is not there. */
+    int (*choose)(const void *o, const struct lt_model *m, bool *wanted);
+    /* Fills in the part's scale and the sizes of its tensors from the options, its module and the weight's sizes; -1
+     * stands for sizes that are not known, and in a size that anything fits. */
+    int (*attach)(const void *o, struct lt_adapter_part *p);
+    /* What is added to y = W x: x (rows, in) -> (rows, out), of operations that have gradients.  y's values are written
+     * over when it has returned.  A row's bits depend on that row alone. */
+    struct lt_tensor *(*apply)(const struct lt_adapter_part *p, struct lt_graph *g, struct lt_tensor *x,
+                               struct lt_tensor *y);
+    /* Rows of what is added to W (out, in), dense; NULL: the adapter cannot be folded into weights. */
+    void (*merge)(const struct lt_adapter_part *p, int64_t first, int64_t rows, float *delta);
+    double (*norm)(const struct lt_adapter_part *p);    /* Frobenius norm of that */
+};
 enum { LT_NEEDS_PAIRS = 1 };                            /* batches of preference pairs (lathe pack --rows pairs) */
 struct lt_preference {                                  /* two texts after one prompt */
     double chosen, rejected;                            /* log p (natural) of each given the prompt, all tokens */
@@ -243,6 +262,7 @@ struct lt_ask {                                         /* one generation */
     bool heal;  /* the prompt's last token is taken back, and the text begins with its bytes: decode/healing.h */
     const int32_t *end; int end_count;                  /* tokens that end the text besides the tokenizer's own */
     const struct lt_list *stop;                         /* strings that end the text, not part of it */
+    const char *adapter;                                /* as adapt takes it; NULL: the model's default */
     int (*stream)(void *self, const struct lt_reply_part *piece); void *stream_self;         /* nonzero stops */
 };
 struct lt_reply {                                       /* release with lt_reply_release */
@@ -304,6 +324,9 @@ struct lt_session_type {
     int (*width)(void *s);                              /* numbers in a hidden state; NULL: there are none */
     int (*save)(void *s, const char *path);             /* the session in a file, and back into an empty session */
     int (*load)(void *s, const char *path);
+    /* Gives an empty session the adapter of this name, "": none.  Forks keep it; sessions of one model with different
+     * adapters may be fed together.  -1: there is no such adapter.  NULL: the model has none. */
+    int (*adapt)(void *s, const char *name);
 };
 struct lt_lm { const struct lt_lm_type *type; void *self; };
 /* a model folder, file, or NAME:key=value,... */

@@ -58,6 +58,8 @@
     X(phi) \
     X(qwen2) \
     X(stablelm)
+#define ADAPTERS(X) \
+    X(lora)
 #define OBJECTIVES(X) \
     X(arm) \
     X(clm) \
@@ -147,6 +149,7 @@
 
 #define DECLARE_VERB(n) extern const struct lt_verb lt_verb_##n;
 #define DECLARE_ARCH(n) extern const struct lt_arch lt_arch_##n;
+#define DECLARE_ADAPTER(n) extern const struct lt_adapter_type lt_adapter_##n;
 #define DECLARE_OBJECTIVE(n) extern const struct lt_objective lt_objective_##n;
 #define DECLARE_OPTIM(n) extern const struct lt_optim lt_optim_##n;
 #define DECLARE_SCHEDULE(n) extern const struct lt_schedule lt_schedule_##n;
@@ -161,6 +164,7 @@
 #define DECLARE_QUANTIZER(n) extern const struct lt_quantizer lt_quantizer_##n;
 VERBS(DECLARE_VERB)
 ARCHS(DECLARE_ARCH)
+ADAPTERS(DECLARE_ADAPTER)
 OBJECTIVES(DECLARE_OBJECTIVE)
 OPTIMS(DECLARE_OPTIM)
 SCHEDULES(DECLARE_SCHEDULE)
@@ -176,6 +180,7 @@ QUANTIZERS(DECLARE_QUANTIZER)
 
 #define HEAD_VERB(n) &lt_verb_##n.m,
 #define HEAD_ARCH(n) &lt_arch_##n.m,
+#define HEAD_ADAPTER(n) &lt_adapter_##n.m,
 #define HEAD_OBJECTIVE(n) &lt_objective_##n.m,
 #define HEAD_OPTIM(n) &lt_optim_##n.m,
 #define HEAD_SCHEDULE(n) &lt_schedule_##n.m,
@@ -190,6 +195,7 @@ QUANTIZERS(DECLARE_QUANTIZER)
 #define HEAD_QUANTIZER(n) &lt_quantizer_##n.m,
 static const struct lt_method *const verbs[] = { VERBS(HEAD_VERB) NULL };
 static const struct lt_method *const archs[] = { ARCHS(HEAD_ARCH) NULL };
+static const struct lt_method *const adapters[] = { ADAPTERS(HEAD_ADAPTER) NULL };
 static const struct lt_method *const objectives[] = { OBJECTIVES(HEAD_OBJECTIVE) NULL };
 static const struct lt_method *const optims[] = { OPTIMS(HEAD_OPTIM) NULL };
 static const struct lt_method *const schedules[] = { SCHEDULES(HEAD_SCHEDULE) NULL };
@@ -206,6 +212,8 @@ static const struct lt_method *const quantizers[] = { QUANTIZERS(HEAD_QUANTIZER)
 static const struct lt_kind kinds[] = {
     { .name = "verb", .brief = "what the program does: lathe VERB ...", .member = verbs },
     { .name = "arch", .brief = "architectures of models, by their Hugging Face model_type", .member = archs },
+    { .name = "adapter", .brief = "changes to weights kept beside them: lathe generate --adapter FOLDER",
+      .member = adapters },
     { .name = "objective", .brief = "what training minimises", .member = objectives },
     { .name = "optim", .brief = "optimisers", .member = optims },
     { .name = "schedule", .brief = "learning-rate schedules", .member = schedules },

@@ -20,17 +20,20 @@ static inline double lt_formula_uniform(uint64_t base, uint64_t i)
     return (double)(z >> 40) / (1 << 24) - 0.5;
 }
 
+static inline void lt_formula_values(const char *name, int rank, int64_t n, float *to)
+{
+    uint64_t base = lt_formula_hash(name);
+    bool norm = rank == 1 && lt_str_ends(lt_str(name), ".weight");
+    for (int64_t i = 0; i < n; i++) {
+        double u = lt_formula_uniform(base, (uint64_t)i);
+        to[i] = (float)(norm ? 1 + u : 0.5 * u);
+    }
+}
+
 static inline void lt_formula_fill(struct lt_model *m)
 {
-    for (int w = 0; w < m->weight_count; w++) {
-        struct lt_weight *x = &m->weight[w];
-        uint64_t base = lt_formula_hash(x->name);
-        bool norm = x->rank == 1 && lt_str_ends(lt_str(x->name), ".weight");
-        for (int64_t i = 0; i < lt_weight_count(x); i++) {
-            double u = lt_formula_uniform(base, (uint64_t)i);
-            x->master[i] = (float)(norm ? 1 + u : 0.5 * u);
-        }
-    }
+    for (int w = 0; w < m->weight_count; w++)
+        lt_formula_values(m->weight[w].name, m->weight[w].rank, lt_weight_count(&m->weight[w]), m->weight[w].master);
 }
 
 /* Of the loss whose gradients the model holds, along one direction through all weights. */

@@ -18,6 +18,8 @@ static const struct lt_opt rows[] = {
       .type = LT_STR, .at = AT(max_shard_size), .text = "5GB" },
     { .key = "check", .help = "open what was written and compare logits; auto: up to 200 million parameters",
       .type = LT_STR, .at = AT(check), .text = "auto|always|never", .flags = LT_ENUM },
+    { .key = "adapter", .help = "PEFT folder of a LoRA adapter to fold into the weights", .type = LT_STR,
+      .at = AT(adapter), .alias = "lora,lora_path", .flags = LT_IN },
     { .key = "json", .help = "print the figures as one JSON object", .type = LT_BOOL, .at = AT(json) },
     { 0 },
 };
@@ -33,6 +35,9 @@ const struct lt_verb lt_verb_convert = {
            .doc = "Prints the type each tensor had and has, and the largest difference between a logit of the model\n"
                   "and of what was written over a short text: 0 where no number was rounded.\n"
                   "A tokenizer that a GGUF file cannot say in llama.cpp's keys is refused with the reason.\n"
+                  "With --adapter the difference is that to the model run with the adapter, and the largest change\n"
+                  "of a logit is printed too; quantised weights become floats (--outtype).\n"
+                  "example: lathe convert MODEL --adapter FOLDER --output merged\n"
                   "example: lathe convert out/model --output model.gguf --outtype bf16\n"
                   "example: lathe convert model.gguf --output folder" },
     .run = run,

@@ -56,8 +56,11 @@ const struct lt_verb lt_verb_serve = {
                   "/openapi.json of a running server.  A reply has the text of `lathe generate` with the same seed\n"
                   "and controls, whatever else is written beside it.  Requests name a model, or get the first.  The\n"
                   "first interruption lets running replies finish.\n"
+                  "Each --adapter is served under its own name beside the model it changes, all in one batch:\n"
+                  "a PEFT folder, NAME=FOLDER, or where there are several models MODEL/NAME=FOLDER.\n"
                   "example: lathe serve MODEL --port 8080\n"
                   "example: lathe serve small=MODEL large.gguf\n"
+                  "example: lathe serve MODEL --adapter poet=FOLDER --adapter cook=FOLDER\n"
                   "example: curl -d '{\"prompt\":\"Once\",\"max_tokens\":20}' http://127.0.0.1:8080/v1/completions" },
     .run = run,
 };

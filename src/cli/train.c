@@ -11,6 +11,8 @@ const struct lt_verb lt_verb_train = {
                   "    lathe train shards --arch llama --arch.hidden_size 256 --output run --time_limit 1h\n"
                   "The same command goes on after an interruption, with the same bits.  To go on training a model:\n"
                   "    lathe train shards --model folder --learning_rate 1e-4 --max_steps 1000 --output run2\n"
+                  "A LoRA adapter over a model that stays as it is (doc/formats/adapter.md):\n"
+                  "    lathe train shards --model folder --adapter lora --adapter.r 16 --output run3\n"
                   "The run's folder holds the model, checkpoints, metrics.jsonl, TensorBoard events and report.html." },
     .run = run,
 };

@@ -20,10 +20,11 @@ struct reply {                      /* one that was asked for */
     uint64_t number;                /* order of arrival */
 };
 struct seat {
-    struct lt_session s;            /* stays when a reply leaves: the next may begin alike.  type NULL: not open yet */
+    struct lt_session s;            /* stays when a reply leaves: the next may begin alike.  type NULL: not open */
+    char *adapter;                  /* of the session; NULL: the model's default */
     int32_t *token; int held, cap;  /* what the session holds */
     struct reply *r;                /* NULL: free */
-    struct lt_draft draft;
+    struct lt_draft draft; bool guesses;    /* guesses: the draft is open */
     float *row; int rows;           /* (rows, vocab), as many as were needed at once */
 };
 struct lt_batcher {
@@ -41,6 +42,8 @@ struct lt_batcher {
 };
 
 static bool drafts(const struct lt_batcher *b) { return b->how.draft.tokens > 0; }
+
+static bool same_adapter(const char *a, const char *b) { return a && b ? !strcmp(a, b) : a == b; }
 
 /* ---- replies ---- */
 
@@ -64,8 +67,19 @@ static void free_reply(struct reply *r)
     free(r);
 }
 
+/* A session can be had with it. */
+static int check_adapter(struct lt_batcher *b, const char *adapter)
+{
+    struct lt_session s;
+    if (!adapter) return 0;
+    int rc = lt_lm_session(b->lm, adapter, &s);
+    lt_session_close(&s);
+    return rc;
+}
+
 int lt_batcher_add(struct lt_batcher *b, const struct lt_ask *ask, void *tag)
 {
+    if (check_adapter(b, ask->adapter)) return -1;
     struct reply *r = lt_calloc(1, sizeof *r);
     r->tag = tag;
     if (lt_writing_begin(&r->w, b->lm, ask, b->limit, b->vocab)) {
@@ -109,14 +123,21 @@ static void leave(struct lt_batcher *b, struct seat *s, bool failed)
 
 /* ---- seats ---- */
 
-static int open_seat(struct lt_batcher *b, struct seat *s)
+/* A seat whose session has another adapter gets a new one. */
+static int open_seat(struct lt_batcher *b, struct seat *s, const char *adapter)
 {
-    if (s->s.type) return 0;
-    if (b->lm->type->session(b->lm->self, &s->s)) {
-        s->s = (struct lt_session){ 0 };
-        return -1;
+    if (s->s.type && !same_adapter(s->adapter, adapter)) {
+        lt_session_close(&s->s);
+        s->held = 0;
     }
-    return drafts(b) ? lt_draft_open(&s->draft, &b->how.draft, b->vocab) : 0;
+    if (!s->s.type) {
+        if (lt_lm_session(b->lm, adapter, &s->s)) return -1;
+        free(s->adapter);
+        s->adapter = adapter ? lt_strdup(adapter) : NULL;
+    }
+    if (!drafts(b) || s->guesses) return 0;
+    s->guesses = true;
+    return lt_draft_open(&s->draft, &b->how.draft, b->vocab);
 }
 
 static void hold(struct seat *s, const int32_t *token, int n)
@@ -146,7 +167,14 @@ static int common(const int32_t *a, int na, const int32_t *b, int nb)
 /* Tokens of a reply that need not be fed when a session holds those of s; the last is always fed, for its logits. */
 static int spared(const struct seat *s, const struct reply *r)
 {
+    if (!same_adapter(s->adapter, r->w.ask.adapter)) return 0;
     return common(s->token, s->held, r->w.token, r->w.count - 1);
+}
+
+/* No other session would have to be given up. */
+static bool suits(const struct seat *s, const struct reply *r)
+{
+    return !s->s.type || same_adapter(s->adapter, r->w.ask.adapter);
 }
 
 /* The free seat whose session holds most of what the reply begins with. */
@@ -155,7 +183,9 @@ static struct seat *free_seat(struct lt_batcher *b, const struct reply *r)
     struct seat *best = NULL;
     for (int i = 0; i < b->how.batch; i++) {
         struct seat *s = &b->seat[i];
-        if (!s->r && (!best || spared(s, r) > spared(best, r))) best = s;
+        if (s->r) continue;
+        int more = best ? spared(s, r) - spared(best, r) : 1;
+        if (more > 0 || (!more && suits(s, r) && !suits(best, r))) best = s;
     }
     return best;
 }
@@ -172,7 +202,7 @@ static int enter(struct lt_batcher *b)
     for (int active = seated(b); b->queue && active < b->crowd; active++) {
         struct reply *r = b->queue;
         struct seat *s = free_seat(b, r);
-        if (open_seat(b, s)) return -1;
+        if (open_seat(b, s, r->w.ask.adapter)) return -1;
         if (!(b->queue = r->next)) b->queue_end = &b->queue;
         s->r = r;
         s->draft.held = 0;
@@ -190,7 +220,7 @@ static int join(struct lt_batcher *b, struct seat *s)
     int most = s->held + WORTH - 1;
     for (int i = 0; i < b->how.batch && s->s.type->fork; i++) {
         struct seat *o = &b->seat[i];
-        bool older = o->r && o->r->number < r->number;
+        bool older = o->r && o->r->number < r->number && same_adapter(o->r->w.ask.adapter, r->w.ask.adapter);
         int have = o == s ? 0 : spared(o, r);
         int will = older ? common(o->r->w.token, o->r->w.count, r->w.token, r->w.count - 1) : 0;
         if (LT_MAX(have, will) <= most) continue;
@@ -411,6 +441,7 @@ void lt_batcher_close(struct lt_batcher *b)
         if (s->r) free_reply(s->r);
         lt_draft_close(&s->draft);
         lt_session_close(&s->s);
+        free(s->adapter);
         free(s->token);
         free(s->row);
     }
@@ -459,7 +490,7 @@ int lt_batcher_open(struct lt_lm *lm, struct lt_ctx *c, const struct lt_batcher_
         lt_session_close(&first);
         if (b->vocab < 0) rc = -1;
     }
-    if (!rc && b->how.draft.lm) rc = open_seat(b, &b->seat[0]);
+    if (!rc && b->how.draft.lm) rc = open_seat(b, &b->seat[0], NULL);
     if (!rc && b->how.draft.lm) rc = lt_draft_match(&b->how.draft, &b->seat[0].draft.s, b->t, b->vocab);
     if (rc) lt_batcher_close(b);
     else *out = b;

@@ -8,18 +8,17 @@
 enum { PART = 64,                   /* tokens a part; logits of all of them are held */
        EMBED_PART = 256 };          /* and of an embedding's hidden states, which are smaller */
 
-static int open_session(struct lt_prompt_score *p, struct lt_lm *lm)
+static int open_session(struct lt_prompt_score *p, struct lt_lm *lm, const char *adapter)
 {
     if (!lm->type->session) return lt_misuse("%s models give no logits", lm->type->m.name);
-    if (!lm->type->session(lm->self, &p->s)) return 0;
-    p->s = (struct lt_session){ 0 };
-    return -1;
+    return lt_lm_session(lm, adapter, &p->s);
 }
 
-int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count, int tops)
+int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const char *adapter, const int32_t *token,
+                          int count, int tops)
 {
     *p = (struct lt_prompt_score){ .token = token, .count = count, .tops = tops };
-    if (open_session(p, lm)) return -1;
+    if (open_session(p, lm, adapter)) return -1;
     p->vocab = lt_session_vocab(&p->s);
     if (p->vocab < 0) return -1;
     size_t all = (size_t)count * (size_t)tops;
@@ -31,11 +30,11 @@ int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int
 
 /* ---- embeddings ---- */
 
-int lt_prompt_embed_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count,
-                          enum lt_pooling pooling)
+int lt_prompt_embed_begin(struct lt_prompt_score *p, struct lt_lm *lm, const char *adapter, const int32_t *token,
+                          int count, enum lt_pooling pooling)
 {
     *p = (struct lt_prompt_score){ .token = token, .count = count, .pooling = pooling };
-    if (open_session(p, lm)) return -1;
+    if (open_session(p, lm, adapter)) return -1;
     if (!p->s.type->width)
         return lt_misuse("%s models have no hidden states to make an embedding of", lm->type->m.name);
     p->width = p->s.type->width(p->s.self);

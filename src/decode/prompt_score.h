@@ -17,12 +17,13 @@ struct lt_prompt_score {
     float *state; double *sum;              /* a part's hidden states; their sum so far */
     float *vector;                          /* (width) the embedding, of length 1 */
 };
-/* count > 0 tokens below the model's vocabulary.  _release also after a failure. */
-int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count, int tops);
+/* count > 0 tokens below the model's vocabulary; adapter: as lt_lm_session.  _release also after a failure. */
+int lt_prompt_score_begin(struct lt_prompt_score *p, struct lt_lm *lm, const char *adapter, const int32_t *token,
+                          int count, int tops);
 /* The same for the embedding of the prompt: the mean of its hidden states after the last norm, or the last of them,
  * made of length 1.  -1: the model gives none. */
-int lt_prompt_embed_begin(struct lt_prompt_score *p, struct lt_lm *lm, const int32_t *token, int count,
-                          enum lt_pooling pooling);
+int lt_prompt_embed_begin(struct lt_prompt_score *p, struct lt_lm *lm, const char *adapter, const int32_t *token,
+                          int count, enum lt_pooling pooling);
 /* The first `n` numbers of a vector, made of length 1 (all zeros stay); Matryoshka embeddings keep their sense. */
 void lt_unit_length(float *v, int n);
 /* The next part.  0: done; 1: there is more to do; 2: no memory now, nothing changed; -1. */

@@ -27,8 +27,9 @@ static int heard(const struct lt_how *how, unsigned taken)
 {
     unsigned unheard = lt_how_given(how) & ~taken;
     if (!unheard) return 0;
-    return lt_misuse("%s: no model of the formula has such an option",
-                     unheard & 1 ? "dtype" : unheard & 2 ? "cache_type" : "cache_memory");
+    int key = 0;
+    while (!(unheard & 1u << key)) key++;
+    return lt_misuse("%s: no model of the formula has such an option", lt_how_key[key]);
 }
 
 static int open_models(struct lt_formula_models *m, const struct lt_formula *f, const struct lt_how *how,
@@ -38,7 +39,12 @@ static int open_models(struct lt_formula_models *m, const struct lt_formula *f, 
     m->start = -1;
     for (int i = 0; i < f->model_count; i++) {
         const char *path = f->model[i];
-        int rc = lt_how_open_some(how, path, c, &m->lm[i], &taken);
+        unsigned mine = 0;
+        int rc = lt_how_open_some(how, path, c, &m->lm[i], &mine);
+        if (!rc && (mine & taken & LT_HOW_ADAPTER))
+            rc = lt_misuse("adapter: several models of the formula could take it; write "
+                           "\"transformer:path=MODEL,adapter=FOLDER\" for the one that is meant");
+        taken |= mine;
         if (!rc && i) rc = lt_lm_same_vocabulary(&m->lm[0], f->model[0], &m->lm[i], path);
         if (!rc && !i) m->tokenizer = lt_lm_tokenizer(&m->lm[0]);
         if (!rc && measure(m, f, i)) rc = lt_fail("%s: %s", path, lt_error());

@@ -304,11 +304,14 @@ void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out
     out->grad = NULL;
 }
 
-/* A node's consumers stand after it, so its gradient is whole when the walk arrives and useless when it leaves. */
+/* A node's consumers stand after it, so its gradient is whole when the walk arrives and useless when it leaves.  What
+ * flowed into a view of a view is in the base they share. */
 static void walk_back(struct lt_graph *g, size_t from)
 {
     for (size_t i = g->tape_count; i-- > from;) {
         struct lt_tensor *t = g->tape[i];
+        const struct lt_tensor *base = t->base;
+        if (!t->grad && base && base->op && base->grad) t->grad = base->grad + (lt_f32(t) - lt_f32(base));
         if (!t->grad) continue;
         if (t->op->backward) t->op->backward(g, t);
         if (t->grad && !t->base) lt_scratch_give(g, t->grad);

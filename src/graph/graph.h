@@ -94,6 +94,13 @@ struct lt_tensor *lt_op_layernorm(struct lt_graph *g, struct lt_tensor *x, struc
 struct lt_tensor *lt_op_view(struct lt_graph *g, struct lt_tensor *x, int rank, const int64_t *dim);
 /* columns; a view */
 struct lt_tensor *lt_op_slice(struct lt_graph *g, struct lt_tensor *x, int64_t first, int64_t count);
+/* rows and columns of a matrix from a place on; a view */
+struct lt_tensor *lt_op_block(struct lt_graph *g, struct lt_tensor *x, int64_t row, int64_t rows, int64_t col,
+                              int64_t cols);
+/* A matrix x with d added to the block of d's shape that begins at (row, col): over x's own values, which nothing else
+ * may need, as lt_op_rope_in_place. */
+struct lt_tensor *lt_op_add_block(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *d, int64_t row,
+                                  int64_t col);
 struct lt_tensor *lt_op_act(struct lt_graph *g, struct lt_tensor *x, enum lt_act a);
 struct lt_tensor *lt_op_glu(struct lt_graph *g, struct lt_tensor *gate, struct lt_tensor *up, enum lt_act a);
 struct lt_tensor *lt_op_clip(struct lt_graph *g, struct lt_tensor *x, float bound);             /* to [-bound, bound] */

@@ -180,7 +180,75 @@ struct lt_tensor *lt_op_slice(struct lt_graph *g, struct lt_tensor *x, int64_t f
     return lt_node_view(g, &lt_row_slice, x->rank, dim, x->ld, x, first);
 }
 
+struct lt_tensor *lt_op_block(struct lt_graph *g, struct lt_tensor *x, int64_t row, int64_t rows, int64_t col,
+                              int64_t cols)
+{
+    assert(x->rank == 2 && row >= 0 && rows > 0 && row + rows <= x->dim[0]);
+    assert(col >= 0 && cols > 0 && col + cols <= x->dim[1]);
+    return lt_node_view(g, &lt_row_slice, 2, (int64_t[]){ rows, cols }, x->ld, x, row * x->ld + col);
+}
+
+/* A block of rows and columns, and what is added to each of its rows. */
+struct place { int64_t row, col; };
+struct rows_added { int64_t rows, cols, ld, ldd; float *to; const float *d; };
+
+static void add_rows_chunk(void *arg, int64_t chunk)
+{
+    const struct rows_added *a = arg;
+    int64_t step = rows_in_chunk(a->cols), last = LT_MIN((chunk + 1) * step, a->rows);
+    for (int64_t i = chunk * step; i < last; i++) lt_axpy(NULL, a->cols, 1, a->d + i * a->ldd, a->to + i * a->ld);
+}
+
+static void add_rows(struct lt_pool *pool, struct rows_added a)
+{
+    int64_t step = rows_in_chunk(a.cols);
+    lt_pool_run(pool, (a.rows + step - 1) / step, add_rows_chunk, &a);
+}
+
+static void add_block_forward(struct lt_graph *g, struct lt_tensor *out)
+{
+    const struct lt_tensor *x = out->src[0], *d = out->src[1];
+    const struct place *at = out->arg;
+    size_t size = (size_t)lt_cols(out) * sizeof(float);
+    for (int64_t i = 0; !out->base && i < lt_rows(out); i++)
+        memcpy(lt_f32(out) + i * out->ld, lt_f32(x) + i * x->ld, size);
+    add_rows(lt_graph_pool(g), (struct rows_added){ .rows = lt_rows(d), .cols = lt_cols(d), .ld = out->ld, .ldd = d->ld,
+                                                    .to = lt_f32(out) + at->row * out->ld + at->col,
+                                                    .d = d->data });
+}
+
+/* x's gradient is out's, or it wants none. */
+static void add_block_backward(struct lt_graph *g, struct lt_tensor *out)
+{
+    struct lt_tensor *d = out->src[1];
+    const struct place *at = out->arg;
+    float *to = lt_grad(g, d);
+    if (!to) return;
+    add_rows(lt_graph_pool(g), (struct rows_added){ .rows = lt_rows(d), .cols = lt_cols(d), .ld = d->ld, .ldd = out->ld,
+                                                    .to = to, .d = out->grad + at->row * out->ld + at->col });
+}
+
+/* Where d alone wants a gradient there is none of x to share: then the result has memory of its own. */
+struct lt_tensor *lt_op_add_block(struct lt_graph *g, struct lt_tensor *x, struct lt_tensor *d, int64_t row,
+                                  int64_t col)
+{
+    struct place *at = lt_graph_take(g, sizeof *at);
+    assert(x->rank == 2 && d->rank == 2 && row >= 0 && row + d->dim[0] <= x->dim[0]);
+    assert(col >= 0 && col + d->dim[1] <= x->dim[1]);
+    *at = (struct place){ row, col };
+    if (lt_graph_recording(g) && d->need && !x->need)
+        return lt_node(g, &lt_row_add_block, 2, x->dim, at, x, d, NULL);
+    struct lt_tensor *t = lt_node_view(g, &lt_row_add_block, 2, x->dim, x->ld, x, 0);
+    t->src[1] = d;
+    t->arg = at;
+    add_block_forward(g, t);
+    return t;
+}
+
 const struct lt_op lt_row_add = { .name = "add", .forward = add_forward, .backward = add_backward };
+const struct lt_op lt_row_add_block = {
+    .name = "add_block", .forward = add_block_forward, .backward = add_block_backward,
+};
 const struct lt_op lt_row_mul = { .name = "mul", .forward = mul_forward, .backward = mul_backward };
 const struct lt_op lt_row_scale = { .name = "scale", .forward = scale_forward, .backward = scale_backward };
 const struct lt_op lt_row_sum = { .name = "sum", .forward = sum_forward, .backward = sum_backward };

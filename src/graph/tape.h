@@ -6,8 +6,9 @@
 
 /* Every row of the table, sorted; expanded into the declarations below and into op_table.c. */
 #define LT_OPS(X) \
-    X(act) X(add) X(attention) X(checkpoint) X(clip) X(dropout) X(embed) X(glu) X(head_xent) X(layernorm) X(linear) \
-    X(mul) X(rmsnorm) X(rope) X(rope_in_place) X(scale) X(slice) X(sparse_attention) X(sum) X(view)
+    X(act) X(add) X(add_block) X(attention) X(checkpoint) X(clip) X(dropout) X(embed) X(glu) X(head_xent) \
+    X(layernorm) X(linear) X(mul) X(rmsnorm) X(rope) X(rope_in_place) X(scale) X(slice) X(sparse_attention) X(sum) \
+    X(view)
 #define LT_OP_DECLARE(id) extern const struct lt_op lt_row_##id;
 LT_OPS(LT_OP_DECLARE)
 #undef LT_OP_DECLARE

@@ -8,7 +8,7 @@
  * documents are simply more, shorter sequences.  pos counts from 0 in every sequence unless a cache already holds its
  * beginning.  target and weight: rows of them, or NULL when nothing is to be predicted; weight 0 leaves a row out of
  * the loss. */
-struct lt_cache;
+struct lt_cache; struct lt_adapter;
 struct lt_batch {
     int64_t rows;
     const int32_t *token, *pos, *target;
@@ -17,6 +17,7 @@ struct lt_batch {
     const int64_t *seq_row;
     int64_t pair_count;             /* sequences 2i and 2i + 1 are the chosen and the rejected of pair i; 0: no pairs */
     struct lt_cache *const *cache;  /* one a sequence, or NULL: no cache */
+    const struct lt_adapter *const *adapter;        /* one a sequence (NULL: the model alone), or NULL: none */
 };
 
 #endif

@@ -60,6 +60,20 @@ int lt_session_fork(struct lt_session *s, struct lt_session *out)
     return -1;
 }
 
+int lt_lm_session(struct lt_lm *lm, const char *adapter, struct lt_session *out)
+{
+    *out = (struct lt_session){ 0 };
+    if (lm->type->session(lm->self, out)) {
+        *out = (struct lt_session){ 0 };
+        return -1;
+    }
+    int rc = !adapter ? 0
+        : !out->type->adapt ? lt_misuse("adapter: %s models have none", lm->type->m.name)
+        : out->type->adapt(out->self, adapter);
+    if (rc) lt_session_close(out);
+    return rc;
+}
+
 void lt_session_close(struct lt_session *s)
 {
     if (s->type) s->type->close(s->self);

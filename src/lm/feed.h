@@ -11,6 +11,9 @@ int lt_feed_many(const struct lt_session_type *type, const struct lt_feed *f, in
 int lt_session_vocab(struct lt_session *s);
 /* -1 where there is none. */
 int lt_session_fork(struct lt_session *s, struct lt_session *out);
+/* A session of the model with the adapter of this name, as lt_session_type.adapt takes it; NULL: the model's default.
+ * *out is zeroed where it fails. */
+int lt_lm_session(struct lt_lm *lm, const char *adapter, struct lt_session *out);
 void lt_session_close(struct lt_session *s);            /* a zeroed one is none */
 
 #endif

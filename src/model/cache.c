@@ -10,8 +10,8 @@ enum { N = LT_PAGE_KEYS };
 
 /* The head of a page; its keys and values follow. */
 struct page {
-    _Alignas(64) uint64_t id;       /* never given twice; 0: before the first page of a text */
-    uint64_t parent, hash;          /* of a listed page: the id of the page before it, and where it is found */
+    _Alignas(64) uint64_t id;       /* never given twice */
+    uint64_t parent, hash;          /* of a listed page: the id of what is before it, and where it is found */
     int64_t holders;
     bool listed;
     struct page *next;              /* listed under the same hash; or the next spare page */
@@ -36,6 +36,7 @@ struct lt_cache {
     struct page **page;
     const void **data;              /* of each page, as attention wants them */
     bool list;
+    uint64_t root;                  /* stands before the first page: 0, or of a kind, and never the id of a page */
 };
 
 /* ---- memory ---- */
@@ -202,7 +203,7 @@ static void list_page(struct lt_cache *c, int64_t i)
     struct lt_pages *p = c->pages;
     struct page *g = c->page[i], *before = i ? c->page[i - 1] : NULL;
     if (g->listed || (before && !before->listed)) return;
-    g->parent = before ? before->id : 0;
+    g->parent = before ? before->id : c->root;
     g->hash = lt_hash(g->token, sizeof g->token, g->parent);
     struct page *same = find(p, g->parent, g->hash, g->token);
     if (!same) {
@@ -251,6 +252,7 @@ struct lt_cache *lt_cache_fork(const struct lt_cache *c)
     struct lt_cache *f = lt_cache_new(c->pages);
     f->count = c->count;
     f->list = c->list;
+    f->root = c->root;
     f->page_count = pages_of(c->count);
     room_for(f, f->page_count);
     for (int64_t i = 0; i < f->page_count; i++) {
@@ -278,6 +280,13 @@ void lt_cache_rewind(struct lt_cache *c, int64_t count)
 }
 
 void lt_cache_list(struct lt_cache *c, bool on) { c->list = on; }
+
+void lt_cache_set_kind(struct lt_cache *c, uint32_t kind)
+{
+    assert(!c->count);
+    c->root = kind ? (uint64_t)1 << 63 | kind : 0;
+}
+
 int64_t lt_cache_count(const struct lt_cache *c) { return c->count; }
 enum lt_dtype lt_cache_type(const struct lt_cache *c) { return c->pages->type; }
 
@@ -288,7 +297,7 @@ int64_t lt_cache_adopt(struct lt_cache *c, const int32_t *token, int64_t n)
     while (c->list && c->count % N == 0 && n - taken >= N) {
         int64_t i = c->count / N;
         if (i && !c->page[i - 1]->listed) break;
-        uint64_t parent = i ? c->page[i - 1]->id : 0;
+        uint64_t parent = i ? c->page[i - 1]->id : c->root;
         uint64_t hash = lt_hash(token + taken, N * sizeof *token, parent);
         struct page *g = find(p, parent, hash, token + taken);
         if (!g) break;

@@ -32,6 +32,9 @@ int64_t lt_cache_count(const struct lt_cache *c);       /* tokens held */
 void lt_cache_rewind(struct lt_cache *c, int64_t count);        /* keeps the first `count` tokens */
 /* Lists the pages that fill up from now on, or stops.  Only for keys that follow from the tokens alone. */
 void lt_cache_list(struct lt_cache *c, bool on);
+/* Of an empty cache: its keys follow from the tokens and from what `kind` (above 0) stands for.  Pages are shared among
+ * caches of one kind alone; without this call the kind is 0. */
+void lt_cache_set_kind(struct lt_cache *c, uint32_t kind);
 /* Takes listed pages for the tokens that come next, as many as are known; at most n.  Returns the tokens taken. */
 int64_t lt_cache_adopt(struct lt_cache *c, const int32_t *token, int64_t n);
 /* Room for n further tokens.  1: the limit is reached (lt_error says so), and nothing changed. */

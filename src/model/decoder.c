@@ -139,6 +139,7 @@ int lt_decoder_params(struct lt_model *m, const struct lt_decoder *spec)
 /* One forward pass.  Lives in the graph's memory, since checkpointed layers come back to it in backward. */
 struct pass {
     struct lt_model *m;
+    struct lt_pass seam;
     const struct lt_decoder *d;
     struct lt_cache *const *cache;
     const float *angle;         /* (distinct positions, rot/2, 2) */
@@ -157,7 +158,7 @@ static struct lt_tensor *leaf(struct lt_graph *g, const struct pass *p, int i)
 
 static struct lt_tensor *apply(struct lt_graph *g, const struct pass *p, struct lt_pair w, struct lt_tensor *x)
 {
-    return lt_linear(g, p->m, at(p, w.w), at(p, w.b), x);
+    return lt_linear(g, &p->seam, at(p, w.w), at(p, w.b), x);
 }
 
 /* Side by side; NULL where they must be applied one by one. */
@@ -169,7 +170,7 @@ static struct lt_tensor *apply_all(struct lt_graph *g, const struct pass *p, con
         w[i] = at(p, pair[i].w);
         b[i] = at(p, pair[i].b);
     }
-    return lt_linear_all(g, p->m, w, b, count, x);
+    return lt_linear_all(g, &p->seam, w, b, count, x);
 }
 
 static struct lt_tensor *normalise(struct lt_graph *g, const struct pass *p, struct lt_pair w, struct lt_tensor *x)
@@ -382,7 +383,8 @@ static void place_rows(struct lt_graph *g, struct pass *p, const struct lt_batch
 static struct pass *begin(struct lt_model *m, struct lt_graph *g, const struct lt_batch *b)
 {
     struct pass *p = lt_graph_take(g, sizeof *p);
-    *p = (struct pass){ .m = m, .d = m->plan, .cache = b->cache, .seq_count = b->seq_count };
+    *p = (struct pass){ .m = m, .seam = lt_pass_of(g, m, b), .d = m->plan, .cache = b->cache,
+                        .seq_count = b->seq_count };
     p->seq = lt_graph_take(g, (size_t)b->seq_count * sizeof *p->seq);
     for (int64_t s = 0; s < b->seq_count; s++) {
         int32_t n = (int32_t)(b->seq_row[s + 1] - b->seq_row[s]);
@@ -401,8 +403,8 @@ struct lt_tensor *lt_decoder_forward(const void *o, struct lt_model *m, struct l
         if (lt_cache_reserve(b->cache[s], b->seq_row[s + 1] - b->seq_row[s])) return NULL;
     const struct pass *p = begin(m, g, b);
     const struct lt_decoder *d = p->d;
-    struct lt_tensor *x = lt_embed(g, m, at(p, d->table.w), b->token, b->rows);
-    if (d->place.w >= 0) x = lt_op_add(g, x, lt_embed(g, m, at(p, d->place.w), b->pos, b->rows));
+    struct lt_tensor *x = lt_embed(g, &p->seam, at(p, d->table.w), b->token, b->rows);
+    if (d->place.w >= 0) x = lt_op_add(g, x, lt_embed(g, &p->seam, at(p, d->place.w), b->pos, b->rows));
     x = drop(g, lt_tap(g, m, "embed", -1, x), d->embed_dropout);
     struct layer *run = lt_graph_take(g, (size_t)d->layers * sizeof *run);
     bool segment = m->checkpoint || !lt_graph_recording(g);

@@ -1,4 +1,5 @@
 #include "model/inspect_model.h"
+#include "model/adapter.h"
 #include "model/decoder.h"
 #include "model/safetensors.h"
 #include "text/tok_gguf.h"
@@ -313,7 +314,13 @@ json_t *lt_inspect_document(const struct lt_inspect_options *o)
     json_t *root = json_pack("{s:s}", "path", o->path);
     if (!root) return lt_misuse("%s: a path must be UTF-8", o->path), NULL;
     bool tensors = lt_str_ends(lt_str(o->path), ".safetensors") || lt_str_ends(lt_str(o->path), ".index.json");
-    if (!(tensors ? describe_tensors(o, root) : describe_model(o, root))) return root;
+    struct lt_buf config = { 0 };
+    lt_buf_fmt(&config, "%s/config.json", o->path);
+    bool adapter = lt_adapter_is(o->path) && !lt_path_exists(config.p);
+    lt_buf_free(&config);
+    int rc = adapter ? lt_inspect_adapter(o->path, root) : tensors ? describe_tensors(o, root)
+                                                                   : describe_model(o, root);
+    if (!rc) return root;
     json_decref(root);
     return NULL;
 }
@@ -330,7 +337,9 @@ int lt_inspect_run(const struct lt_inspect_options *o, struct lt_ctx *c)
         lt_buf_char(&b, '\n');
     } else if (rc == 0) {
         put_scalars(&b, "", root);
-        put_rows(&b, json_object_get(root, "weights"));
+        const json_t *modules = json_object_get(root, "modules");
+        if (modules) lt_inspect_put_modules(&b, modules);
+        else put_rows(&b, json_object_get(root, "weights"));
     }
     json_decref(root);
     if (rc == 0) rc = lt_writer_open(&w, "-");

@@ -1,4 +1,4 @@
-/* What a model folder or file holds and what running it costs. */
+/* What a model folder or file, or an adapter, holds and what running it costs. */
 #ifndef LT_INSPECT_MODEL_H
 #define LT_INSPECT_MODEL_H
 
@@ -13,6 +13,10 @@ struct lt_inspect_options {
 /* What --json prints; json_decref it.  NULL: lt_error. */
 json_t *lt_inspect_document(const struct lt_inspect_options *o);
 int lt_inspect_run(const struct lt_inspect_options *o, struct lt_ctx *c);       /* writes to standard output */
+
+/* Of an adapter's folder: adds what there is to say to *root.  And its list of modules as lines. */
+int lt_inspect_adapter(const char *path, json_t *root);
+void lt_inspect_put_modules(struct lt_buf *b, const json_t *modules);
 
 /* Operations of one token's forward pass (a multiplication and an addition are two): two for each number of a matrix it
  * is multiplied with, and attention over half of `length` tokens before it.  Training takes three times as many. */

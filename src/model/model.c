@@ -2,6 +2,7 @@
 #include "base/ctx.h"
 #include "base/gguf.h"
 #include "math/gemm.h"
+#include "model/adapter.h"
 #include "model/safetensors.h"
 
 #include <assert.h>
@@ -219,10 +220,20 @@ int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t s
     return 0;
 }
 
-static void unpack(struct lt_weight *w)
+void lt_weight_unpack(struct lt_weight *w)
 {
     lt_packed_free(w->packed);
     w->packed = NULL;
+}
+
+void lt_weight_pack(struct lt_weight *w, enum lt_compute compute, struct lt_ctx *c)
+{
+    if (lt_dtype_quantised(w->type) || (w->packed && w->packed_for == compute)) return;
+    lt_weight_unpack(w);
+    w->packed = lt_pack_b(lt_ctx_pool(c), &(struct lt_gemm){
+        .n = w->dim[w->transposed ? 1 : 0], .k = w->dim[w->transposed ? 0 : 1], .b = w->data, .ldb = w->dim[1],
+        .b_type = w->type, .b_trans = !w->transposed, .compute = compute });
+    w->packed_for = compute;
 }
 
 void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c)
@@ -230,12 +241,7 @@ void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c
     for (int i = 0; i < m->weight_count; i++) {
         struct lt_weight *w = &m->weight[i];
         bool multiplied = w->rank == 2 && (w->layer >= 0 || !strcmp(w->name, m->head_name));
-        if (!multiplied || lt_dtype_quantised(w->type) || (w->packed && w->packed_for == compute)) continue;
-        unpack(w);
-        w->packed = lt_pack_b(lt_ctx_pool(c), &(struct lt_gemm){
-            .n = w->dim[w->transposed ? 1 : 0], .k = w->dim[w->transposed ? 0 : 1], .b = w->data, .ldb = w->dim[1],
-            .b_type = w->type, .b_trans = !w->transposed, .compute = compute });
-        w->packed_for = compute;
+        if (multiplied) lt_weight_pack(w, compute, c);
     }
 }
 
@@ -258,7 +264,7 @@ int lt_model_train(struct lt_model *m)
     for (int i = 0; i < m->weight_count; i++) {
         struct lt_weight *w = &m->weight[i];
         size_t n = (size_t)lt_weight_count(w);
-        unpack(w);
+        lt_weight_unpack(w);
         if (!w->master) {
             give_master(w);
             lt_convert(LT_F32, w->master, w->type, w->data, (int64_t)n);
@@ -275,7 +281,7 @@ void lt_model_free(struct lt_model *m)
 {
     if (!m) return;
     for (int i = 0; i < m->weight_count; i++) {
-        unpack(&m->weight[i]);
+        lt_weight_unpack(&m->weight[i]);
         if (m->weight[i].stack >= 0) free(m->weight[i].master);
         free(m->weight[i].grad_memory);
     }
@@ -298,11 +304,49 @@ struct lt_tensor *lt_weight_leaf(struct lt_graph *g, struct lt_weight *w)
     return t;
 }
 
-struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, struct lt_weight *bias,
+struct lt_pass lt_pass_of(struct lt_graph *g, struct lt_model *m, const struct lt_batch *b)
+{
+    struct lt_pass p = { .m = m };
+    int64_t some = 0;
+    for (int64_t i = 0; b->adapter && i < b->seq_count; i++) some += b->adapter[i] != NULL;
+    if (!some) return p;
+    struct lt_adapted *stretch = lt_graph_take(g, (size_t)some * sizeof *stretch), *last = NULL;
+    for (int64_t i = 0; i < b->seq_count; i++) {
+        int64_t row = b->seq_row[i], rows = b->seq_row[i + 1] - row;
+        if (!b->adapter[i] || !rows) continue;
+        if (last && last->adapter == b->adapter[i] && last->row + last->rows == row) {
+            last->rows += rows;
+            continue;
+        }
+        last = &stretch[p.stretches++];
+        *last = (struct lt_adapted){ b->adapter[i], row, rows };
+    }
+    p.stretch = stretch;
+    return p;
+}
+
+/* y = W x with what adapters add to W x in their rows; W's part of y begins at `col`. */
+static struct lt_tensor *adapt(struct lt_graph *g, const struct lt_pass *p, const struct lt_weight *w,
+                               struct lt_tensor *x, struct lt_tensor *y, int64_t col)
+{
+    int64_t width = w->dim[w->transposed ? 1 : 0];
+    for (int i = 0; i < p->stretches; i++) {
+        const struct lt_adapted *s = &p->stretch[i];
+        const struct lt_adapter_part *part = lt_adapter_part_of(s->adapter, p->m, w);
+        if (!part) continue;
+        struct lt_tensor *mine = s->rows == lt_rows(x) ? x : lt_op_block(g, x, s->row, s->rows, 0, lt_cols(x));
+        struct lt_tensor *so_far = lt_op_block(g, y, s->row, s->rows, col, width);
+        y = lt_op_add_block(g, y, s->adapter->type->apply(part, g, mine, so_far), s->row, col);
+    }
+    return y;
+}
+
+struct lt_tensor *lt_linear(struct lt_graph *g, const struct lt_pass *p, struct lt_weight *w, struct lt_weight *bias,
                             struct lt_tensor *x)
 {
-    (void)m;
-    return lt_op_linear(g, x, lt_weight_leaf(g, w), bias ? lt_weight_leaf(g, bias) : NULL, w->transposed);
+    struct lt_tensor *y = lt_op_linear(g, x, lt_weight_leaf(g, w), bias ? lt_weight_leaf(g, bias) : NULL,
+                                       w->transposed);
+    return p->stretches ? adapt(g, p, w, x, y, 0) : y;
 }
 
 /* All gradients one behind the other, or none. */
@@ -317,12 +361,11 @@ static bool lie_stacked(const struct lt_weight *w)
     return w->stack > 0;
 }
 
-struct lt_tensor *lt_linear_all(struct lt_graph *g, struct lt_model *m, struct lt_weight *const *w,
-                                struct lt_weight *const *bias, int count, struct lt_tensor *x)
+static struct lt_tensor *multiply_all(struct lt_graph *g, struct lt_weight *const *w, struct lt_weight *const *bias,
+                                      int count, struct lt_tensor *x)
 {
     struct lt_tensor *leaf[LT_LINEAR_MOST], *b[LT_LINEAR_MOST];
     bool plain = w[0]->stack == count;
-    (void)m;
     assert(count >= 1 && count <= LT_LINEAR_MOST);
     for (int i = 0; i < count; i++) plain &= !bias[i] && w[i] == w[0] + i;
     if (plain && lie_stacked(w[0])) {
@@ -337,9 +380,22 @@ struct lt_tensor *lt_linear_all(struct lt_graph *g, struct lt_model *m, struct l
     return lt_op_linear_all(g, x, leaf, b, count, w[0]->transposed);
 }
 
-struct lt_tensor *lt_embed(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, const int32_t *id, int64_t rows)
+struct lt_tensor *lt_linear_all(struct lt_graph *g, const struct lt_pass *p, struct lt_weight *const *w,
+                                struct lt_weight *const *bias, int count, struct lt_tensor *x)
 {
-    (void)m;
+    struct lt_tensor *y = multiply_all(g, w, bias, count, x);
+    int64_t col = 0;
+    for (int i = 0; y && p->stretches && i < count; i++) {
+        y = adapt(g, p, w[i], x, y, col);
+        col += w[i]->dim[w[i]->transposed ? 1 : 0];
+    }
+    return y;
+}
+
+struct lt_tensor *lt_embed(struct lt_graph *g, const struct lt_pass *p, struct lt_weight *w, const int32_t *id,
+                           int64_t rows)
+{
+    (void)p;
     return lt_op_embed(g, lt_weight_leaf(g, w), id, rows);
 }
 
@@ -363,5 +419,5 @@ struct lt_tensor *lt_model_loss(struct lt_graph *g, struct lt_model *m, struct l
 struct lt_tensor *lt_model_logits(struct lt_graph *g, struct lt_model *m, struct lt_tensor *x)
 {
     struct lt_weight *bias, *w = head_of(m, &bias);
-    return lt_linear(g, m, w, bias, x);
+    return lt_op_linear(g, x, lt_weight_leaf(g, w), bias ? lt_weight_leaf(g, bias) : NULL, w->transposed);
 }

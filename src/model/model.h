@@ -91,6 +91,8 @@ int lt_model_train(struct lt_model *m);         /* gives every weight an f32 mas
  * read: with bf16 a token then costs half the memory traffic.  The bits of products do not change.  For graphs of this
  * compute that do not record; training undoes it. */
 void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c);
+void lt_weight_pack(struct lt_weight *w, enum lt_compute compute, struct lt_ctx *c);    /* one matrix */
+void lt_weight_unpack(struct lt_weight *w);
 /* Writes config.json, model.safetensors (floats as `type`) and generation_config.json into a folder, each atomically;
  * other files there stay, but for the shards of an earlier save.  For a whole folder at once give it the temporary one
  * of an lt_folder. */
@@ -107,14 +109,21 @@ struct lt_tensor *lt_model_loss(struct lt_graph *g, struct lt_model *m, struct l
                                 const struct lt_head *spec);
 struct lt_tensor *lt_model_logits(struct lt_graph *g, struct lt_model *m, struct lt_tensor *x);     /* (rows, vocab) */
 
+/* What the seams know of a pass: the model, and which rows an adapter changes.  Neighbouring sequences of one adapter
+ * are one stretch; rows without an adapter are in none. */
+struct lt_adapted { const struct lt_adapter *adapter; int64_t row, rows; };
+struct lt_pass { struct lt_model *m; const struct lt_adapted *stretch; int stretches; };
+/* Of a batch; what it points to lives as long as the graph is not reset. */
+struct lt_pass lt_pass_of(struct lt_graph *g, struct lt_model *m, const struct lt_batch *b);
+
 /* The seams. */
-struct lt_tensor *lt_linear(struct lt_graph *g, struct lt_model *m, struct lt_weight *w,
+struct lt_tensor *lt_linear(struct lt_graph *g, const struct lt_pass *p, struct lt_weight *w,
                             struct lt_weight *bias /* or NULL */, struct lt_tensor *x);
 /* The same for at most LT_LINEAR_MOST weights, all columns side by side; NULL where a graph records and they are not a
  * stack without biases, so that they must be applied one by one. */
-struct lt_tensor *lt_linear_all(struct lt_graph *g, struct lt_model *m, struct lt_weight *const *w,
+struct lt_tensor *lt_linear_all(struct lt_graph *g, const struct lt_pass *p, struct lt_weight *const *w,
                                 struct lt_weight *const *bias, int count, struct lt_tensor *x);
-struct lt_tensor *lt_embed(struct lt_graph *g, struct lt_model *m, struct lt_weight *w, const int32_t *id,
+struct lt_tensor *lt_embed(struct lt_graph *g, const struct lt_pass *p, struct lt_weight *w, const int32_t *id,
                            int64_t rows);
 struct lt_tensor *lt_tap(struct lt_graph *g, struct lt_model *m, const char *site, int layer, struct lt_tensor *x);
 struct lt_tensor *lt_weight_leaf(struct lt_graph *g, struct lt_weight *w);  /* norms and other small weights */

@@ -82,11 +82,13 @@ static struct lt_tensor *run(struct lt_runner *r, const struct pass *p)
     int32_t token[PASS], pos[PASS];
     int64_t seq_row[PASS + 1];
     struct lt_cache *cache[PASS];
+    const struct lt_adapter *adapter[PASS];
     int row = 0;
     for (int i = 0; i < p->count; i++) {
         const struct stretch *t = &p->part[i];
         seq_row[i] = row;
         cache[i] = t->s->cache;
+        adapter[i] = t->s->adapter;
         for (int k = 0; k < t->n; k++, row++) {
             token[row] = t->feed->token[t->begin + k];
             pos[row] = (int32_t)lt_cache_count(t->s->cache) + k;
@@ -94,7 +96,7 @@ static struct lt_tensor *run(struct lt_runner *r, const struct pass *p)
     }
     seq_row[p->count] = row;
     struct lt_batch b = { .rows = row, .token = token, .pos = pos, .seq_count = p->count, .seq_row = seq_row,
-                          .cache = cache };
+                          .cache = cache, .adapter = adapter };
     lt_graph_reset(r->graph);
     return r->m->arch->forward(r->m->o, r->m, r->graph, &b);
 }
@@ -178,7 +180,7 @@ static void tell_states(struct lt_runner *r, const struct pass *p, const struct 
 static int know_last(struct lt_session_state *s)
 {
     if (s->last_known || !s->count) return 0;
-    struct lt_session_state again = { .run = s->run, .cache = lt_cache_fork(s->cache) };
+    struct lt_session_state again = { .run = s->run, .cache = lt_cache_fork(s->cache), .adapter = s->adapter };
     struct lt_feed f = { .token = &s->token[s->count - 1], .n = 1 };
     struct pass p = { .part[0] = { &again, &f, 0, 1 }, .count = 1, .rows = 1 };
     lt_cache_rewind(again.cache, s->count - 1);
@@ -194,6 +196,20 @@ static int know_last(struct lt_session_state *s)
     return rc;
 }
 
+/* Those of one adapter side by side, in the order of their first: each product then has all of an adapter's rows. */
+static void group(struct pass *p)
+{
+    for (int to = 1; to < p->count; to++) {
+        const struct lt_adapter *a = p->part[to - 1].s->adapter;
+        int from = to;
+        while (from < p->count && p->part[from].s->adapter != a) from++;
+        if (from == p->count) continue;
+        struct stretch moved = p->part[from];
+        memmove(&p->part[to + 1], &p->part[to], (size_t)(from - to) * sizeof moved);
+        p->part[to] = moved;
+    }
+}
+
 /* Fills a pass with what is left of the feeds, in order. */
 static void plan(struct pass *p, const struct lt_feed *f, int count, const int *done)
 {
@@ -204,6 +220,7 @@ static void plan(struct pass *p, const struct lt_feed *f, int count, const int *
         p->part[p->count++] = (struct stretch){ f[i].s, &f[i], done[i], n };
         p->rows += n;
     }
+    group(p);
 }
 
 /* 0, LT_FULL or -1. */
@@ -332,10 +349,36 @@ static struct lt_session_state *make(struct lt_runner *r, struct lt_cache *cache
     return s;
 }
 
+/* Index -1: none. */
+static void take_adapter(struct lt_session_state *s, int index)
+{
+    s->adapter = index < 0 ? NULL : s->run->spec.adapters->item[index].adapter;
+    lt_cache_set_kind(s->cache, (uint32_t)(index + 1));
+}
+
+static int session_adapt(void *self, const char *name)
+{
+    struct lt_session_state *s = self;
+    const struct lt_adapters *all = s->run->spec.adapters;
+    struct lt_buf names = { 0 };
+    int index = -1;
+    if (s->count) return lt_fail("an adapter is for an empty session; this one holds %" PRId32 " tokens", held(s));
+    for (int i = 0; all && i < all->count; i++) {
+        if (!strcmp(all->item[i].name, name)) index = i;
+        lt_buf_fmt(&names, "%s\"%s\"", i ? ", " : "", all->item[i].name);
+    }
+    if (*name && index < 0) lt_misuse("there is no adapter \"%.200s\"; the model was opened with %s", name,
+                                      names.p ? names.p : "none");
+    else take_adapter(s, index);
+    lt_buf_free(&names);
+    return *name && index < 0 ? -1 : 0;
+}
+
 static void *session_fork(void *self)
 {
     const struct lt_session_state *s = self;
     struct lt_session_state *f = make(s->run, lt_cache_fork(s->cache));
+    f->adapter = s->adapter;
     if (s->count) lt_session_remember(f, s->token, s->count);
     memcpy(f->last, s->last, (size_t)s->run->m->width * sizeof *s->last);
     f->last_known = s->last_known;
@@ -360,12 +403,14 @@ static const struct lt_session_type session_type = {
     .feed = session_feed, .logits = session_logits, .score = session_score, .rewind = session_rewind,
     .fork = session_fork, .count = session_count, .limit = session_limit, .close = session_close,
     .feed_many = feed_many, .vocab = session_vocab, .width = session_width, .save = lt_session_save,
-    .load = lt_session_load,
+    .load = lt_session_load, .adapt = session_adapt,
 };
 
 void lt_runner_session(struct lt_runner *r, struct lt_session *out)
 {
-    *out = (struct lt_session){ &session_type, make(r, lt_cache_new(r->pages)) };
+    struct lt_session_state *s = make(r, lt_cache_new(r->pages));
+    if (r->spec.adapters) take_adapter(s, r->spec.adapters->usual);
+    *out = (struct lt_session){ &session_type, s };
 }
 
 int lt_model_session(struct lt_model *m, struct lt_ctx *c, struct lt_session_spec spec, struct lt_session *out)

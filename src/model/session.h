@@ -5,12 +5,13 @@
 #ifndef LT_MODEL_SESSION_H
 #define LT_MODEL_SESSION_H
 
-#include "model/model.h"
+#include "model/adapter.h"
 
 struct lt_session_spec {
     enum lt_compute compute;        /* of matrix products */
     enum lt_dtype cache;            /* of keys and values: F32, BF16 or I8 (doc/decisions/cache-pages.md) */
     size_t cache_limit;             /* bytes of keys and values of all sessions; 0: any number */
+    const struct lt_adapters *adapters;     /* bound to the model, borrowed as it is; NULL: none */
 };
 /* What the sessions of a model share: scratch, and the memory for keys and values, in which texts that begin alike lie
  * once.  The model is borrowed; its weights must not change.  Sessions of one runner are for one thread at a time, and

@@ -19,7 +19,7 @@ static const char magic[8] = "LTCACHE";
 enum { VERSION = 1, TAIL = sizeof(uint64_t) };
 
 /* Whatever decides the bits of keys and values: the weights, the hyper-parameters, the arithmetic. */
-static uint64_t identity(struct lt_runner *r)
+static uint64_t identity_of_model(struct lt_runner *r)
 {
     if (r->identity) return r->identity;
     const struct lt_model *m = r->m;
@@ -36,12 +36,19 @@ static uint64_t identity(struct lt_runner *r)
     return r->identity = h ? h : 1;
 }
 
+/* And the adapter. */
+static uint64_t identity(const struct lt_session_state *s)
+{
+    uint64_t h = identity_of_model(s->run);
+    return s->adapter ? lt_hash(&s->adapter->identity, sizeof s->adapter->identity, h) : h;
+}
+
 static struct head head_of(const struct lt_session_state *s)
 {
     const struct lt_model *m = s->run->m;
     enum lt_dtype type = lt_cache_type(s->cache);
     struct head h = { .version = VERSION, .type = type == LT_F32 ? 0 : type == LT_BF16 ? 1 : 2,
-                      .identity = identity(s->run), .layers = (uint32_t)m->layers, .heads = (uint32_t)m->kv_heads,
+                      .identity = identity(s), .layers = (uint32_t)m->layers, .heads = (uint32_t)m->kv_heads,
                       .dim = (uint32_t)m->head_dim, .count = (uint64_t)s->count };
     memcpy(h.magic, magic, sizeof magic);
     return h;
@@ -81,7 +88,7 @@ static int check_head(const struct lt_session_state *s, const char *label, const
         return lt_fail("%s: holds keys and values as %s; this session keeps them as %s (cache_type)", label,
                        type[h->type], type[want.type]);
     if (h->identity != want.identity || h->layers != want.layers || h->heads != want.heads || h->dim != want.dim)
-        return lt_fail("%s: was saved from another model, or with another dtype or instruction set", label);
+        return lt_fail("%s: was saved from another model or adapter, or with another dtype or instruction set", label);
     return 0;
 }
 

@@ -17,6 +17,7 @@ struct lt_runner {
 struct lt_session_state {
     struct lt_runner *run;
     struct lt_cache *cache;
+    const struct lt_adapter *adapter;       /* NULL: the model alone */
     int32_t *token; int64_t count, cap;
     float *last;                    /* (width) hidden state of the last token */
     float *logits;                  /* (vocab) after it; NULL until asked for */

@@ -12,11 +12,12 @@
 
 enum { PACK_NUMBERS = 8 << 20 };   /* weights of a model that lives in the caches */
 
-struct options { const char *path, *dtype, *cache, *tokenizer; int64_t cache_memory; };
+struct options { const char *path, *dtype, *cache, *tokenizer; int64_t cache_memory; struct lt_list adapter; };
 struct transformer {
     struct lt_ctx *ctx;
     struct lt_model *model;
     struct lt_tokenizer *tokenizer;
+    struct lt_adapters adapters;
     struct lt_session_spec spec;
     struct lt_runner *runner;       /* NULL until a session is asked for */
 };
@@ -60,10 +61,44 @@ static int open_tokenizer(struct transformer *t, const struct options *o)
     return rc;
 }
 
+/* PATH, every session's unless it is told otherwise, or NAME=PATH for those that ask for NAME. */
+static int open_adapter(struct transformer *t, const char *item)
+{
+    struct lt_adapters *all = &t->adapters;
+    struct lt_str name, path = lt_str(item);
+    struct lt_adapter_named *to = &all->item[all->count];
+    bool named = lt_adapter_split(item, &name, &path.p);
+    if (!named && all->usual >= 0)
+        return lt_misuse("adapter: a text is written with one; there are %s and %s",
+                         all->item[all->usual].adapter->path, item);
+    if (named && (!name.n || !*path.p)) return lt_misuse("adapter: expected PATH or NAME=PATH, found \"%s\"", item);
+    if (!named) name = lt_str(item);
+    for (int i = 0; i < all->count; i++)
+        if (lt_str_is(name, all->item[i].name))
+            return lt_misuse("adapter: there are two of the name \"%s\"", all->item[i].name);
+    if (lt_adapter_open(path.p, t->model, &to->adapter)) return -1;
+    to->name = lt_arena_str(&to->adapter->arena, name);
+    if (!named) all->usual = all->count;
+    all->count++;
+    return 0;
+}
+
+static int open_adapters(struct transformer *t, const struct options *o)
+{
+    t->adapters.usual = -1;
+    t->adapters.item = lt_calloc((size_t)o->adapter.count + 1, sizeof *t->adapters.item);
+    for (int i = 0; i < o->adapter.count; i++)
+        if (open_adapter(t, o->adapter.item[i])) return -1;
+    t->spec.adapters = &t->adapters;
+    return 0;
+}
+
 static void transformer_close(void *self)
 {
     struct transformer *t = self;
     lt_runner_free(t->runner);
+    for (int i = 0; i < t->adapters.count; i++) lt_adapter_free(t->adapters.item[i].adapter);
+    free(t->adapters.item);
     lt_tokenizer_free(t->tokenizer);
     lt_model_free(t->model);
     free(t);
@@ -78,7 +113,7 @@ static int transformer_open(const void *v, struct lt_ctx *c, void **self)
                                         .cache = !strcmp(o->cache, "float32") ? LT_F32
                                             : !strcmp(o->cache, "bfloat16") ? LT_BF16 : LT_I8,
                                         .cache_limit = (size_t)o->cache_memory << 20 };
-    if (lt_model_open(o->path, &t->model) || open_tokenizer(t, o)) {
+    if (lt_model_open(o->path, &t->model) || open_tokenizer(t, o) || open_adapters(t, o)) {
         transformer_close(t);
         return -1;
     }
@@ -103,6 +138,8 @@ static int transformer_session(void *self, struct lt_session *out)
     /* bf16: rounded once instead of for every token, and half of what is read.  f32 gains in the caches alone. */
     if (t->spec.compute == LT_COMPUTE_BF16 || weights_of(t->model) <= PACK_NUMBERS)
         lt_model_pack(t->model, t->spec.compute, t->ctx);
+    for (int i = 0; i < t->adapters.count; i++)
+        lt_adapter_pack(t->adapters.item[i].adapter, t->spec.compute, t->ctx);
     if (lt_runner_new(t->model, t->ctx, t->spec, &t->runner)) return -1;
     lt_runner_session(t->runner, out);
     return 0;
@@ -145,12 +182,19 @@ static const struct lt_opt rows[] = {
       .type = LT_STR,
       .at = AT(tokenizer),
       .flags = LT_IN },
+    { .key = "adapter",
+      .help = "PEFT folder whose change every text has; NAME=PATH: the texts that ask for NAME",
+      .type = LT_LIST,
+      .at = AT(adapter),
+      .alias = "lora,lora_path,lora_modules",
+      .flags = LT_TEXTS },
     { 0 },
 };
 const struct lt_lm_type lt_lm_transformer = {
     .m = { .name = "transformer", .brief = "a Transformer in a model folder or a llama2.c checkpoint",
            .size = sizeof(struct options), .opts = rows,
-           .doc = "Keys and values of the texts so far are kept, so a token costs one pass over the weights; what\n"
+           .doc = "adapter=FOLDER runs it with a LoRA adapter (doc/formats/adapter.md).\n"
+                  "Keys and values of the texts so far are kept, so a token costs one pass over the weights; what\n"
                   "texts have in common at their beginning is computed and kept once.\n"
                   "    lathe generate transformer:path=out/model,dtype=bfloat16 --prompt \"Once upon a time\"" },
     .claims = transformer_claims, .open = transformer_open, .session = transformer_session,

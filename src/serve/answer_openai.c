@@ -12,7 +12,7 @@ static void put_head(struct lt_buf *b, const struct lt_exchange *x, bool chunk)
     const char *object = !x->req.chat ? "text_completion" : chunk ? "chat.completion.chunk" : "chat.completion";
     lt_buf_fmt(b, "{\"id\":\"%s\",\"object\":\"%s\",\"created\":%lld,\"system_fingerprint\":\"fp_%s\",\"seed\":%llu,"
                "\"model\":", x->id, object, (long long)x->created, lt_build_id(), (unsigned long long)x->seed);
-    lt_json_put_text(b, lt_str(lt_engine_name(x->engine)));
+    lt_json_put_text(b, lt_str(lt_exchange_model(x)));
     lt_buf_str(b, ",\"choices\":[");
 }
 

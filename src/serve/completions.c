@@ -86,6 +86,7 @@ static int make_exchange(struct lt_call *c, struct lt_request *r, struct lt_exch
 {
     struct lt_given turn = { 0 };
     int rc = lt_call_model(c, r->model, f);
+    if (!rc && c->adapter) r->adapter = c->adapter->name;
     if (!rc && r->template_optional && !c->model->chat) r->chat = false;
     if (!rc && r->chat) rc = make_turn(c, r, &turn, f);
     if (!rc) rc = lt_exchange_new(c->model->engine, r, r->chat ? &turn : r->prompt, r->chat ? 1 : r->prompts, out, f);

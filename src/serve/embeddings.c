@@ -75,7 +75,7 @@ static int take_encoding(void *into, const struct lt_field *d, const json_t *v, 
 
 #define AT(f) .at = offsetof(struct lt_request, f)
 static const struct lt_field fields[] = {
-    { "model", "name of a served model; without it the first answers", LT_FIELD_TEXT, AT(model) },
+    { "model", "name of a served model or adapter; without it the first answers", LT_FIELD_TEXT, AT(model) },
     { "input", "a text, a list of token numbers, or a list of such inputs", LT_FIELD_OTHER, .need = true,
       .take = lt_request_prompts, .schema = "{\"type\":[\"string\",\"array\"]}" },
     { "encoding_format", "float: numbers; base64: little-endian floats", LT_FIELD_OTHER, .take = take_encoding,
@@ -96,7 +96,7 @@ static int put_reply(struct lt_call *c, const struct lt_exchange *x, struct lt_f
         tokens += x->prompt[i].count;
     }
     lt_buf_str(&c->out, "],\"model\":");
-    lt_json_put_text(&c->out, lt_str(lt_engine_name(x->engine)));
+    lt_json_put_text(&c->out, lt_str(lt_exchange_model(x)));
     lt_buf_fmt(&c->out, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld}}\n", (long long)tokens,
                (long long)tokens);
     return 0;

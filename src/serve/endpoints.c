@@ -4,20 +4,24 @@
 #include <string.h>
 
 /* Ollama's clients say NAME:latest. */
-static bool is_called(const struct lt_served *m, const char *name)
+static bool is_called(const char *own, const char *name)
 {
-    size_t n = strlen(m->name);
-    return !strncmp(name, m->name, n) && (!name[n] || !strcmp(name + n, ":latest"));
+    size_t n = strlen(own);
+    return !strncmp(name, own, n) && (!name[n] || !strcmp(name + n, ":latest"));
 }
 
 int lt_call_model(struct lt_call *c, const char *name, struct lt_fault *f)
 {
-    struct lt_server *s = c->s;
+    struct lt_called called;
     struct lt_buf names = { 0 };
-    for (int i = 0; i < s->models && !c->model; i++)
-        if (!name || is_called(&s->model[i], name)) c->model = &s->model[i];
-    if (c->model) return 0;
-    for (int i = 0; i < s->models; i++) lt_buf_fmt(&names, "%s\"%s\"", i ? ", " : "", s->model[i].name);
+    for (int i = 0; lt_server_called(c->s, i, &called); i++) {
+        if (name && !is_called(lt_called_name(called), name)) continue;
+        c->model = called.model;
+        c->adapter = called.adapter;
+        return 0;
+    }
+    for (int i = 0; lt_server_called(c->s, i, &called); i++)
+        lt_buf_fmt(&names, "%s\"%s\"", i ? ", " : "", lt_called_name(called));
     lt_fault_set(f, 404, "model", "model_not_found", "there is no model \"%.200s\"; this server has %s", name, names.p);
     lt_buf_free(&names);
     return -1;
@@ -46,22 +50,28 @@ static int version(struct lt_call *c, struct lt_fault *f)
     return 0;
 }
 
-static void put_model(struct lt_buf *b, const struct lt_served *m)
+static void put_model(struct lt_buf *b, struct lt_called n)
 {
     lt_buf_str(b, "{\"id\":");
-    lt_json_put_text(b, lt_str(m->name));
-    lt_buf_str(b, ",\"object\":\"model\",\"created\":0,\"owned_by\":\"lathe\",\"max_model_len\":");
-    lt_put_limit(b, m);
-    lt_buf_fmt(b, ",\"vocab_size\":%d}", lt_engine_vocab(m->engine));
+    lt_json_put_text(b, lt_str(lt_called_name(n)));
+    lt_buf_str(b, ",\"object\":\"model\",\"created\":0,\"owned_by\":\"lathe\",\"root\":");
+    lt_json_put_text(b, lt_str(n.adapter ? n.adapter->path : n.model->path));
+    lt_buf_str(b, ",\"parent\":");
+    if (n.adapter) lt_json_put_text(b, lt_str(n.model->name));
+    else lt_buf_str(b, "null");
+    lt_buf_str(b, ",\"max_model_len\":");
+    lt_put_limit(b, n.model);
+    lt_buf_fmt(b, ",\"vocab_size\":%d}", lt_engine_vocab(n.model->engine));
 }
 
 static int models(struct lt_call *c, struct lt_fault *f)
 {
     (void)f;
     lt_buf_str(&c->out, "{\"object\":\"list\",\"data\":[");
-    for (int i = 0; i < c->s->models; i++) {
+    struct lt_called called;
+    for (int i = 0; lt_server_called(c->s, i, &called); i++) {
         if (i) lt_buf_char(&c->out, ',');
-        put_model(&c->out, &c->s->model[i]);
+        put_model(&c->out, called);
     }
     lt_buf_str(&c->out, "]}\n");
     return 0;
@@ -70,7 +80,7 @@ static int models(struct lt_call *c, struct lt_fault *f)
 static int one_model(struct lt_call *c, struct lt_fault *f)
 {
     if (lt_call_model(c, c->id, f)) return -1;
-    put_model(&c->out, c->model);
+    put_model(&c->out, lt_call_called(c));
     lt_buf_char(&c->out, '\n');
     return 0;
 }
@@ -83,11 +93,12 @@ static int metrics(struct lt_call *c, struct lt_fault *f)
     return 0;
 }
 
-#define MODEL LT_REPLY_OF("\"id\",\"object\",\"max_model_len\",\"vocab_size\"", LT_REPLY_LIMIT("max_model_len"))
+#define MODEL LT_REPLY_OF("\"id\",\"object\",\"root\",\"parent\",\"max_model_len\",\"vocab_size\"", \
+                          LT_REPLY_LIMIT("max_model_len"))
 const struct lt_endpoint lt_endpoints_about[] = {
     { "GET", "/health", true, health, .brief = "is the server ready?", .reply = LT_REPLY("\"status\"") },
     { "GET", "/version", true, version, .brief = "of the program", .reply = LT_REPLY("\"version\"") },
-    { "GET", "/v1/models", false, models, .brief = "the models that are served",
+    { "GET", "/v1/models", false, models, .brief = "the models and adapters that are served",
       .reply = LT_REPLY_OF("\"object\",\"data\"", "\"data\":{\"type\":\"array\",\"minItems\":1,\"items\":" MODEL "}") },
     { "GET", "/v1/models/{id}", false, one_model, .brief = "one of them", .reply = MODEL },
     { "GET", "/metrics", false, metrics, .brief = "figures for Prometheus", .type = "text/plain" },

@@ -186,8 +186,10 @@ static void admit(struct lt_engine *e, struct lt_exchange *x)
     for (i = 0; i < prompts && !rc; i++) {
         struct lt_asked *p = &x->prompt[i];
         if (!p->scoring) continue;
-        rc = x->req.embed ? lt_prompt_embed_begin(&p->score, e->lm, p->id, p->count, e->how.pooling)
-                          : lt_prompt_score_begin(&p->score, e->lm, p->id, p->count, (int)x->req.tops);
+        rc = x->req.embed ? lt_prompt_embed_begin(&p->score, e->lm, x->req.adapter, p->id, p->count,
+                                                  e->how.pooling)
+                          : lt_prompt_score_begin(&p->score, e->lm, x->req.adapter, p->id, p->count,
+                                                  (int)x->req.tops);
         p->scoring = !rc;
         x->left += !rc;
     }

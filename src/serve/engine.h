@@ -51,6 +51,7 @@ struct lt_exchange {
 };
 /* Each has as many replies as the request says. */
 static inline int lt_exchange_prompts(const struct lt_exchange *x) { return x->slots / (int)x->req.n; }
+const char *lt_exchange_model(const struct lt_exchange *x);     /* the name it was asked by: of the adapter or model */
 struct lt_engine_how {
     int batch, queue;
     double request_time;                    /* seconds from asking to the end of a reply; 0: any */

@@ -11,6 +11,11 @@
 
 enum { UNLIMITED_REPLY = 1024 };        /* tokens of a chat reply when neither request nor model says more */
 
+const char *lt_exchange_model(const struct lt_exchange *x)
+{
+    return x->req.adapter ? x->req.adapter : x->engine->how.name;
+}
+
 static void name_exchange(struct lt_exchange *x)
 {
     uint64_t r[2] = { 0, 0 };
@@ -72,6 +77,7 @@ static void fill_slot(struct lt_engine *e, struct lt_exchange *x, int i)
         .prompt_ids = p->id, .prompt_count = p->count, .controls = r->controls, .max_tokens = (int)most,
         .top_logprobs = (int)r->tops, .seed = x->seed, .number = (uint64_t)i, .stop = &r->stop,
         .end = e->how.says->eos, .end_count = e->how.says->eos_count,
+        .adapter = r->adapter,
     };
 }
 

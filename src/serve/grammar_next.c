@@ -58,7 +58,7 @@ static int take_check(void *into, const struct lt_field *d, const json_t *v, str
 #define AT(f) .at = offsetof(struct lt_grammar_ask, f)
 #define TEXT "{\"type\":[\"string\",\"null\"],\"maxLength\":65536}"
 static const struct lt_field fields[] = {
-    { "model", "name of a served model; without it the first answers", LT_FIELD_TEXT, AT(model) },
+    { "model", "name of a served model or adapter; without it the first answers", LT_FIELD_TEXT, AT(model) },
     { "grammar", "rules in GBNF", LT_FIELD_OTHER, .take = take_notation, .schema = TEXT },
     { "json_schema", "a JSON Schema, as an object or as its text", LT_FIELD_OTHER, .take = take_notation,
       .schema = "{\"type\":[\"object\",\"string\",\"null\"]}" },

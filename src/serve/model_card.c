@@ -97,3 +97,10 @@ json_t *lt_model_card(const char *name, const char *path, const struct lt_lm *lm
     put_history(card, path);
     return card;
 }
+
+void lt_model_card_put_adapter(json_t *card, const char *path)
+{
+    json_t *about = json_pack("{s:s}", "path", path);
+    if (!about || lt_inspect_adapter(path, about)) miss(card, about ? lt_error() : "the adapter's path is not UTF-8");
+    json_object_set_new(card, "adapter", about ? about : json_null());
+}

@@ -10,5 +10,7 @@ enum { LT_MODEL_CARD_README = 1 << 16 };        /* bytes of README.md that are s
  * licence and readme, or null; history as `lathe explain --json` has it, with contents not read, or null.  What cannot
  * be told is left out with a sentence in "missing".  path: as the model was opened; json_decref the result. */
 json_t *lt_model_card(const char *name, const char *path, const struct lt_lm *lm, int context, int vocab);
+/* Adds "adapter": what `lathe inspect --json` says of one. */
+void lt_model_card_put_adapter(json_t *card, const char *path);
 
 #endif

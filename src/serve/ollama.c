@@ -25,7 +25,7 @@ static void put_time(struct lt_buf *b, time_t at)
 static void put_head(struct lt_buf *b, const struct lt_exchange *x)
 {
     lt_buf_str(b, "{\"model\":");
-    lt_json_put_text(b, lt_str(lt_engine_name(x->engine)));
+    lt_json_put_text(b, lt_str(lt_exchange_model(x)));
     lt_buf_str(b, ",\"created_at\":");
     put_time(b, time(NULL));
 }
@@ -136,7 +136,7 @@ static int answer_loaded(struct lt_call *c, bool chat, const char *name, struct 
 {
     if (lt_call_model(c, name, f)) return -1;
     lt_buf_str(&c->out, "{\"model\":");
-    lt_json_put_text(&c->out, lt_str(c->model->name));
+    lt_json_put_text(&c->out, lt_str(lt_called_name(lt_call_called(c))));
     lt_buf_str(&c->out, ",\"created_at\":");
     put_time(&c->out, time(NULL));
     lt_buf_fmt(&c->out, ",%s,\"done\":true,\"done_reason\":\"load\"}\n",
@@ -194,7 +194,7 @@ static int embed_with(struct lt_call *c, const struct lt_body *kind, struct lt_f
     if (!rc && several) {
         lt_answer_counts(x, &prompt, &written);
         lt_buf_str(&c->out, ",\"model\":");
-        lt_json_put_text(&c->out, lt_str(c->model->name));
+        lt_json_put_text(&c->out, lt_str(lt_called_name(lt_call_called(c))));
         put_nanoseconds(&c->out, "total_duration", lt_clock() - x->asked_at);
         put_nanoseconds(&c->out, "load_duration", 0);
         lt_buf_fmt(&c->out, ",\"prompt_eval_count\":%lld", (long long)prompt);
@@ -209,41 +209,44 @@ static int embeddings(struct lt_call *c, struct lt_fault *f) { return embed_with
 
 /* ---- about models ---- */
 
-static void put_details(struct lt_buf *b, const struct lt_served *m)
+static void put_details(struct lt_buf *b, struct lt_called c)
 {
-    size_t n = strlen(m->path);
-    const char *format = n > 5 && !strcmp(m->path + n - 5, ".gguf") ? "gguf" : "safetensors";
-    const char *family = m->lm.type->m.name;
-    lt_buf_fmt(b, "\"details\":{\"parent_model\":\"\",\"format\":\"%s\",\"family\":\"%s\",\"families\":[\"%s\"],"
+    size_t n = strlen(c.model->path);
+    const char *format = n > 5 && !strcmp(c.model->path + n - 5, ".gguf") ? "gguf" : "safetensors";
+    const char *family = c.model->lm.type->m.name;
+    lt_buf_str(b, "\"details\":{\"parent_model\":");
+    lt_json_put_text(b, lt_str(c.adapter ? c.model->name : ""));
+    lt_buf_fmt(b, ",\"format\":\"%s\",\"family\":\"%s\",\"families\":[\"%s\"],"
                "\"parameter_size\":\"\",\"quantization_level\":\"\"}", format, family, family);
 }
 
 /* The digest names name and tokenizer: files are not read for it. */
-static void put_model(struct lt_buf *b, const struct lt_served *m)
+static void put_model(struct lt_buf *b, struct lt_called c)
 {
-    const struct lt_tokenizer *t = lt_engine_tokenizer(m->engine);
-    const char *hash = t ? lt_tokenizer_hash(t) : "00000000000000000000000000000000";
+    const struct lt_tokenizer *t = lt_engine_tokenizer(c.model->engine);
+    const char *hash = t ? lt_tokenizer_hash(t) : "00000000000000000000000000000000", *own = lt_called_name(c);
     struct stat about = { 0 };
-    bool there = !stat(m->path, &about);
-    uint64_t name = lt_hash(m->name, strlen(m->name), 0);
+    bool there = !stat(c.adapter ? c.adapter->path : c.model->path, &about);
+    uint64_t name = lt_hash(own, strlen(own), 0);
     lt_buf_str(b, "{\"name\":");
-    lt_json_put_text(b, lt_str(m->name));
+    lt_json_put_text(b, lt_str(own));
     lt_buf_str(b, ",\"model\":");
-    lt_json_put_text(b, lt_str(m->name));
+    lt_json_put_text(b, lt_str(own));
     lt_buf_str(b, ",\"modified_at\":");
     put_time(b, there ? about.st_mtime : 0);
     lt_buf_fmt(b, ",\"size\":%lld,\"digest\":\"%s%016llx%016llx\",", there && S_ISREG(about.st_mode)
                ? (long long)about.st_size : 0LL, hash, (unsigned long long)name, ~(unsigned long long)name);
-    put_details(b, m);
+    put_details(b, c);
 }
 
 static int tags(struct lt_call *c, struct lt_fault *f)
 {
+    struct lt_called called;
     (void)f;
     lt_buf_str(&c->out, "{\"models\":[");
-    for (int i = 0; i < c->s->models; i++) {
+    for (int i = 0; lt_server_called(c->s, i, &called); i++) {
         if (i) lt_buf_char(&c->out, ',');
-        put_model(&c->out, &c->s->model[i]);
+        put_model(&c->out, called);
         lt_buf_char(&c->out, '}');
     }
     lt_buf_str(&c->out, "]}\n");
@@ -252,13 +255,14 @@ static int tags(struct lt_call *c, struct lt_fault *f)
 
 static int running(struct lt_call *c, struct lt_fault *f)
 {
+    struct lt_called called;
     (void)f;
     lt_buf_str(&c->out, "{\"models\":[");
-    for (int i = 0; i < c->s->models; i++) {
+    for (int i = 0; lt_server_called(c->s, i, &called); i++) {
         if (i) lt_buf_char(&c->out, ',');
-        put_model(&c->out, &c->s->model[i]);
+        put_model(&c->out, called);
         lt_buf_str(&c->out, ",\"expires_at\":\"9999-12-31T23:59:59Z\",\"size_vram\":0,\"context_length\":");
-        lt_put_limit(&c->out, &c->s->model[i]);
+        lt_put_limit(&c->out, called.model);
         lt_buf_char(&c->out, '}');
     }
     lt_buf_str(&c->out, "]}\n");
@@ -267,21 +271,22 @@ static int running(struct lt_call *c, struct lt_fault *f)
 
 struct shown { const char *model; };
 static const struct lt_field show_fields[] = {
-    { "model", "name of a served model", LT_FIELD_TEXT, .need = true, .at = offsetof(struct shown, model) },
+    { "model", "name of a served model or adapter", LT_FIELD_TEXT, .need = true, .at = offsetof(struct shown, model) },
     { "verbose", "without effect", LT_FIELD_OTHER, .take = lt_field_ignored, .schema = "{}" },
     { 0 },
 };
 static const struct lt_body show_body = { .name = "OllamaShowRequest", .field = show_fields };
 
-static void put_show(struct lt_buf *b, const struct lt_served *m)
+static void put_show(struct lt_buf *b, struct lt_called c)
 {
+    const struct lt_served *m = c.model;
     const char *family = m->lm.type->m.name;
     struct lt_str chat_template = { "", 0 };
     if (m->chat) chat_template = lt_chat_source(m->chat, false);
     lt_buf_str(b, "{\"modelfile\":\"\",\"parameters\":\"\",\"template\":");
     lt_json_put_text(b, chat_template);
     lt_buf_char(b, ',');
-    put_details(b, m);
+    put_details(b, c);
     lt_buf_fmt(b, ",\"model_info\":{\"general.architecture\":\"%s\",\"%s.context_length\":", family, family);
     lt_put_limit(b, m);
     lt_buf_fmt(b, ",\"%s.vocab_size\":%d},\"capabilities\":[\"completion\"%s]}\n", family, lt_engine_vocab(m->engine),
@@ -294,7 +299,7 @@ static int show(struct lt_call *c, struct lt_fault *f)
     json_t *asked;
     int rc = lt_body_parse(c->body, &asked, f) || lt_body_take(&show_body, &a, "", asked, f)
              || lt_call_model(c, a.model, f) ? -1 : 0;
-    if (!rc) put_show(&c->out, c->model);
+    if (!rc) put_show(&c->out, lt_call_called(c));
     json_decref(asked);
     return rc;
 }

@@ -189,7 +189,7 @@ static int take_truncate(void *into, const struct lt_field *d, const json_t *v, 
 enum { GENERATE = 1, CHAT = 2, EMBED = 4, EMBEDDINGS = 8 };
 #define AT(f) .at = offsetof(struct asked, f)
 static const struct lt_field fields[] = {
-    { "model", "name of a served model, with or without :latest", LT_FIELD_OTHER, .need = true, .take = take_model,
+    { "model", "name of a model or adapter, with or without :latest", LT_FIELD_OTHER, .need = true, .take = take_model,
       .schema = "{\"type\":\"string\"}" },
     { "prompt", "the text; it becomes a turn of the chat template unless raw; without one nothing is written",
       LT_FIELD_TEXT, GENERATE, AT(prompt) },

@@ -269,7 +269,7 @@ enum { TEXT = 1, CHAT = 2 };
 #define TEXT_OR_LIST "{\"type\":[\"string\",\"array\",\"null\"],\"items\":{\"type\":\"string\"}}"
 #define SCHEMA "{\"type\":[\"object\",\"null\"]}"
 static const struct lt_field fields[] = {
-    { "model", "name of a served model; without it the first answers", LT_FIELD_TEXT, AT(model) },
+    { "model", "name of a served model or adapter; without it the first answers", LT_FIELD_TEXT, AT(model) },
     { "prompt", "a text, a list of token numbers, or a list of such prompts", LT_FIELD_OTHER, TEXT, true,
       .take = lt_request_prompts, .schema = "{\"type\":[\"string\",\"array\"]}" },
     { "messages", "the conversation: {role, content}; a content is a text or a list of parts of type text",

@@ -17,6 +17,7 @@ struct lt_request {
     bool chat, stream, usage, echo, logprobs;
     bool template_optional;                 /* without a chat template the prompt itself is gone on with */
     const char *model;                      /* NULL: not said */
+    const char *adapter;                    /* of the served model, found by its name; NULL: the model alone */
     struct lt_given *prompt; int prompts;
     json_t *messages;                       /* chat: checked, and as templates expect them (messages.h) */
     const json_t *template_extra;           /* further variables of the chat template; NULL: none */

@@ -43,7 +43,7 @@ void lt_request_log_exchange(struct lt_request_log *l, const struct lt_exchange 
 {
     int prompts = lt_exchange_prompts(x);
     memcpy(l->id, x->id, sizeof l->id);
-    l->model = lt_engine_name(x->engine);
+    l->model = lt_exchange_model(x);
     l->prompt_tokens = l->written_tokens = 0;
     for (int i = 0; i < prompts; i++) l->prompt_tokens += x->prompt[i].count;
     for (int i = 0; i < x->slots; i++) l->written_tokens += x->slot[i].reply.count;

@@ -36,6 +36,31 @@ static void put_times(const struct lt_server *s, struct lt_buf *b, const char *n
     }
 }
 
+/* Of what a model counts, the part of each adapter. */
+static void put_adapters(const struct lt_server *s, struct lt_buf *b)
+{
+    static const struct { const char *name, *help; } row[] = {
+        { "lathe_adapter_requests_total", "Requests answered with an adapter." },
+        { "lathe_adapter_prompt_tokens_total", "Tokens of their prompts." },
+        { "lathe_adapter_written_tokens_total", "Tokens written for them." },
+    };
+    struct lt_called n;
+    bool some = false;
+    for (int i = 0; i < s->models; i++) some |= s->model[i].adapters > 0;
+    for (int k = 0; k < LT_COUNT(row) && some; k++) {
+        put_head(b, row[k].name, row[k].help, "counter");
+        for (int i = 0; lt_server_called(s, i, &n); i++) {
+            if (!n.adapter) continue;
+            const int64_t value[] = { n.adapter->requests, n.adapter->prompt_tokens, n.adapter->written_tokens };
+            lt_buf_fmt(b, "%s{model=\"", row[k].name);
+            put_label(b, n.model->name);
+            lt_buf_str(b, "\",adapter=\"");
+            put_label(b, n.adapter->name);
+            lt_buf_fmt(b, "\"} %lld\n", (long long)value[k]);
+        }
+    }
+}
+
 void lt_metrics_put(struct lt_server *s, struct lt_buf *b)
 {
     static const struct { const char *name, *help, *type; } row[] = {
@@ -59,6 +84,7 @@ void lt_metrics_put(struct lt_server *s, struct lt_buf *b)
             lt_buf_fmt(b, "\"} %lld\n", (long long)value[i]);
         }
     }
+    put_adapters(s, b);
     put_times(s, b, "lathe_time_to_first_token_seconds", "From the head of a request to its first token.", true);
     put_times(s, b, "lathe_request_seconds", "From the head of a request to the end of its reply.", false);
 }

@@ -6,6 +6,28 @@
 
 enum { LOOK_MS = 50 };                          /* how often the server looks whether it is to stop */
 
+bool lt_server_called(const struct lt_server *s, int i, struct lt_called *out)
+{
+    for (int m = 0; m < s->models; i -= 1 + s->model[m++].adapters) {
+        if (i > s->model[m].adapters) continue;
+        *out = (struct lt_called){ &s->model[m], i ? &s->model[m].adapter[i - 1] : NULL };
+        return true;
+    }
+    return false;
+}
+
+static int check_names(const struct lt_server *s)
+{
+    struct lt_called a, b;
+    for (int i = 0; lt_server_called(s, i, &a); i++)
+        for (int k = 0; k < i && lt_server_called(s, k, &b); k++)
+            if (!strcmp(lt_called_name(a), lt_called_name(b)))
+                return lt_misuse("%s: %s and %s are both named \"%s\"; write NAME=PATH",
+                                 a.adapter ? "adapter" : "model", b.adapter ? b.adapter->path : b.model->path,
+                                 a.adapter ? a.adapter->path : a.model->path, lt_called_name(a));
+    return 0;
+}
+
 static int open_models(struct lt_server *s)
 {
     const struct lt_serve_options *o = s->o;
@@ -13,14 +35,11 @@ static int open_models(struct lt_server *s)
         return lt_misuse("served_model_name: there are %d models; write NAME=PATH for each instead", o->model.count);
     if (o->served_model_name && !*o->served_model_name) return lt_misuse("served_model_name: the name is empty");
     s->model = lt_calloc((size_t)o->model.count, sizeof *s->model);
-    for (int i = 0; i < o->model.count; i++) {
-        struct lt_served *m = &s->model[s->models++];
-        if (lt_served_open(m, o->model.item[i], o, s->inner, o->model.count > 1 ? &s->turns : NULL)) return -1;
-        for (int k = 0; k < i; k++)
-            if (!strcmp(s->model[k].name, m->name))
-                return lt_misuse("model: %s and %s are both named \"%s\"; write NAME=PATH", o->model.item[k],
-                                 o->model.item[i], m->name);
-    }
+    for (int i = 0; i < o->model.count; i++)
+        if (lt_served_begin(&s->model[s->models++], o->model.item[i], o)) return -1;
+    if (lt_served_share_adapters(s->model, s->models, o) || check_names(s)) return -1;
+    for (int i = 0; i < s->models; i++)
+        if (lt_served_open(&s->model[i], o, s->inner, s->models > 1 ? &s->turns : NULL)) return -1;
     return 0;
 }
 
@@ -110,7 +129,9 @@ int lt_serve_run(const struct lt_serve_options *o, struct lt_ctx *c)
     if (lt_server_open(o, c, &s)) return -1;
     bool six = strchr(o->host, ':') != NULL;
     struct lt_buf names = { 0 };
-    for (int i = 0; i < s->models; i++) lt_buf_fmt(&names, "%s%s", i ? ", " : "", s->model[i].name);
+    struct lt_called called;
+    for (int i = 0; lt_server_called(s, i, &called); i++)
+        lt_buf_fmt(&names, "%s%s", i ? ", " : "", lt_called_name(called));
     lt_note(c, "serving %s at http://%s%s%s:%d", names.p, six ? "[" : "", o->host, six ? "]" : "", s->port);
     lt_buf_free(&names);
     int rc = lt_server_run(s);

@@ -25,10 +25,17 @@ struct lt_server {
     _Atomic int64_t answered[LT_STATUSES];      /* by status */
 };
 
+/* What requests may name: a model, or an adapter over it (NULL: none). */
+struct lt_called { struct lt_served *model; struct lt_served_adapter *adapter; };
+static inline const char *lt_called_name(struct lt_called n) { return n.adapter ? n.adapter->name : n.model->name; }
+/* The i-th of all: each model, followed by its adapters; false past the last. */
+bool lt_server_called(const struct lt_server *s, int i, struct lt_called *out);
+
 /* What an endpoint is given and leaves: a body, or an exchange whose events are the body. */
 struct lt_call {
     struct lt_server *s;
     struct lt_served *model;                    /* set by lt_call_model */
+    struct lt_served_adapter *adapter;          /* the same; NULL: the model alone */
     const char *id;                             /* of the path; NULL: there is none */
     struct lt_str body;
     struct lt_buf out;
@@ -51,8 +58,13 @@ struct lt_endpoint {
     const char *streams;                        /* the type of a stream; NULL: it never is one */
 };
 
-/* The model a request names (NULL: the first) becomes c->model; 404 names those there are. */
+/* The model or adapter a request names (NULL: the first model) becomes c->model and c->adapter; 404 names those there
+ * are. */
 int lt_call_model(struct lt_call *c, const char *name, struct lt_fault *f);
+static inline struct lt_called lt_call_called(const struct lt_call *c)
+{
+    return (struct lt_called){ c->model, c->adapter };
+}
 /* Of the address, ?KEY=VALUE; NULL: not given. */
 const char *lt_call_argument(const struct lt_call *c, const char *key);
 /* Waits; true: the client has gone. */

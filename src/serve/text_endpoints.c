@@ -58,7 +58,7 @@ enum { TOKENIZE = 1, DETOKENIZE = 2, TEMPLATE = 4 };
 #define AT(f) .at = offsetof(struct asked, f)
 #define BOOL "{\"type\":[\"boolean\",\"null\"]}"
 static const struct lt_field fields[] = {
-    { "model", "name of a served model; without it the first answers", LT_FIELD_TEXT, AT(model) },
+    { "model", "name of a served model or adapter; without it the first answers", LT_FIELD_TEXT, AT(model) },
     { "content", "the text; without special tokens around it unless add_special says so", LT_FIELD_TEXT, TOKENIZE,
       AT(content) },
     { "prompt", "the text; with special tokens around it unless add_special_tokens says otherwise", LT_FIELD_TEXT,

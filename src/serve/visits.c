@@ -70,6 +70,10 @@ void lt_call_finished(struct lt_call *c, const struct lt_exchange *x)
     lt_request_log_exchange(c->log, x);
     if (c->log->first_token >= 0) lt_times_add(&c->model->times.first_token, c->log->first_token);
     lt_times_add(&c->model->times.whole, lt_clock() - c->log->began);
+    if (!c->adapter) return;
+    c->adapter->requests++;
+    c->adapter->prompt_tokens += c->log->prompt_tokens;
+    c->adapter->written_tokens += c->log->written_tokens;
 }
 
 /* ---- events as they come ---- */

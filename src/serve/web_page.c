@@ -72,7 +72,12 @@ static int answer_model_card(struct lt_call *c, struct lt_fault *f)
 {
     if (lt_call_model(c, lt_call_argument(c, "model"), f)) return -1;
     const struct lt_served *m = c->model;
-    json_t *card = lt_model_card(m->name, m->path, &m->lm, lt_engine_limit(m->engine), lt_engine_vocab(m->engine));
+    json_t *card = lt_model_card(lt_called_name(lt_call_called(c)), m->path, &m->lm, lt_engine_limit(m->engine),
+                                 lt_engine_vocab(m->engine));
+    if (c->adapter) {
+        json_object_set_new(card, "parent", json_string(m->name));
+        lt_model_card_put_adapter(card, c->adapter->path);
+    }
     lt_json_put(&c->out, card);
     lt_buf_char(&c->out, '\n');
     json_decref(card);
@@ -85,7 +90,7 @@ static int answer_vocabulary(struct lt_call *c, struct lt_fault *f)
     const struct lt_tokenizer *t = lt_engine_tokenizer(c->model->engine);
     if (!t) return lt_fault_set(f, 400, NULL, "no_tokenizer", "the model has no tokenizer");
     lt_buf_str(&c->out, "{\"model\":");
-    lt_json_put_text(&c->out, lt_str(c->model->name));
+    lt_json_put_text(&c->out, lt_str(lt_called_name(lt_call_called(c))));
     lt_buf_str(&c->out, ",\"pieces\":[");
     for (int32_t i = 0; i < lt_tokenizer_vocab(t); i++) {
         if (i) lt_buf_char(&c->out, ',');

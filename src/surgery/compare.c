@@ -31,7 +31,7 @@ int lt_compare_tokens(const struct lt_tokenizer *t, const struct lt_list *input,
 
 /* ---- one window through one model ---- */
 
-struct run { struct lt_model *m; struct lt_graph *g; float *hidden; };
+struct run { struct lt_model *m; const struct lt_adapter *adapter; struct lt_graph *g; float *hidden; };
 
 static void run_begin(struct run *r, struct lt_model *m, struct lt_ctx *c, int64_t context)
 {
@@ -51,7 +51,8 @@ static int forward(struct run *r, const int32_t *id, int64_t n)
     int32_t *pos = lt_alloc((size_t)n * sizeof *pos);
     for (int64_t i = 0; i < n; i++) pos[i] = (int32_t)i;
     const int64_t seq_row[2] = { 0, n };
-    const struct lt_batch b = { .rows = n, .token = id, .pos = pos, .seq_count = 1, .seq_row = seq_row };
+    const struct lt_batch b = { .rows = n, .token = id, .pos = pos, .seq_count = 1, .seq_row = seq_row,
+                                .adapter = &r->adapter };
     lt_graph_reset(r->g);
     const struct lt_tensor *x = r->m->arch->forward(r->m->o, r->m, r->g, &b);
     if (x) memcpy(r->hidden, x->data, (size_t)(n * r->m->width) * sizeof(float));
@@ -74,13 +75,14 @@ static int check_pair(const struct lt_model *a, const struct lt_model *b)
     return lt_fail("the models have %" PRId64 " and %" PRId64 " tokens and cannot be compared", a->vocab, b->vocab);
 }
 
-int lt_compare_logits(struct lt_model *a, struct lt_model *b, struct lt_ctx *c, const int32_t *id, int64_t n,
-                      double *largest)
+int lt_compare_logits(struct lt_model *a, const struct lt_adapter *adapter, struct lt_model *b, struct lt_ctx *c,
+                      const int32_t *id, int64_t n, double *largest)
 {
     struct run x, y;
     if (check_pair(a, b)) return -1;
     run_begin(&x, a, c, n);
     run_begin(&y, b, c, n);
+    x.adapter = adapter;
     int rc = forward(&x, id, n) || forward(&y, id, n) ? -1 : 0;
     *largest = 0;
     for (int64_t i = 0; i < n && !rc; i += HEAD_ROWS) {

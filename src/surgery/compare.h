@@ -2,7 +2,7 @@
 #ifndef LT_COMPARE_H
 #define LT_COMPARE_H
 
-#include "model/model.h"
+#include "model/adapter.h"
 #include "text/tokenizer.h"
 
 /* The tokens of texts one after the other, each document with what the tokenizer's rules put around it; at most
@@ -10,9 +10,9 @@
 int lt_compare_tokens(const struct lt_tokenizer *t, const struct lt_list *input, int64_t limit, struct lt_ctx *c,
                       int32_t **ids, int64_t *count);
 
-/* The largest difference of two logits over n tokens, which both models see as one text. */
-int lt_compare_logits(struct lt_model *a, struct lt_model *b, struct lt_ctx *c, const int32_t *id, int64_t n,
-                      double *largest);
+/* The largest difference of two logits over n tokens, which both models see as one text; adapter: of a, or NULL. */
+int lt_compare_logits(struct lt_model *a, const struct lt_adapter *adapter, struct lt_model *b, struct lt_ctx *c,
+                      const int32_t *id, int64_t n, double *largest);
 
 struct lt_divergence {
     int64_t tokens;             /* foretold: all but the first of each window */

@@ -24,7 +24,13 @@ struct run {
     double numbers;
     bool checked;
     double largest;
+    struct lt_adapter *adapter;                 /* folded into in.m; NULL: none */
+    struct lt_model *plain;                     /* with an adapter: the model as it was */
+    double change;                              /* with an adapter: the largest of a logit */
 };
+
+/* The model whose weights have the types of the input. */
+static struct lt_model *as_it_was(const struct run *r) { return r->plain ? r->plain : r->in.m; }
 
 static bool is_gguf_name(const char *path) { return lt_str_ends(lt_str(path), ".gguf"); }
 
@@ -65,6 +71,8 @@ static int save_file(struct run *r)
     }
     if (!rc) {
         lt_export_tell_notes(&e, r->c);
+        const struct lt_source was = { .path = r->in.path, .m = as_it_was(r) };
+        e.from = &was;
         lt_export_put_table(&e, &r->table);
         r->bytes = lt_export_bytes(&e);
         r->numbers = lt_export_numbers(&e);
@@ -135,7 +143,7 @@ static void put_folder_table(struct run *r, enum lt_dtype type)
     struct lt_buf line = { 0 };
     bool fresh;
     for (int i = 0; i < r->in.m->weight_count; i++) {
-        const struct lt_weight *w = &r->in.m->weight[i];
+        const struct lt_weight *w = &as_it_was(r)->weight[i];
         char layer[16];
         lt_buf_clear(&line);
         snprintf(layer, sizeof layer, ".%d.", w->layer);
@@ -174,7 +182,7 @@ static int check_half(const struct lt_model *m, enum lt_dtype type)
 
 static int save_folder(struct run *r)
 {
-    enum lt_dtype type = r->auto_type ? shared_type(r->in.m) : r->type;
+    enum lt_dtype type = r->auto_type ? shared_type(as_it_was(r)) : r->type;
     struct lt_folder d;
     int64_t shard;
     if (lt_safetensors_size(r->o->max_shard_size, &shard) || check_half(r->in.m, type)) return -1;
@@ -185,6 +193,19 @@ static int save_folder(struct run *r)
     else rc = lt_folder_commit(&d);
     if (!rc) put_folder_table(r, type);
     return rc;
+}
+
+/* ---- with an adapter ---- */
+
+/* Into weights of the type they will be written as, so that each number is rounded once. */
+static int fold(struct run *r)
+{
+    bool keep = r->auto_type && r->to_file;
+    if (!r->o->adapter) return 0;
+    if (lt_model_open(r->o->input, &r->plain) || lt_adapter_open(r->o->adapter, r->plain, &r->adapter)) return -1;
+    enum lt_dtype as = r->auto_type ? shared_type(r->plain) : r->type == LT_Q8_0 ? LT_F32 : r->type;
+    if (!lt_adapter_fold(r->adapter, r->in.m, as, keep, r->c)) return 0;
+    return keep ? lt_fail("%s; choose --outtype f32, f16, bf16 or q8_0", lt_error()) : -1;
 }
 
 /* ---- checking ---- */
@@ -213,8 +234,12 @@ static int check(struct run *r)
     int32_t id[CHECK_TOKENS];
     if (lt_model_open(r->o->output, &other)) return lt_fail("what was written cannot be opened: %s", lt_error());
     int64_t n = check_ids(r, id);
-    int rc = lt_compare_logits(r->in.m, other, r->c, id, n, &r->largest);
+    int rc = lt_compare_logits(as_it_was(r), r->adapter, other, r->c, id, n, &r->largest);
+    if (!rc && r->adapter) rc = lt_compare_logits(r->plain, NULL, other, r->c, id, n, &r->change);
     lt_model_free(other);
+    if (!rc && r->adapter && r->change == 0)
+        rc = lt_fail("%s: what was written says what the model says without the adapter: its change is smaller than "
+                     "numbers of this type are apart; choose --outtype f32", r->o->output);
     r->checked = rc == 0;
     return rc;
 }
@@ -228,6 +253,7 @@ static int report(const struct run *r)
                                  r->in.m->arch->m.name, "parameters", (json_int_t)r->numbers, "bytes",
                                  (json_int_t)r->bytes);
         if (r->checked) json_object_set_new(root, "largest_logit_difference", json_real(r->largest));
+        if (r->checked && r->adapter) json_object_set_new(root, "largest_logit_change", json_real(r->change));
         lt_json_put(&b, root);
         lt_buf_char(&b, '\n');
         json_decref(root);
@@ -236,6 +262,7 @@ static int report(const struct run *r)
         lt_buf_fmt(&b, "\nformat\t%s\nmodel_type\t%s\nparameters\t%.0f\nbytes\t%" PRIu64 "\n", kind,
                    r->in.m->arch->m.name, r->numbers, r->bytes);
         if (r->checked) lt_buf_fmt(&b, "largest_logit_difference\t%.6g\n", r->largest);
+        if (r->checked && r->adapter) lt_buf_fmt(&b, "largest_logit_change\t%.6g\n", r->change);
     }
     int rc = lt_file_save("-", b.p, b.n);
     lt_buf_free(&b);
@@ -245,9 +272,11 @@ static int report(const struct run *r)
 int lt_convert_run(const struct lt_convert_options *o, struct lt_ctx *c)
 {
     struct run r = { .o = o, .c = c, .to_file = is_gguf_name(o->output) };
-    int rc = read_type(&r) || lt_source_open(o->input, o->tokenizer, &r.in) ? -1 : 0;
+    int rc = read_type(&r) || lt_source_open(o->input, o->tokenizer, &r.in) || fold(&r) ? -1 : 0;
     if (!rc) rc = r.to_file ? save_file(&r) : save_folder(&r);
     if (!rc) rc = check(&r) || report(&r) ? -1 : 0;
+    lt_adapter_free(r.adapter);
+    lt_model_free(r.plain);
     lt_source_release(&r.in);
     lt_buf_free(&r.table);
     return rc;

@@ -5,7 +5,7 @@
 #include "base/base.h"
 
 struct lt_convert_options {
-    const char *input, *output, *outtype, *tokenizer, *tokenizer_form, *max_shard_size, *check;
+    const char *input, *output, *outtype, *tokenizer, *tokenizer_form, *max_shard_size, *check, *adapter;
     bool json;
 };
 int lt_convert_run(const struct lt_convert_options *o, struct lt_ctx *c);

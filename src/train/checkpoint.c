@@ -1,6 +1,7 @@
 /* Checkpoints: OUTPUT/checkpoint-N, each a Hugging Face folder with what training needs besides.
  *
  *   config.json, model.safetensors (F32) or its shards, generation_config.json, tokenizer files
+ *   or, where an adapter is trained, adapter_config.json, adapter_model.safetensors (F32), tokenizer files
  *   optimizer.safetensors    the optimiser's state, one flat tensor a weight, by the weight's name
  *   ema.safetensors          the running mean of the weights, when there is one
  *   trainer_state.json       step, data position, options, lengths of the metrics files
@@ -111,12 +112,12 @@ static int copy_tokenizer(const struct lt_trainer *t, const char *folder)
 static int each_tensor(const struct lt_trainer *t, bool ema, struct lt_safetensor *out)
 {
     int n = 0;
-    for (int i = 0; i < t->model->weight_count; i++) {
+    for (int i = 0; i < t->weights; i++) {
         const struct lt_trained *d = &t->trained[i];
         void *data = ema ? (void *)d->ema : d->state;
         int64_t count = ema ? d->rows * d->cols : (int64_t)(d->state_size / sizeof(float));
         if (!data || !count) continue;
-        out[n++] = (struct lt_safetensor){ .name = t->model->weight[i].name, .type = LT_F32, .rank = 1,
+        out[n++] = (struct lt_safetensor){ .name = t->weight[i]->name, .type = LT_F32, .rank = 1,
                                            .dim = { count }, .count = count, .data = data };
     }
     return n;
@@ -124,7 +125,7 @@ static int each_tensor(const struct lt_trainer *t, bool ema, struct lt_safetenso
 
 static int save_tensors(const struct lt_trainer *t, const char *folder, const char *name, bool ema)
 {
-    struct lt_safetensor *list = lt_calloc((size_t)t->model->weight_count + 1, sizeof *list);
+    struct lt_safetensor *list = lt_calloc((size_t)t->weights + 1, sizeof *list);
     char *path = path_in(folder, name);
     int rc = lt_safetensors_save(path, list, each_tensor(t, ema, list), LT_F32);
     free(path);
@@ -134,7 +135,7 @@ static int save_tensors(const struct lt_trainer *t, const char *folder, const ch
 
 static int load_tensors(struct lt_trainer *t, const char *folder, const char *name, bool ema)
 {
-    struct lt_safetensor *list = lt_calloc((size_t)t->model->weight_count + 1, sizeof *list);
+    struct lt_safetensor *list = lt_calloc((size_t)t->weights + 1, sizeof *list);
     char *path = path_in(folder, name);
     struct lt_safetensors *file = NULL;
     int n = each_tensor(t, ema, list), rc = lt_safetensors_open(path, &file);
@@ -173,7 +174,7 @@ int lt_checkpoint_save(struct lt_trainer *t)
     int rc = lt_folder_open(&d, path);
     free(path);
     if (rc) return -1;
-    rc = lt_model_save_shards(t->model, d.temp, LT_F32, t->shard_bytes)
+    rc = lt_trainer_save_weights(t, d.temp, LT_F32)
          || save_tensors(t, d.temp, optimizer_file, false)
          || (t->o->ema > 0 && save_tensors(t, d.temp, ema_file, true)) || copy_tokenizer(t, d.temp)
          || lt_state_save(t, d.temp);
@@ -193,10 +194,10 @@ static int save_ema(struct lt_trainer *t, enum lt_dtype type)
     int rc = lt_folder_open(&d, path);
     free(path);
     if (rc) return -1;
-    for (int i = 0; i < t->model->weight_count; i++)
-        if (t->trained[i].ema) t->model->weight[i].data = t->trained[i].ema;
-    rc = lt_model_save_shards(t->model, d.temp, type, t->shard_bytes) || copy_tokenizer(t, d.temp) ? -1 : 0;
-    for (int i = 0; i < t->model->weight_count; i++) t->model->weight[i].data = t->model->weight[i].master;
+    for (int i = 0; i < t->weights; i++)
+        if (t->trained[i].ema) t->weight[i]->data = t->trained[i].ema;
+    rc = lt_trainer_save_weights(t, d.temp, type) || copy_tokenizer(t, d.temp) ? -1 : 0;
+    for (int i = 0; i < t->weights; i++) t->weight[i]->data = t->weight[i]->master;
     if (!rc) return lt_folder_commit(&d);
     lt_folder_abort(&d);
     return -1;
@@ -207,7 +208,7 @@ int lt_final_save(struct lt_trainer *t)
     enum lt_dtype type;
     if (lt_dtype_find(t->o->save_dtype, &type)) return -1;
     if (lt_train_bad_weight(t)) return lt_train_diverged(t, t->step, "the update left the numbers");
-    if (lt_model_save_shards(t->model, t->o->output, type, t->shard_bytes)) return -1;
+    if (lt_trainer_save_weights(t, t->o->output, type)) return -1;
     if (copy_tokenizer(t, t->o->output)) return -1;
     return t->o->ema > 0 ? save_ema(t, type) : 0;
 }

@@ -55,12 +55,15 @@ static int prepare_output(const struct lt_train_options *o, int *lock, char **ch
     if (lt_mkdirs(o->output) || lock_output(o->output, lock) || sweep(o->output)) return -1;
     if (o->restart && lt_checkpoint_keep(o, 0)) return -1;
     if (lt_checkpoint_find(o, checkpoint)) return -1;
-    struct lt_buf model = { 0 }, shards = { 0 };
-    lt_buf_fmt(&model, "%s/model.safetensors", o->output);
-    lt_buf_fmt(&shards, "%s.index.json", model.p);
-    bool taken = !o->restart && !*checkpoint && (lt_path_exists(model.p) || lt_path_exists(shards.p));
-    lt_buf_free(&model);
-    lt_buf_free(&shards);
+    static const char *const made[] = { "model.safetensors", "model.safetensors.index.json",
+                                        "adapter_model.safetensors" };
+    bool taken = false;
+    for (int i = 0; i < LT_COUNT(made) && !o->restart && !*checkpoint; i++) {
+        struct lt_buf path = { 0 };
+        lt_buf_fmt(&path, "%s/%s", o->output, made[i]);
+        taken |= lt_path_exists(path.p);
+        lt_buf_free(&path);
+    }
     return taken ? lt_misuse("%s: holds a model but no checkpoint to go on from; "
                              "name another folder, or --restart to replace it",
                              o->output) : 0;
@@ -187,11 +190,10 @@ static void introduce(const struct lt_trainer *t)
     double count = 0, trained = 0, pairs = (double)(o->batch_size * o->accumulation);
     double per_step = t->info.pairs ? pairs : tokens_per_step(t);
     const char *unit = t->info.pairs ? "pairs" : "tokens";
-    for (int i = 0; i < t->model->weight_count; i++) {
-        double n = (double)lt_weight_count(&t->model->weight[i]);
-        count += n;
-        trained += t->trained[i].optim ? n : 0;
-    }
+    for (int i = 0; i < t->model->weight_count; i++) count += (double)lt_weight_count(&t->model->weight[i]);
+    for (int i = 0; i < t->weights; i++)
+        trained += t->trained[i].optim ? (double)lt_weight_count(t->weight[i]) : 0;
+    count += t->adapter ? (double)lt_adapter_numbers(t->adapter) : 0;
     lt_note(t->ctx, "%s with %.4g M parameters, %.4g M of them trained with %s; %" PRId64 " tokens of text",
             t->model->arch->m.name, count / 1e6, trained / 1e6, o->optim.method->name, t->info.tokens);
     if (t->step) lt_note(t->ctx, "going on from %s/checkpoint-%" PRId64, o->output, t->step);

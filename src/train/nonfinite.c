@@ -23,8 +23,8 @@ static struct lt_tensor *look(void *self, struct lt_graph *g, const char *site, 
 
 const char *lt_train_bad_weight(struct lt_trainer *t)
 {
-    for (int i = 0; i < t->model->weight_count; i++) {
-        const struct lt_weight *w = &t->model->weight[i];
+    for (int i = 0; i < t->weights; i++) {
+        const struct lt_weight *w = t->weight[i];
         if (lt_find_nonfinite(lt_ctx_pool(t->ctx), lt_weight_count(w), w->master) >= 0) return w->name;
     }
     return NULL;
@@ -33,8 +33,8 @@ const char *lt_train_bad_weight(struct lt_trainer *t)
 /* Backward runs from the last weight to the first, so the last bad gradient was the first to go. */
 static const char *bad_gradient(struct lt_trainer *t)
 {
-    for (int i = t->model->weight_count; i-- > 0;) {
-        const struct lt_weight *w = &t->model->weight[i];
+    for (int i = t->weights; i-- > 0;) {
+        const struct lt_weight *w = t->weight[i];
         if (w->grad && lt_find_nonfinite(lt_ctx_pool(t->ctx), lt_weight_count(w), w->grad) >= 0) return w->name;
     }
     return NULL;
@@ -49,6 +49,7 @@ static void find_activation(struct lt_trainer *t, struct watch *w)
     t->model->tap_self = w;
     for (int64_t i = 0; !w->name[0] && i < t->o->accumulation; i++) {
         if (lt_loader_at(t->data, (uint64_t)(t->step * t->o->accumulation + i), &b)) break;
+        lt_trainer_adapt(t, &b);
         lt_graph_reset(t->graph);
         lt_graph_record(t->graph, false);
         lt_graph_train(t->graph, false, 0);

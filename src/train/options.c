@@ -16,6 +16,8 @@ const struct lt_opt lt_train_rows[] = {
          .flags = LT_NEED | LT_OUT, .alias = "output_dir,out_dir,out"),
     TEXT("model", model, "model folder whose training goes on", .flags = LT_IN, .alias = "model_name_or_path"),
     METHOD("arch", arch, "architecture of a new model", .text = "arch"),
+    METHOD("adapter", adapter, "trained over --model, which stays as it is; the output folder is then an adapter",
+           .text = "adapter"),
     TEXT("init_from", init_from, "model folder that a new model takes the weights of the same name and shape from",
          .flags = LT_IN),
     TEXT("tokenizer", tokenizer,

@@ -10,7 +10,8 @@
 static int session(void *self, struct lt_session *out)
 {
     struct lt_trainer *t = self;
-    struct lt_session_spec spec = { .compute = lt_graph_compute(t->graph), .cache = LT_F32 };
+    struct lt_session_spec spec = { .compute = lt_graph_compute(t->graph), .cache = LT_F32,
+                                    .adapters = t->adapter ? &t->sampled : NULL };
     return lt_model_session(t->model, t->ctx, spec, out);
 }
 

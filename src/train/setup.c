@@ -189,8 +189,12 @@ static int open_model(struct lt_trainer *t, const char *checkpoint)
         return lt_misuse("expected either --model FOLDER to go on training, or --arch NAME for a new model; found %s",
                          o->model ? "both" : "neither");
     if (o->init_from && o->model) return lt_misuse("--init_from fills a new model; with --model there is none");
-    if (checkpoint || o->model ? lt_model_open(checkpoint ? checkpoint : o->model, &t->model) : new_model(t)) return -1;
-    if (lt_model_train(t->model)) return -1;
+    if (o->adapter.method && !o->model)
+        return lt_misuse("--adapter trains an adapter over --model FOLDER; there is none");
+    const char *path = checkpoint && !o->adapter.method ? checkpoint : o->model;
+    if (path ? lt_model_open(path, &t->model) : new_model(t)) return -1;
+    if (o->adapter.method ? lt_trainer_open_adapter(t, checkpoint) : lt_model_train(t->model)) return -1;
+    lt_trainer_list_weights(t);
     t->model->checkpoint = o->gradient_checkpointing;
     if (t->model->vocab < t->info.vocab)
         return lt_fail("the model knows %" PRId64 " tokens and the data %" PRId64 "; "
@@ -257,7 +261,7 @@ int lt_trainer_open(struct lt_trainer *t, const char *checkpoint)
 {
     if (open_model(t, checkpoint) || open_tokenizer(t) || lt_trainer_assign(t)) return -1;
     t->graph = lt_graph_new(t->ctx, compute_of(t->o));
-    t->flops_per_token = 3 * lt_model_flops(t->model, (double)t->o->max_length);
+    t->flops_per_token = (t->adapter ? 2 : 3) * lt_model_flops(t->model, (double)t->o->max_length);
     return 0;
 }
 
@@ -269,11 +273,14 @@ double lt_trainer_peak(struct lt_trainer *t)
 
 void lt_trainer_release(struct lt_trainer *t)
 {
-    for (int i = 0; t->trained && i < t->model->weight_count; i++) {
+    for (int i = 0; t->trained && i < t->weights; i++) {
         free(t->trained[i].state);
         free(t->trained[i].ema);
     }
     free(t->trained);
+    free(t->weight);
+    free(t->rows);
+    lt_adapter_free(t->adapter);
     lt_options_free(t->adamw);
     lt_graph_free(t->graph);
     lt_model_free(t->model);

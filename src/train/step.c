@@ -21,8 +21,8 @@ static void zero_chunk(void *arg, int64_t i)
 
 static void clear_gradients(struct lt_trainer *t)
 {
-    for (int i = 0; i < t->model->weight_count; i++) {
-        struct zero z = { t->model->weight[i].grad, lt_weight_count(&t->model->weight[i]) };
+    for (int i = 0; i < t->weights; i++) {
+        struct zero z = { t->weight[i]->grad, lt_weight_count(t->weight[i]) };
         if (z.p) lt_pool_run(lt_ctx_pool(t->ctx), (z.n + PIECE - 1) / PIECE, zero_chunk, &z);
     }
 }
@@ -70,6 +70,7 @@ static int pass(struct lt_trainer *t, int64_t micro, double total, struct lt_ste
     float seed = (float)(1 / total);
     struct lt_batch b;
     if (batch_at(t, micro, &b)) return -1;
+    lt_trainer_adapt(t, &b);
     lt_graph_reset(t->graph);
     lt_graph_record(t->graph, true);
     lt_graph_train(t->graph, true, lt_rng_at((uint64_t)t->o->seed, lt_hash("dropout", 7, 0), index));
@@ -88,8 +89,8 @@ static int pass(struct lt_trainer *t, int64_t micro, double total, struct lt_ste
 static double gradient_norm(struct lt_trainer *t)
 {
     double sum = 0;
-    for (int i = 0; i < t->model->weight_count; i++) {
-        const struct lt_weight *w = &t->model->weight[i];
+    for (int i = 0; i < t->weights; i++) {
+        const struct lt_weight *w = t->weight[i];
         if (w->grad) sum += lt_sum_squares(lt_ctx_pool(t->ctx), lt_weight_count(w), w->grad);
     }
     return sqrt(sum);
@@ -105,8 +106,8 @@ static void average_chunk(void *arg, int64_t chunk)
 
 static void update(struct lt_trainer *t, double lr, double scale)
 {
-    for (int i = 0; i < t->model->weight_count; i++) {
-        struct lt_weight *w = &t->model->weight[i];
+    for (int i = 0; i < t->weights; i++) {
+        struct lt_weight *w = t->weight[i];
         struct lt_trained *d = &t->trained[i];
         if (!d->optim) continue;
         d->optim->step(d->o, t->ctx, &(struct lt_update){ .w = w->master, .g = w->grad, .state = d->state,

@@ -13,6 +13,7 @@ struct lt_train_options {
     const char *output;
     const char *model;                      /* folder to go on from, or */
     struct lt_choice arch;                  /* what to make anew, and */
+    struct lt_choice adapter;               /* method NULL: the model itself is trained */
     const char *init_from;                  /* where its weights come from as far as they fit */
     const char *tokenizer;
     struct lt_choice objective, optim, schedule;

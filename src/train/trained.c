@@ -12,25 +12,25 @@ static bool matches(const struct lt_list *patterns, const char *name)
 }
 
 /* A pattern that matches nothing is a misspelling, not a wish. */
-static int check_pattern(const struct lt_model *m, const char *option, const char *pattern)
+static int check_pattern(const struct lt_trainer *t, const char *option, const char *pattern)
 {
     const char *near = NULL;
     int best = 1 << 20;
-    for (int i = 0; i < m->weight_count; i++) {
-        if (lt_glob(pattern, m->weight[i].name)) return 0;
-        int d = lt_edit_distance(pattern, m->weight[i].name);
+    for (int i = 0; i < t->weights; i++) {
+        if (lt_glob(pattern, t->weight[i]->name)) return 0;
+        int d = lt_edit_distance(pattern, t->weight[i]->name);
         if (d >= best) continue;
         best = d;
-        near = m->weight[i].name;
+        near = t->weight[i]->name;
     }
     return lt_misuse("--%s \"%s\" matches no weight; a near one is \"%s\" (`*` stands for any run of characters)",
                      option, pattern, near ? near : "");
 }
 
-static int check_patterns(const struct lt_model *m, const char *option, const struct lt_list *l)
+static int check_patterns(const struct lt_trainer *t, const char *option, const struct lt_list *l)
 {
     for (int i = 0; i < l->count; i++)
-        if (check_pattern(m, option, l->item[i])) return -1;
+        if (check_pattern(t, option, l->item[i])) return -1;
     return 0;
 }
 
@@ -52,9 +52,9 @@ static int scale_rates(struct lt_trainer *t)
     for (int k = 0; k < t->o->lr_scale.count; k++) {
         double factor;
         char *pattern = split_scale(t->o->lr_scale.item[k], &factor);
-        int rc = pattern ? check_pattern(t->model, "lr_scale", pattern) : -1;
-        for (int i = 0; !rc && i < t->model->weight_count; i++)
-            if (lt_glob(pattern, t->model->weight[i].name)) t->trained[i].lr_scale = factor;
+        int rc = pattern ? check_pattern(t, "lr_scale", pattern) : -1;
+        for (int i = 0; !rc && i < t->weights; i++)
+            if (lt_glob(pattern, t->weight[i]->name)) t->trained[i].lr_scale = factor;
         free(pattern);
         if (rc) return -1;
     }
@@ -93,10 +93,10 @@ int lt_trainer_assign(struct lt_trainer *t)
 {
     const struct lt_train_options *o = t->o;
     int trained = 0;
-    if (check_patterns(t->model, "freeze", &o->freeze) || check_patterns(t->model, "no_decay", &o->no_decay)) return -1;
-    t->trained = lt_calloc((size_t)t->model->weight_count, sizeof *t->trained);
-    for (int i = 0; i < t->model->weight_count; i++) {
-        assign(t, &t->model->weight[i], &t->trained[i]);
+    if (check_patterns(t, "freeze", &o->freeze) || check_patterns(t, "no_decay", &o->no_decay)) return -1;
+    t->trained = lt_calloc((size_t)t->weights, sizeof *t->trained);
+    for (int i = 0; i < t->weights; i++) {
+        assign(t, t->weight[i], &t->trained[i]);
         trained += t->trained[i].optim != NULL;
     }
     if (!trained) return lt_misuse("--freeze leaves no weight to train");

@@ -3,13 +3,13 @@
 #define LT_TRAINER_H
 
 #include "data/loader.h"
-#include "model/model.h"
+#include "model/adapter.h"
 #include "train/metrics.h"
 #include "train/pair_loss.h"
 #include "train/time_plan.h"
 #include "train/train.h"
 
-/* What happens to one weight; parallel to model->weight. */
+/* What happens to one weight; parallel to trainer->weight. */
 struct lt_trained {
     const struct lt_optim *optim;           /* NULL: frozen */
     const void *o;                          /* its options */
@@ -23,6 +23,10 @@ struct lt_trainer {
     int64_t shard_bytes;                    /* --max_shard_size */
     struct lt_ctx *ctx;
     struct lt_model *model;
+    struct lt_adapter *adapter;             /* NULL: the model itself is trained */
+    struct lt_adapter_named named; struct lt_adapters sampled;      /* the adapter, as sessions have it */
+    const struct lt_adapter **rows; int64_t rows_cap;       /* of a batch's sequences: all the adapter */
+    struct lt_weight **weight; int weights; /* that training may change: the model's, or the adapter's */
     struct lt_graph *graph;
     struct lt_loader *data, *validation;    /* validation NULL: none */
     struct lt_loader_info info, validation_info;
@@ -46,6 +50,12 @@ int lt_trainer_open_data(struct lt_trainer *t);
 int lt_trainer_open(struct lt_trainer *t, const char *model_path);
 double lt_trainer_peak(struct lt_trainer *t);              /* measures at the first call */
 void lt_trainer_release(struct lt_trainer *t);
+
+/* train_adapter.c: what is trained where there is an adapter, and where not. */
+int lt_trainer_open_adapter(struct lt_trainer *t, const char *checkpoint);      /* after the model */
+void lt_trainer_list_weights(struct lt_trainer *t);
+void lt_trainer_adapt(struct lt_trainer *t, struct lt_batch *b);        /* until the next call */
+int lt_trainer_save_weights(const struct lt_trainer *t, const char *folder, enum lt_dtype type);
 
 /* trained.c: which optimiser, rate and decay each weight has; freezing. */
 int lt_trainer_assign(struct lt_trainer *t);

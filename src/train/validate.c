@@ -24,9 +24,10 @@ static int text_batch(struct lt_trainer *t, const struct lt_batch *b, struct sum
     return loss ? 0 : -1;
 }
 
-static int batch(struct lt_trainer *t, const struct lt_batch *b, struct sums *s)
+static int batch(struct lt_trainer *t, struct lt_batch *b, struct sums *s)
 {
     const struct lt_objective *objective = (const struct lt_objective *)t->o->objective.method;
+    lt_trainer_adapt(t, b);
     lt_graph_reset(t->graph);
     if (!b->pair_count) return text_batch(t, b, s);
     return lt_pair_judge(objective, t->o->objective.o, t->graph, t->model, b, &s->pairs);

@@ -1,5 +1,8 @@
 """The openai package against `lathe serve`."""
+import concurrent.futures
 import json
+import pathlib
+import tempfile
 import typing
 import unittest
 
@@ -205,6 +208,41 @@ class OpenaiTest(serving.ToolsTest):
         for field, value in [("best_of", 3), ("suffix", "end")]:
             with self.assertRaisesRegex(openai.BadRequestError, "not supported"):
                 self.client.completions.create(model="small", prompt="a", **{field: value})
+
+
+
+class AdapterTest(unittest.TestCase):
+    """A model and a LoRA adapter over it, by their names."""
+
+    @classmethod
+    def setUpClass(cls):
+        scratch = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        small = serving.model()
+        serving.lathe("train", small.parent / "shards", "--model", small, "--adapter", "lora", "--output",
+                      scratch / "poet", "--adapter.target_modules", "all-linear", "--max_length", 64, "--batch_size",
+                      4, "--max_steps", 20, "--learning_rate", 0.05)
+        cls.server = serving.Server(small, "--adapter", f"poet={scratch / 'poet'}")
+        cls.addClassCleanup(cls.server.stop)
+        cls.client = openai.OpenAI(base_url=cls.server.url + "/v1", api_key="none", max_retries=0)
+
+    def chat(self, model):
+        return self.client.chat.completions.create(model=model, messages=HELLO, max_tokens=24, seed=7, logprobs=True)
+
+    def test_the_name_says_which(self):
+        self.assertEqual([m.id for m in self.client.models.list()], ["small", "poet"])
+        self.assertEqual(self.client.models.retrieve("poet").parent, "small")
+        replies = {name: self.chat(name) for name in ["small", "poet"]}
+        for name, reply in replies.items():
+            self.assertEqual(reply.model, name)
+        first = [r.choices[0].logprobs.content[0].logprob for r in replies.values()]
+        self.assertNotEqual(*first)
+
+    def test_asked_together_each_says_what_it_says_alone(self):
+        names = ["small", "poet"] * 4
+        alone = [self.chat(name).choices for name in names[:2]] * 4
+        with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+            together = [reply.choices for reply in pool.map(self.chat, names)]
+        self.assertEqual(together, alone)
 
 
 if __name__ == "__main__":

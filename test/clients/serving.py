@@ -42,7 +42,7 @@ def trained(at, vocabulary=512, context=256):
     lathe("tokenizer", "train", at / "text", "--output", at / "tokenizer",
           "--method", "bpe", "--method.vocab_size", vocabulary,
           "--special_tokens", "<|endoftext|>,<|im_start|>,<|im_end|>")
-    lathe("pack", at / "text", "--tokenizer", at / "tokenizer", "--output", at / "shards")
+    lathe("pack", at / "text", "--tokenizer", at / "tokenizer", "--output", at / "shards", "--validation", 0)
     lathe("train", at / "shards", "--output", at / "small", "--arch", "llama", "--arch.hidden_size", 64,
           "--arch.intermediate_size", 128, "--arch.num_hidden_layers", 2, "--arch.num_attention_heads", 4,
           "--arch.max_position_embeddings", context, "--max_length", 256, "--batch_size", 4, "--max_steps", 40,

@@ -96,6 +96,30 @@ static void twin_slice(const struct op_case *c, double *const *in, double *out)
         for (int64_t j = 0; j < n; j++) out[i * n + j] = 2 * (in[0][i * cols + j] + in[0][i * cols + cols - n + j]);
 }
 
+/* A block of the second input added into a block of the first, twice over; with a config they go into
+ * a constant, which wants no gradient, and the first input is added after. */
+static struct lt_tensor *build_add_block(struct lt_graph *g, const struct op_case *c, struct lt_tensor **in)
+{
+    int64_t rows = rows_of(c), cols = cols_of(c);
+    struct lt_tensor *x = lt_op_scale(g, in[0], 2), *d = lt_op_scale(g, in[1], 3);
+    if (c->config) {
+        x = lt_empty(g, 2, in[0]->dim);
+        memset(x->data, 0, (size_t)(rows * cols) * sizeof(float));
+    }
+    x = lt_op_add_block(g, x, lt_op_block(g, d, 1, rows - 1, 1, cols - 2), 0, 2);
+    x = lt_op_add_block(g, x, lt_op_block(g, d, 0, 1, 0, 2), rows - 1, 1);
+    x = lt_op_slice(g, x, 0, cols);             /* a view of a view */
+    return c->config ? lt_op_add(g, x, lt_op_scale(g, in[0], 2)) : x;
+}
+static void twin_add_block(const struct op_case *c, double *const *in, double *out)
+{
+    int64_t rows = rows_of(c), cols = cols_of(c);
+    for (int64_t i = 0; i < rows * cols; i++) out[i] = 2 * in[0][i];
+    for (int64_t i = 0; i < rows - 1; i++)
+        for (int64_t j = 0; j < cols - 2; j++) out[i * cols + 2 + j] += 3 * in[1][(i + 1) * cols + 1 + j];
+    for (int64_t j = 0; j < 2; j++) out[(rows - 1) * cols + 1 + j] += 3 * in[1][j];
+}
+
 /* ---- weights ---- */
 
 static struct lt_tensor *build_linear(struct lt_graph *g, const struct op_case *c, struct lt_tensor **in)
@@ -461,6 +485,8 @@ static const struct op_case op_cases[] = {
     ACT(LT_ACT_RELU2, FILL_NORMAL), ACT(LT_ACT_RELU2, FILL_BIG), ACT(LT_ACT_RELU2, FILL_TIES),
     CASE("add", "normal", add, NULL, TWO(3, 5, FILL_NORMAL), TWO(3, 5, FILL_NORMAL)),
     CASE("add", "to itself", double, NULL, TWO(3, 5, FILL_NORMAL)),
+    CASE("add_block", "normal", add_block, NULL, TWO(3, 5, FILL_NORMAL), TWO(3, 5, FILL_NORMAL)),
+    CASE("add_block", "into a constant", add_block, "", TWO(3, 5, FILL_NORMAL), TWO(3, 5, FILL_NORMAL)),
     ATTENTION("causal", FILL_NORMAL, 0, .mask = LT_MASK_CAUSAL),
     ATTENTION("causal ties", FILL_TIES, 0, .mask = LT_MASK_CAUSAL),
     ATTENTION("causal zeros", FILL_ZERO, 0, .mask = LT_MASK_CAUSAL),

@@ -63,7 +63,7 @@ static void embed(struct lt_lm *lm, const int32_t *token, int n, enum lt_pooling
 {
     struct lt_prompt_score p;
     int rc;
-    assert_ok(lt_prompt_embed_begin(&p, lm, token, n, pooling));
+    assert_ok(lt_prompt_embed_begin(&p, lm, NULL, token, n, pooling));
     while ((rc = lt_prompt_score_step(&p)) == LT_SCORE_MORE) { }
     assert_int_equal(rc, LT_SCORE_DONE);
     lt_prompt_score_rest(&p);
@@ -108,7 +108,7 @@ static void test_embed__the_same_bits_whatever_came_before(void **state)
     assert_ok(other.type->feed(other.self, token, 300));
     embed(&lm, token, MOST, LT_POOL_MEAN, again);
     assert_memory_equal(first, again, sizeof first);
-    assert_ok(lt_prompt_embed_begin(&p, &lm, token, MOST, LT_POOL_MEAN));
+    assert_ok(lt_prompt_embed_begin(&p, &lm, NULL, token, MOST, LT_POOL_MEAN));
     assert_int_equal(lt_prompt_score_step(&p), LT_SCORE_MORE);
     assert_true(lt_prompt_score_again(&p));
     while (lt_prompt_score_step(&p) == LT_SCORE_MORE) { }
@@ -133,8 +133,8 @@ static void test_embed__the_same_bits_beside_others(void **state)
         for (int i = 0; i < MANY; i++) {
             int n = i % 30 == 9 ? MOST : 1 + i % 13;
             prompt_of(i, n, token[i]);
-            if (pooling) assert_ok(lt_prompt_embed_begin(&all[i], &lm, token[i], n, (enum lt_pooling)pooling));
-            else assert_ok(lt_prompt_score_begin(&all[i], &lm, token[i], n, 2));
+            if (pooling) assert_ok(lt_prompt_embed_begin(&all[i], &lm, NULL, token[i], n, (enum lt_pooling)pooling));
+            else assert_ok(lt_prompt_score_begin(&all[i], &lm, NULL, token[i], n, 2));
         }
         for (int count;; passes++) {
             count = 0;
@@ -147,8 +147,8 @@ static void test_embed__the_same_bits_beside_others(void **state)
         assert_in_range(passes, 3, pooling ? 20 : 60);
         for (int i = 0; i < MANY; i++) {
             int n = all[i].count;
-            if (pooling) assert_ok(lt_prompt_embed_begin(&alone, &lm, token[i], n, (enum lt_pooling)pooling));
-            else assert_ok(lt_prompt_score_begin(&alone, &lm, token[i], n, 2));
+            if (pooling) assert_ok(lt_prompt_embed_begin(&alone, &lm, NULL, token[i], n, (enum lt_pooling)pooling));
+            else assert_ok(lt_prompt_score_begin(&alone, &lm, NULL, token[i], n, 2));
             while (lt_prompt_score_step(&alone) == LT_SCORE_MORE) { }
             if (pooling) assert_memory_equal(alone.vector, all[i].vector, WIDTH * sizeof(float));
             else {
@@ -178,7 +178,7 @@ static void test_embed__models_without_hidden_states_are_refused(void **state)
     struct lt_lm lm;
     (void)state;
     assert_ok(lt_lm_open("fake:vocab=9", NULL, &lm));
-    assert_fails(lt_prompt_embed_begin(&p, &lm, (int32_t[]){ 1 }, 1, LT_POOL_MEAN), "no hidden states");
+    assert_fails(lt_prompt_embed_begin(&p, &lm, NULL, (int32_t[]){ 1 }, 1, LT_POOL_MEAN), "no hidden states");
     lt_prompt_score_release(&p);
     lt_lm_close(&lm);
 }

@@ -365,7 +365,7 @@ static int begin(struct search *s)
     if (lt_ask_check_stop(s->ask, s->t)) return -1;
     if (s->how->width % s->how->groups)
         return lt_misuse("groups: expected a divisor of the width %d, found %d", s->how->width, s->how->groups);
-    if (s->lm->type->session(s->lm->self, &first)) return -1;
+    if (lt_lm_session(s->lm, s->ask->adapter, &first)) return -1;
     int limit = first.type->limit(first.self), rc = lt_ask_ids(s->ask, s->t, limit, &id, &count);
     s->vocab = rc ? -1 : lt_session_vocab(&first);
     s->most = limit ? LT_MIN(s->ask->max_tokens, limit - count) : s->ask->max_tokens;
