@@ -5,6 +5,7 @@
 #include "base/option.h"
 #include "model/safetensors.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,7 +170,7 @@ static int save_config(const struct lt_adapter *a, const char *folder)
     free(text);
     if (rc) return -1;
     for (size_t i = 0; a->type->m.name[i] && i + 1 < sizeof peft_type; i++)
-        peft_type[i] = (char)(a->type->m.name[i] & ~0x20);
+        peft_type[i] = (char)toupper((unsigned char)a->type->m.name[i]);
     json_t *root = json_pack("{s:s, s:s, s:s?, s:n, s:b, s:s, s:b, s:f, s:b, s:n}", "peft_type", peft_type, "task_type",
                              "CAUSAL_LM", "base_model_name_or_path", a->base, "revision", "inference_mode", 1, "bias",
                              "none", "fan_in_fan_out", transposed, "lora_dropout", 0.0, "init_lora_weights", 1,

@@ -262,8 +262,8 @@ static int finish(struct lt_trainer *t, int rc)
     }
     if (lt_final_save(t) || save_repeat(t)) return -1;
     lt_note(t->ctx, "finished after %" PRId64 " steps and %" PRId64 " tokens; "
-                    "the model is in %s, the report in %s/report.html",
-            t->step, t->tokens, out, out);
+                    "the %s is in %s, the report in %s/report.html",
+            t->step, t->tokens, t->adapter ? "adapter" : "model", out, out);
     return 0;
 }
 
