@@ -201,6 +201,7 @@ $(BUILD)/share/_lathe: $(BUILD)/lathe
 $(BUILD)/share/lathe.fish: $(BUILD)/lathe
 	@mkdir -p $(@D)
 	@$< completion fish >$@
+.PHONY: $(BUILD)/share/lathe.pc                 # PREFIX may be another than last time
 $(BUILD)/share/lathe.pc: tools/lathe.pc.in include/lathe.h
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@PKGS@|$(PKGS)|' \
