@@ -95,6 +95,14 @@ int lt_json_str(const json_t *object, const char *where, const char *key, const 
     return 1;
 }
 
+int lt_json_field(const json_t *row, const char *field, struct lt_str *out)
+{
+    const json_t *v = json_object_get(row, field);
+    if (!json_is_string(v)) return lt_fail("%s \"%s\"", v ? "no string in field" : "no field", field);
+    *out = (struct lt_str){ json_string_value(v), json_string_length(v) };
+    return 0;
+}
+
 int lt_json_array(const json_t *object, const char *where, const char *key, json_t **out)
 {
     const json_t *v = member(object, key);

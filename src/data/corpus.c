@@ -135,21 +135,26 @@ static uint32_t widen4(const uint8_t *from, size_t n, int32_t *out)
     return most;
 }
 
+/* The shard of token `at`, its place there, and how many of n tokens from it on lie there. */
+static const struct lt_shard *stretch(const struct lt_corpus *c, uint64_t at, size_t n, uint64_t *local, size_t *part)
+{
+    int i = shard_of(c->token_first, c->count, at);
+    const struct lt_shard *s = &c->shard[i];
+    *local = at - c->token_first[i];
+    *part = (size_t)LT_MIN(n, s->tokens - *local);
+    return s;
+}
+
 int lt_corpus_copy(const struct lt_corpus *c, uint64_t at, size_t n, int32_t *out)
 {
-    while (n) {
-        int i = shard_of(c->token_first, c->count, at);
-        const struct lt_shard *s = &c->shard[i];
-        uint64_t local = at - c->token_first[i];
-        size_t part = (size_t)LT_MIN(n, s->tokens - local);
+    for (size_t part; n; at += part, out += part, n -= part) {
+        uint64_t local;
+        const struct lt_shard *s = stretch(c, at, n, &local, &part);
         const uint8_t *from = s->token + local * (uint64_t)s->width;
         uint32_t most = s->width == 2 ? widen2(from, part, out) : widen4(from, part, out);
         if (most >= s->vocab)
             return lt_fail("%s: damaged: among tokens %" PRIu64 " to %" PRIu64 " one is %" PRIu32 ", beyond the "
                            "vocabulary of %" PRIu64 "; pack again", s->path, local, local + part - 1, most, s->vocab);
-        at += part;
-        out += part;
-        n -= part;
     }
     return 0;
 }
@@ -161,15 +166,10 @@ bool lt_corpus_masked(const struct lt_corpus *c, uint64_t i)
 
 void lt_corpus_weights(const struct lt_corpus *c, uint64_t at, size_t n, float *out)
 {
-    while (n) {
-        int i = shard_of(c->token_first, c->count, at);
-        const struct lt_shard *s = &c->shard[i];
-        uint64_t local = at - c->token_first[i];
-        size_t part = (size_t)LT_MIN(n, s->tokens - local);
+    for (size_t part; n; at += part, out += part, n -= part) {
+        uint64_t local;
+        const struct lt_shard *s = stretch(c, at, n, &local, &part);
         for (size_t k = 0; k < part; k++) out[k] = s->mask ? (float)lt_shard_predicted(s, local + k) : 1;
-        at += part;
-        out += part;
-        n -= part;
     }
 }
 

@@ -24,12 +24,9 @@ void lt_packed_release(struct lt_packed *p)
 static int take_text(const json_t *row, const char *field, struct lt_str *out)
 {
     const json_t *v = json_object_get(row, field);
-    if (!v) return lt_fail("no field \"%s\"", field);
     if (json_is_array(v))
         return lt_fail("\"%s\" is a list; conversations must be made texts first (`lathe show-template`)", field);
-    if (!json_is_string(v)) return lt_fail("no string in field \"%s\"", field);
-    *out = (struct lt_str){ json_string_value(v), json_string_length(v) };
-    return 0;
+    return lt_json_field(row, field, out);
 }
 
 static void put(struct lt_packed *p, int32_t id, bool predicted)

@@ -94,14 +94,6 @@ static void add(struct job *j, struct lt_str prompt, struct lt_str text, double 
 
 /* ---- reading ---- */
 
-static int take_text(const json_t *row, const char *field, struct lt_str *out)
-{
-    const json_t *v = json_object_get(row, field);
-    if (!json_is_string(v)) return lt_fail("%s \"%s\"", v ? "no string in field" : "no field", field);
-    *out = (struct lt_str){ json_string_value(v), json_string_length(v) };
-    return 0;
-}
-
 /* null, as filters write it where there was nothing to score, makes NAN. */
 static int take_number(const json_t *row, const char *field, double *out)
 {
@@ -129,8 +121,8 @@ static int add_row(struct job *j, struct lt_str line)
     double score;
     int rc = lt_json_parse("row", line, &row);
     const json_t *given = json_object_get(row, j->o->prompt_field);
-    if (!rc && given && !json_is_null(given)) rc = take_text(row, j->o->prompt_field, &prompt);
-    if (!rc) rc = take_text(row, j->o->field, &text) || take_score(j, row, &score) ? -1 : 0;
+    if (!rc && given && !json_is_null(given)) rc = lt_json_field(row, j->o->prompt_field, &prompt);
+    if (!rc) rc = lt_json_field(row, j->o->field, &text) || take_score(j, row, &score) ? -1 : 0;
     if (!rc) {
         j->samples++;
         if (isfinite(score)) add(j, prompt, text, score);

@@ -21,10 +21,7 @@ struct run {
 
 static int take_text(const json_t *row, const char *field, struct lt_str *out)
 {
-    const json_t *v = json_object_get(row, field);
-    if (!json_is_string(v)) return lt_fail("expected an object with the text \"%s\"", field);
-    *out = (struct lt_str){ json_string_value(v), json_string_length(v) };
-    return 0;
+    return lt_json_field(row, field, out) ? lt_fail("expected an object with the text \"%s\"", field) : 0;
 }
 
 static void put_pair(struct run *r, const struct lt_score *q)

@@ -127,15 +127,10 @@ static void finish(const struct plan *p, const float *sum, int64_t r, int64_t m,
     const struct lt_gemm *g = p->g;
     for (int64_t i = 0; i < m; i++, sum += p->kernels->nr) {
         float *c = g->c + (r + i) * p->ldc + j;
-        if (!g->bias && !g->add && n == 16) {       /* no call where the length is known */
-            memcpy(c, sum, 16 * sizeof *c);
-            continue;
-        }
-        if (!g->bias && !g->add) {
-            memcpy(c, sum, (size_t)n * sizeof *c);
-            continue;
-        }
-        for (int64_t k = 0; k < n; k++) settle(g, sum[k], j + k, &c[k]);
+        if (g->bias || g->add)
+            for (int64_t k = 0; k < n; k++) settle(g, sum[k], j + k, &c[k]);
+        else if (n == 16) memcpy(c, sum, 16 * sizeof *c);       /* no call where the length is known */
+        else memcpy(c, sum, (size_t)n * sizeof *c);
     }
 }
 
