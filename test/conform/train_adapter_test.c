@@ -1,5 +1,6 @@
 /* Training an adapter: the base stays as it is, gradients are those of the whole model, a run goes on to the same bits,
  * and what is written is PEFT's. */
+#include "expected_logits.h"
 #include "tiny_run.h"
 #include "base/json.h"
 #include "model/adapter.h"
@@ -271,9 +272,7 @@ static void write_pair(const char *temp, int number, const char *arch, const cha
     struct lt_model *m = make_model(arch);
     struct lt_options *o = lt_options_new(&type->m);
     struct lt_adapter *a;
-    struct lt_session s;
-    struct lt_buf path = { 0 }, text = { 0 };
-    int vocab;
+    struct lt_buf path = { 0 };
     lt_buf_fmt(&path, "%s/%d-base", temp, number);
     assert_ok(lt_model_save(m, path.p, LT_F32));
     if (*targets) assert_ok(lt_options_set(o, "target_modules", targets));
@@ -289,17 +288,8 @@ static void write_pair(const char *temp, int number, const char *arch, const cha
     assert_ok(lt_adapter_save(a, path.p, LT_F32));
     struct lt_adapter_named named = { "it", a };
     struct lt_adapters all = { &named, 1, 0 };
-    assert_ok(lt_model_session(m, NULL, (struct lt_session_spec){ .adapters = &all }, &s));
-    assert_ok(s.type->feed(s.self, (int32_t[]){ 1, 5, 9, 30 }, 4));
-    const float *have = s.type->logits(s.self, &vocab);
-    lt_buf_str(&text, "{\"tokens\": [1, 5, 9, 30], \"logits\": [");
-    for (int i = 0; i < vocab; i++) lt_buf_fmt(&text, "%s%.9g", i ? ", " : "", (double)have[i]);
-    lt_buf_str(&text, "]}\n");
-    lt_buf_str(&path, "/expected.json");
-    assert_ok(lt_file_save(path.p, text.p, text.n));
-    s.type->close(s.self);
+    lt_test_expected_logits(m, (struct lt_session_spec){ .adapters = &all }, (int32_t[]){ 1, 5, 9, 30 }, 4, path.p);
     lt_buf_free(&path);
-    lt_buf_free(&text);
     lt_adapter_free(a);
     lt_model_free(m);
     lt_options_free(o);

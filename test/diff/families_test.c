@@ -1,6 +1,7 @@
 /* Every family against transformers: logits, losses and gradients of small models whose weights are a formula
  * (test/oracle/make_models.py), and, where LATHE_ORACLE_PYTHON names a Python that has transformers, folders of ours
  * read there. */
+#include "expected_logits.h"
 #include "formula_model.h"
 #include "test.h"
 #include "base/json.h"
@@ -125,25 +126,12 @@ struct out { const char *folder; int count; };
 static void write_case(struct figures *f, void *arg)
 {
     struct out *o = arg;
-    struct lt_session s;
-    int vocab;
-    struct lt_buf path = { 0 }, text = { 0 };
+    struct lt_buf path = { 0 };
     lt_buf_fmt(&path, "%s/%d", o->folder, o->count++);
     /* every other one in shards, the embedding in one of its own */
     assert_ok(lt_model_save_shards(f->m, path.p, LT_F32, o->count % 2 ? 4096 : 0));
-    assert_ok(lt_model_session(f->m, NULL, (struct lt_session_spec){ 0 }, &s));
-    assert_ok(s.type->feed(s.self, f->token, f->tokens));
-    const float *have = s.type->logits(s.self, &vocab);
-    lt_buf_str(&text, "{\"tokens\": [");
-    for (int i = 0; i < f->tokens; i++) lt_buf_fmt(&text, "%s%d", i ? ", " : "", (int)f->token[i]);
-    lt_buf_str(&text, "], \"logits\": [");
-    for (int i = 0; i < vocab; i++) lt_buf_fmt(&text, "%s%.9g", i ? ", " : "", (double)have[i]);
-    lt_buf_str(&text, "]}\n");
-    lt_buf_str(&path, "/expected.json");
-    assert_ok(lt_file_save(path.p, text.p, text.n));
-    s.type->close(s.self);
+    lt_test_expected_logits(f->m, (struct lt_session_spec){ 0 }, f->token, f->tokens, path.p);
     lt_buf_free(&path);
-    lt_buf_free(&text);
 }
 
 static void test_families__folders_load_in_transformers(void **state)
