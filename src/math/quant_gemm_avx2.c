@@ -220,19 +220,20 @@ INLINE void tile_five(const int m, int64_t blocks, const struct lt_quant_a *a, c
 {
     const int8_t *x = a->q;
     const char *e = (const char *)a->scale, *carry = a->carry;
+    const int64_t e_row = a->scale_row, carry_row = a->carry_row, row = a->q_row;
     for (int64_t b = 0; b < blocks; b++, x += 32, e += 4, carry += 4, p += (minimum ? 10 : 9) * STEP) {
         __m256i dot[MR][2];
-        add_fives(m, x, a->q_row, p, dot);
+        add_fives(m, x, row, p, dot);
+        const uint8_t *at = p + 8 * STEP;
+        const __m256 d[2] = { floats(at), floats(at + WIDTH) };
+        const __m256 low[2] = { floats(at + (minimum ? STEP : 0)), floats(at + (minimum ? STEP : 0) + WIDTH) };
+        __asm__("" ::: "memory");       /* as in tile_small */
         LT_UNROLL
         for (int r = 0; r < m; r++) {
-            const __m256i own = spread(carry + r * a->carry_row);
-            for (int h = 0; h < 2; h++) {
-                float *to = sum + r * NR + h * W;
-                const uint8_t *d = p + 8 * STEP + h * WIDTH;
-                if (!minimum) dot[r][h] = _mm256_add_epi32(own, dot[r][h]);
-                scale_into(to, dot[r][h], d, e + r * a->scale_row);
-                if (minimum) scale_into(to, own, d + STEP, e + r * a->scale_row);
-            }
+            const __m256i own = spread(carry + r * carry_row), both[2] = { own, own };
+            for (int h = 0; h < 2 && !minimum; h++) dot[r][h] = _mm256_add_epi32(own, dot[r][h]);
+            scale_row_into(sum + r * NR, dot[r], d, e + r * e_row);
+            if (minimum) scale_row_into(sum + r * NR, both, low, e + r * e_row);
         }
     }
 }
