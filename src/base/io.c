@@ -112,6 +112,15 @@ bool lt_path_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool lt_path_named(const char *item, struct lt_str *name, const char **path)
+{
+    const char *eq = strchr(item, '=');
+    bool named = eq && !lt_path_exists(item);
+    *name = (struct lt_str){ item, named ? (size_t)(eq - item) : 0 };
+    *path = named ? eq + 1 : item;
+    return named;
+}
+
 int lt_mkdirs(const char *path)
 {
     char *p = lt_strdup(path);

@@ -14,6 +14,9 @@ int lt_file_save(const char *path, const void *p, size_t n);        /* atomic: t
 /* False only when there is no such thing: of what cannot be looked at (EACCES, EIO) the next call will tell. */
 bool lt_path_exists(const char *path);
 bool lt_path_is_dir(const char *path);
+/* NAME=PATH, unless there is a path that is all of it: true, and both parts, which may be empty; else all is the path
+ * and the name is empty.  What comes out lies in item. */
+bool lt_path_named(const char *item, struct lt_str *name, const char **path);
 int lt_mkdirs(const char *path);                                    /* like mkdir -p */
 int lt_remove_tree(const char *path);
 int lt_file_remove(const char *path);                               /* one file; none there is none to remove */

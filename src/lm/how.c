@@ -49,8 +49,10 @@ int lt_how_open_some(const struct lt_how *how, const char *path, struct lt_ctx *
 int lt_how_open(const struct lt_how *how, const char *path, struct lt_ctx *c, struct lt_lm *out)
 {
     *out = (struct lt_lm){ 0 };
+    struct lt_str name;
+    const char *folder;
     for (int i = 0; i < how->adapter.count; i++)
-        if (strchr(how->adapter.item[i], '=') && !lt_path_exists(how->adapter.item[i]))
+        if (lt_path_named(how->adapter.item[i], &name, &folder))
             return lt_misuse("adapter: expected a folder, found \"%s\"; names are for `lathe serve`, where requests "
                              "choose", how->adapter.item[i]);
     return lt_how_open_some(how, path, c, out, NULL);

@@ -20,16 +20,6 @@ bool lt_adapter_is(const char *path)
     return is;
 }
 
-bool lt_adapter_split(const char *item, struct lt_str *name, const char **path)
-{
-    const char *eq = strchr(item, '=');
-    *path = item;
-    if (!eq || lt_path_exists(item)) return false;
-    *name = (struct lt_str){ item, (size_t)(eq - item) };
-    *path = eq + 1;
-    return true;
-}
-
 void lt_adapter_free(struct lt_adapter *a)
 {
     if (!a) return;

@@ -58,9 +58,6 @@ int lt_adapter_save(const struct lt_adapter *a, const char *folder, enum lt_dtyp
  * that cannot be folded: -1, and m is as before; a number too large for F16: -1, and m is of no use. */
 int lt_adapter_fold(const struct lt_adapter *a, struct lt_model *m, enum lt_dtype as, bool keep, struct lt_ctx *c);
 
-/* NAME=PATH, unless there is a path that is all of it: true, and both parts; else all is the path. */
-bool lt_adapter_split(const char *item, struct lt_str *name, const char **path);
-
 /* Adapters by name, over one model. */
 struct lt_adapter_named { const char *name; struct lt_adapter *adapter; };
 struct lt_adapters {

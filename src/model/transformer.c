@@ -67,7 +67,7 @@ static int open_adapter(struct transformer *t, const char *item)
     struct lt_adapters *all = &t->adapters;
     struct lt_str name, path = lt_str(item);
     struct lt_adapter_named *to = &all->item[all->count];
-    bool named = lt_adapter_split(item, &name, &path.p);
+    bool named = lt_path_named(item, &name, &path.p);
     if (!named && all->usual >= 0)
         return lt_misuse("adapter: a text is written with one; there are %s and %s",
                          all->item[all->usual].adapter->path, item);

@@ -33,15 +33,15 @@ static char *name_of(struct lt_str s)
 /* NAME=PATH, unless there is such a path, or it is the options of a back end: "fake:vocab=9". */
 static int split_item(struct lt_served *m, const char *item, const char **path)
 {
-    const char *eq = strchr(item, '='), *colon = strchr(item, ':');
-    *path = item;
-    if (!eq || lt_path_exists(item) || (colon && colon < eq)) {
+    const char *colon = strchr(item, ':');
+    struct lt_str name;
+    if (!lt_path_named(item, &name, path) || (colon && colon < item + name.n)) {
+        *path = item;
         m->name = name_of_path(item);
         return 0;
     }
-    if (eq == item || !eq[1]) return lt_misuse("model: expected a path or NAME=PATH, found \"%s\"", item);
-    m->name = name_of((struct lt_str){ item, (size_t)(eq - item) });
-    *path = eq + 1;
+    if (!name.n || !**path) return lt_misuse("model: expected a path or NAME=PATH, found \"%s\"", item);
+    m->name = name_of(name);
     return 0;
 }
 
@@ -90,15 +90,13 @@ static struct lt_served *owner_of(struct lt_served *m, int models, struct lt_str
 static int share_adapter(struct lt_served *m, int models, const char *item)
 {
     struct lt_served_adapter a = { 0 };
-    const char *eq = strchr(item, '=');
-    bool named = eq && !lt_path_exists(item);
-    struct lt_str name = { item, named ? (size_t)(eq - item) : 0 };
+    struct lt_str name;
+    bool named = lt_path_named(item, &name, &a.path);
     struct lt_served *to = named ? owner_of(m, models, &name) : NULL;
     if (!to && models > 1)
         return lt_misuse("adapter: %s: there are %d models; write MODEL/NAME=PATH, where MODEL is the name of one",
                          item, models);
     if (!to) to = m;
-    a.path = named ? eq + 1 : item;
     if (named && (!name.n || !*a.path)) return lt_misuse("adapter: expected a path or NAME=PATH, found \"%s\"", item);
     a.name = named ? name_of(name) : name_of_path(item);
     to->adapter = lt_realloc(to->adapter, ((size_t)to->adapters + 1) * sizeof *to->adapter);
