@@ -6,6 +6,9 @@
  * sides then read; a row names the better of the two.  Without a file the weights are made in memory; where 256 does
  * not divide a width, a matrix is then Q8_0 instead of Q4_K.
  *
+ * Memory of a shared machine has moods of seconds, so that every round times each side once and then the bandwidth of
+ * reads; figures are medians of rounds, the share of the bandwidth too.
+ *
  * Arguments: parts of what to keep, as "135M" or "q4_0". */
 #include "bench.h"
 
@@ -18,7 +21,7 @@
 #include "model/session.h"
 #include <string.h>
 
-enum { PROMPT = 512, GENERATE = 128, ROUNDS = 3, THREADS = 2 };
+enum { PROMPT = 512, GENERATE = 128, ROUNDS = 5, THREADS = 2 };
 
 struct size { const char *name, *option[8][2]; };
 static const struct size sizes[] = {
@@ -34,12 +37,7 @@ struct kind { const char *name; enum lt_dtype type; };
 static const struct kind kinds[] = { { "f32", LT_F32 }, { "bf16", LT_BF16 }, { "f16", LT_F16 }, { "q8_0", LT_Q8_0 },
                                      { "q4_0", LT_Q4_0 }, { "q4_K", LT_Q4_K } };
 
-static enum lt_compute compute_of(const struct kind *k)
-{
-    return k->type == LT_BF16 || k->type == LT_F16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
-}
-
-struct ceilings { double f32, bf16, int8, read; };
+struct ceilings { double f32, bf16, int8; };
 
 static void must(int rc)
 {
@@ -75,12 +73,15 @@ static void store(struct lt_model *m, enum lt_dtype wish, struct lt_pool *pool, 
     }
 }
 
-struct speed { double prompt, generate; };      /* tokens a second */
+/* Tokens a second of one side, by round; 0: it did not run. */
+struct side { double prompt[ROUNDS], generate[ROUNDS]; };
 
-static double median(double *x)
+static double median(const double *x)
 {
-    qsort(x, ROUNDS, sizeof *x, bench_order);
-    return x[ROUNDS / 2];
+    double sorted[ROUNDS];
+    memcpy(sorted, x, sizeof sorted);
+    qsort(sorted, ROUNDS, sizeof *sorted, bench_order);
+    return sorted[ROUNDS / 2];
 }
 
 static int32_t likeliest(const float *x, int n)
@@ -91,44 +92,38 @@ static int32_t likeliest(const float *x, int n)
     return best;
 }
 
-static struct speed ours(struct lt_model *m, struct lt_ctx *c, enum lt_compute compute)
+static void ours(struct lt_model *m, struct lt_ctx *c, enum lt_compute compute, struct side *we, int r)
 {
-    double prompt[ROUNDS], generate[ROUNDS];
-    int32_t token[PROMPT];
+    int32_t token[PROMPT], next = 1;
+    struct lt_session s;
+    int vocab;
+    const struct lt_session_spec spec = { .compute = compute, .cache = LT_BF16 };
     for (int i = 0; i < PROMPT; i++) token[i] = (int32_t)((i * 7919 + 13) % m->vocab);
-    for (int r = 0; r < ROUNDS; r++) {
-        struct lt_session s;
-        int vocab;
-        const struct lt_session_spec spec = { .compute = compute, .cache = LT_BF16 };
-        must(lt_model_session(m, c, spec, &s));
-        double start = lt_clock();
-        must(s.type->feed(s.self, token, PROMPT));
-        s.type->logits(s.self, &vocab);
-        prompt[r] = PROMPT / (lt_clock() - start);
-        s.type->close(s.self);
-        must(lt_model_session(m, c, spec, &s));
-        int32_t next = 1;
-        start = lt_clock();
-        for (int i = 0; i < GENERATE; i++) {
-            must(s.type->feed(s.self, &next, 1));
-            next = likeliest(s.type->logits(s.self, &vocab), vocab);
-        }
-        generate[r] = GENERATE / (lt_clock() - start);
-        s.type->close(s.self);
+    must(lt_model_session(m, c, spec, &s));
+    double start = lt_clock();
+    must(s.type->feed(s.self, token, PROMPT));
+    s.type->logits(s.self, &vocab);
+    we->prompt[r] = PROMPT / (lt_clock() - start);
+    s.type->close(s.self);
+    must(lt_model_session(m, c, spec, &s));
+    start = lt_clock();
+    for (int i = 0; i < GENERATE; i++) {
+        must(s.type->feed(s.self, &next, 1));
+        next = likeliest(s.type->logits(s.self, &vocab), vocab);
     }
-    return (struct speed){ median(prompt), median(generate) };
+    we->generate[r] = GENERATE / (lt_clock() - start);
+    s.type->close(s.self);
 }
 
 /* A peer prints with -o json a list of runs, each with n_prompt, n_gen and avg_ts; lines before it are talk. */
-static struct speed peer(const char *program, const char *more, const char *name)
+static void peer(const char *program, const char *more, const char *name, struct side *side, int r)
 {
     const char *folder = getenv("BENCH_GGUF");
-    struct speed s = { 0 };
     struct lt_buf text = { 0 };
     char command[1024], block[4096];
-    if (!program || !folder) return s;
-    snprintf(command, sizeof command, "'%s' -m '%s/%s.gguf' -p %d -n %d -t %d -r %d -o json %s", program, folder, name,
-             PROMPT, GENERATE, THREADS, ROUNDS, more);
+    if (!program || !folder) return;
+    snprintf(command, sizeof command, "'%s' -m '%s/%s.gguf' -p %d -n %d -t %d -r 1 -o json %s", program, folder, name,
+             PROMPT, GENERATE, THREADS, more);
     FILE *f = popen(command, "r");
     size_t n;
     while (f && (n = fread(block, 1, sizeof block, f)) > 0) lt_buf_put(&text, block, n);
@@ -139,11 +134,10 @@ static struct speed peer(const char *program, const char *more, const char *name
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *run = json_array_get(all, i);
         const double v = json_number_value(json_object_get(run, "avg_ts"));
-        *(json_integer_value(json_object_get(run, "n_gen")) ? &s.generate : &s.prompt) = v;
+        (json_integer_value(json_object_get(run, "n_gen")) ? side->generate : side->prompt)[r] = v;
     }
     json_decref(all);
     lt_buf_free(&text);
-    return s;
 }
 
 /* Bytes of weights that a token reads: all but the rows of an embedding that is not the head as well. */
@@ -162,21 +156,28 @@ static void row(const char *what, double we, double llama, double ik, const char
     bench_row(what, "tokens/s", we, ik > llama ? ik : llama, ik > llama ? "ik_llama.cpp" : "llama.cpp", bound, share);
 }
 
-static void rows(const char *name, const struct lt_model *m, const struct kind *k, struct speed we,
+static void rows(const char *name, struct lt_model *m, const struct kind *k, struct lt_ctx *c,
                  const struct ceilings *top)
 {
-    const struct speed llama = peer(getenv("LLAMA_BENCH"), "", name), ik = peer(getenv("IK_BENCH"), "-rtr 1", name);
+    struct side we = { 0 }, llama = { 0 }, ik = { 0 };
     const bool bytes = lt_dtype_quantised(k->type), bf16 = k->type == LT_BF16 || k->type == LT_F16;
     const double peak = bytes ? top->int8 : bf16 ? top->bf16 : top->f32;
     /* The head sees the last token alone. */
     const double head = 2 * (double)m->vocab * (double)m->width;
     const double flops = lt_model_flops(m, PROMPT) - head * (PROMPT - 1) / PROMPT;
+    double share[ROUNDS];
     char what[96];
+    for (int r = 0; r < ROUNDS; r++) {
+        ours(m, c, bf16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32, &we, r);
+        share[r] = we.generate[r] * bytes_read(m) / bench_memory(lt_ctx_pool(c)).read;
+        peer(getenv("LLAMA_BENCH"), "", name, &llama, r);
+        peer(getenv("IK_BENCH"), "-rtr 1", name, &ik, r);
+    }
     snprintf(what, sizeof what, "inference/%s prompt %d", name, PROMPT);
-    row(what, we.prompt, llama.prompt, ik.prompt, bytes ? "int8 peak" : bf16 ? "bf16 peak" : "f32 peak",
-        peak > 0 ? we.prompt * flops / peak : 0);
+    row(what, median(we.prompt), median(llama.prompt), median(ik.prompt),
+        bytes ? "int8 peak" : bf16 ? "bf16 peak" : "f32 peak", peak > 0 ? median(we.prompt) * flops / peak : 0);
     snprintf(what, sizeof what, "inference/%s generate %d", name, GENERATE);
-    row(what, we.generate, llama.generate, ik.generate, "memory read", we.generate * bytes_read(m) / top->read);
+    row(what, median(we.generate), median(llama.generate), median(ik.generate), "memory read", median(share));
 }
 
 /* The model of the file that peers read; NULL: there is none. */
@@ -197,7 +198,7 @@ static void run_from_memory(struct lt_model *m, const char *name, const struct k
 {
     void **copy = lt_calloc((size_t)m->weight_count, sizeof *copy);
     store(m, k->type, lt_ctx_pool(c), copy);
-    rows(name, m, k, ours(m, c, compute_of(k)), top);
+    rows(name, m, k, c, top);
     for (int w = 0; w < m->weight_count; w++) free(copy[w]);
     free(copy);
 }
@@ -214,7 +215,7 @@ int main(int argc, char **argv)
     struct lt_ctx *c = lt_ctx_new(THREADS, NULL, NULL);
     struct lt_pool *pool = lt_ctx_pool(c);
     const struct ceilings top = { lt_peak_flops(pool, LT_COMPUTE_F32), lt_peak_flops(pool, LT_COMPUTE_BF16),
-                                  bench_peak_int8(pool), bench_memory(pool).read };
+                                  bench_peak_int8(pool) };
     for (int i = 0; i < LT_COUNT(sizes); i++) {
         struct lt_model *m = NULL;
         for (int j = 0; j < LT_COUNT(kinds); j++) {
@@ -223,7 +224,7 @@ int main(int argc, char **argv)
             if (!wanted(name, argc, argv)) continue;
             struct lt_model *file = from_file(name);
             if (file) {
-                rows(name, file, &kinds[j], ours(file, c, compute_of(&kinds[j])), &top);
+                rows(name, file, &kinds[j], c, &top);
                 lt_model_free(file);
                 continue;
             }

@@ -55,6 +55,27 @@ INLINE void some_of_two(const char *p, int64_t row, int64_t n, const enum lt_dty
     out[1] = _mm256_permute2f128_ps(left, right, 0x31);
 }
 
+/* Products j .. j + 7 of m rows with 2 * pairs columns, the first of which has them at w. */
+INLINE void meet(const struct task *t, const int m, const int pairs, const char *w, int64_t j,
+                 __m256 sum[MOST][COLUMNS / 2], const enum lt_dtype type, const bool rounded)
+{
+    __m256 x[MOST][2];
+    LT_UNROLL
+    for (int r = 0; r < m; r++)
+        for (int h = 0; h < 2; h++)
+            x[r][h] = _mm256_broadcast_ps((const __m128 *)(const void *)(t->x + r * t->x_row + 4 * (j + 4 * h)));
+    LT_UNROLL
+    for (int c = 0; c < pairs; c++) {
+        __m256 v[2];
+        eight_of_two(w + 2 * c * t->w_row, t->w_row, type, rounded, v);
+        LT_UNROLL
+        for (int r = 0; r < m; r++) {
+            sum[r][c] = _mm256_fmadd_ps(x[r][0], v[0], sum[r][c]);
+            sum[r][c] = _mm256_fmadd_ps(x[r][1], v[1], sum[r][c]);
+        }
+    }
+}
+
 /* Chains of m rows with 2 * pairs columns, over all of k. */
 INLINE void dots(const struct task *t, const int m, const int pairs, __m256 sum[MOST][COLUMNS / 2],
                  const enum lt_dtype type, const bool rounded)
@@ -66,22 +87,14 @@ INLINE void dots(const struct task *t, const int m, const int pairs, __m256 sum[
     for (int r = 0; r < m; r++)
         LT_UNROLL
         for (int c = 0; c < pairs; c++) sum[r][c] = _mm256_setzero_ps();
-    for (; j + 8 <= t->k; j += 8, w += 8 * size) {
-        __m256 x[MOST][2];
-        LT_UNROLL
-        for (int r = 0; r < m; r++)
-            for (int h = 0; h < 2; h++)
-                x[r][h] = _mm256_broadcast_ps((const __m128 *)(const void *)(t->x + r * t->x_row + 4 * (j + 4 * h)));
-        LT_UNROLL
-        for (int c = 0; c < pairs; c++) {
-            __m256 v[2];
-            eight_of_two(w + 2 * c * row, row, type, rounded, v);
-            LT_UNROLL
-            for (int r = 0; r < m; r++) {
-                sum[r][c] = _mm256_fmadd_ps(x[r][0], v[0], sum[r][c]);
-                sum[r][c] = _mm256_fmadd_ps(x[r][1], v[1], sum[r][c]);
-            }
-        }
+    for (; j + 16 <= t->k; j += 16, w += 16 * size) {
+        meet(t, m, pairs, w, j, sum, type, rounded);
+        meet(t, m, pairs, w + 8 * size, j + 8, sum, type, rounded);
+    }
+    if (j + 8 <= t->k) {
+        meet(t, m, pairs, w, j, sum, type, rounded);
+        j += 8;
+        w += 8 * size;
     }
     if (j == t->k) return;
     const __m256 there = _mm256_castsi256_ps(lanes(t->k - j));     /* other chains keep what they have, even -0 */
@@ -98,24 +111,27 @@ INLINE void dots(const struct task *t, const int m, const int pairs, __m256 sum[
     }
 }
 
-/* The sums of n <= COLUMNS columns, as many at a time as registers hold; the last alone if it has no neighbour. */
+/* Columns met together.  Each is a run of memory of its own: four runs of floats are read faster than eight. */
+INLINE int at_a_time(const enum lt_dtype type) { return type == LT_F32 ? COLUMNS / 2 : COLUMNS; }
+
+/* The sums of n <= at_a_time() columns, as many at a time as registers hold; the last alone if it has no neighbour. */
 INLINE void eight(struct task t, const int m, int n, __m256 sum[MOST], const enum lt_dtype type, const bool rounded)
 {
-    const int pairs = m == MOST ? 2 : 4;
+    const int most = at_a_time(type), pairs = m == MOST ? 2 : most / 2;
     __m256 chain[MOST][COLUMNS / 2], part[MOST][COLUMNS / 2];
     LT_UNROLL
     for (int r = 0; r < m; r++)
         for (int c = 0; c < COLUMNS / 2; c++) chain[r][c] = _mm256_setzero_ps();
-    if (n == COLUMNS) {
+    if (n == most) {
         LT_UNROLL
-        for (int c = 0; c < COLUMNS / 2; c += pairs, t.w += 2 * pairs * t.w_row) {
+        for (int c = 0; c < most / 2; c += pairs, t.w += 2 * pairs * t.w_row) {
             dots(&t, m, pairs, part, type, rounded);
             LT_UNROLL
             for (int r = 0; r < m; r++)
                 for (int i = 0; i < pairs; i++) chain[r][c + i] = part[r][i];
         }
     }
-    for (int c = 0; n < COLUMNS && c < n; c += 2, t.w += 2 * t.w_row) {
+    for (int c = 0; n < most && c < n; c += 2, t.w += 2 * t.w_row) {
         if (c + 1 == n) t.w_row = 0;
         dots(&t, m, 1, part, type, rounded);
         for (int r = 0; r < m; r++) chain[r][c / 2] = part[r][0];
@@ -181,13 +197,14 @@ INLINE void all_rows(const struct lt_gemm_direct *d, int64_t at, int n, int64_t 
     if (d->m - r == 1) columns_of(d, 1, r, at, n, apart, type, rounded);
 }
 
-/* The columns that are met together lie an eighth of all apart: each of the eight then goes on where it ended, and the
- * machine sees eight long runs of memory instead of many short ones. */
+/* The columns that are met together lie a fourth or an eighth of all apart: each then goes on where it ended, and the
+ * machine sees few long runs of memory instead of many short ones. */
 INLINE void rows(const struct lt_gemm_direct *d, const enum lt_dtype type, const bool rounded)
 {
-    const int64_t apart = d->n / COLUMNS;
-    for (int64_t at = 0; at < apart; at++) all_rows(d, at, COLUMNS, apart, type, rounded);
-    if (d->n % COLUMNS) all_rows(d, apart * COLUMNS, (int)(d->n % COLUMNS), 1, type, rounded);
+    const int most = at_a_time(type);
+    const int64_t apart = d->n / most;
+    for (int64_t at = 0; at < apart; at++) all_rows(d, at, most, apart, type, rounded);
+    if (d->n % most) all_rows(d, apart * most, (int)(d->n % most), 1, type, rounded);
 }
 
 INLINE void direct(const struct lt_gemm_direct *d, const bool rounded)
