@@ -21,7 +21,7 @@ PEER = pathlib.Path(__file__).parent / "peers" / "torch_train.py"
 LATHE = f"{os.environ.get('BUILD', 'build')}/lathe"
 LLM_C_TOKENS, LLM_C_SECONDS = 4 * 64, 90
 SHAPES = {
-    "small": dict(steps=9, batch=16, micro=4, length=256, seconds=8, warm=3, what="training/10.5M, T 256", arch=[
+    "small": dict(steps=9, batch=16, micro=8, length=256, seconds=8, warm=3, what="training/10.5M, T 256", arch=[
         "--arch", "llama", "--arch.hidden_size", "256", "--arch.intermediate_size", "1024",
         "--arch.num_hidden_layers", "8", "--arch.num_attention_heads", "8", "--arch.tie_word_embeddings",
         "--max_length", "256"]),

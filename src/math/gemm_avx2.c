@@ -57,7 +57,7 @@ INLINE void across(char *out, size_t distance, int64_t height, int64_t stride, i
                    const struct lt_gemm_source *s, enum lt_dtype type, bool bf16)
 {
     if (stride == NR) across_of(out, distance, height, NR, width, k, s, type, bf16);
-    else if (stride == 8) across_of(out, distance, height, 8, width, k, s, type, bf16);
+    else if (stride == MR) across_of(out, distance, height, MR, width, k, s, type, bf16);
     else across_of(out, distance, height, stride, width, k, s, type, bf16);
 }
 
@@ -113,6 +113,7 @@ INLINE void pack_rows(char *out, int64_t row, int64_t rows, int64_t k, const str
     for (int64_t i = 0; i < rows; i++, out += row) {
         const char *from = (const char *)s->p + i * s->ld * size;
         for (int64_t j = 0; j < k; j += 8) {
+            __builtin_prefetch(from + AHEAD * s->ld * size + j * size);
             __m256 x = load(from, j, k - j, type);
             if (bf16) x = round_bf16(x);
             if (j + 8 <= k) _mm256_storeu_ps((float *)out + j, x);
@@ -171,6 +172,7 @@ INLINE void two_chains_of(const int m, int64_t first, int64_t k, const char *row
     LT_UNROLL
     for (int r = 0; r < m; r++) sum[r][0] = sum[r][1] = next[r][0] = next[r][1] = _mm256_setzero_ps();
     int64_t j = first;
+    LT_TWICE
     for (; j + 1 < k; j += CHAINS, a += CHAINS * unit, b += CHAINS * NR) {
         __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
         LT_UNROLL
@@ -250,10 +252,10 @@ static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *row
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {
-    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 192 << 10, .step = 1, .lanes = 8, .pack = pack_f32,
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 192 << 10, .step = 1, .lanes = 2, .pack = pack_f32,
                          .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile, .chains = CHAINS,
                          .direct = lt_gemm_direct_f32_avx2, .direct_add = lt_gemm_direct_add_f32_avx2 },
-    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 192 << 10, .step = 1, .lanes = 8, .pack = pack_bf16,
+    [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 192 << 10, .step = 1, .lanes = 2, .pack = pack_bf16,
                           .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile, .chains = CHAINS,
                           .direct = lt_gemm_direct_bf16_avx2, .direct_add = lt_gemm_direct_add_bf16_avx2 },
 };

@@ -14,7 +14,7 @@
 
 enum { MR = 4, NR = 16, LONGEST = 512 };
 enum { SIDE = 32 };                     /* columns packed together at most */
-enum { AHEAD = 8 };                     /* rows of a matrix asked for before they are packed */
+enum { AHEAD = 8, NEXT = 2 };           /* rows asked for before they are packed: across, along */
 
 /* What lies at a scale pointer, of at most 16 rows or columns. */
 struct lines {
@@ -97,6 +97,7 @@ INLINE void rows_of(char *out, int64_t row, int64_t rows, int64_t k, const struc
         int64_t j = 0;
         for (; j + 16 <= k; j += 16) {
             const __m256i x = sixteen(from, j, j + 16, type, inverse);
+            __builtin_prefetch(from + NEXT * s->ld * size + j * size);
             _mm256_storeu_si256((__m256i *)(out + 2 * j), x);
             own = _mm256_add_epi32(own, own_twice(x));
         }

@@ -16,8 +16,10 @@
 /* Before a loop over the rows of a tile: the loop disappears, which keeps the sums in registers. */
 #if defined(__clang__)
 #define LT_UNROLL _Pragma("clang loop unroll(full)")
+#define LT_TWICE _Pragma("clang loop unroll_count(2)")     /* two rounds of a loop at a time */
 #else
 #define LT_UNROLL _Pragma("GCC unroll 14")
+#define LT_TWICE _Pragma("GCC unroll 2")
 #endif
 
 enum { LT_GEMM_SLACK = 64 };            /* bytes past a panel that packing may write */
