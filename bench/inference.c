@@ -21,7 +21,7 @@
 #include "model/session.h"
 #include <string.h>
 
-enum { PROMPT = 512, GENERATE = 128, ROUNDS = 5, THREADS = 2 };
+enum { PROMPT = 512, GENERATE = 128, ROUNDS = 3, THREADS = 2 };
 
 struct size { const char *name, *option[8][2]; };
 static const struct size sizes[] = {
