@@ -136,6 +136,8 @@ static void peer(const char *program, const char *more, const char *name, struct
         const double v = json_number_value(json_object_get(run, "avg_ts"));
         (json_integer_value(json_object_get(run, "n_gen")) ? side->generate : side->prompt)[r] = v;
     }
+    if (side->prompt[r] <= 0 || side->generate[r] <= 0)
+        fprintf(stderr, "bench: %s gave no speeds for %s in round %d: its medians are too low\n", program, name, r + 1);
     json_decref(all);
     lt_buf_free(&text);
 }

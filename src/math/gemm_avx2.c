@@ -33,7 +33,8 @@ INLINE void pack_k_fast(float *out, int64_t stride, int64_t width, int64_t k, co
 }
 
 /* Panels side by side, row by row in memory; rows are asked for ahead, since their pieces are far apart, no stream that
- * the machine foresees.  A panel lower than its stride gets columns of the next beside its own, where nobody looks. */
+ * the machine foresees.  A panel lower than its stride gets columns of the next beside its own, where nobody looks;
+ * what is stored past the stride is overwritten or falls into the slack, as above. */
 INLINE void across_of(char *out, size_t distance, int64_t height, const int64_t stride, int64_t width, int64_t k,
                       const struct lt_gemm_source *s, enum lt_dtype type, bool bf16)
 {

@@ -115,7 +115,8 @@ INLINE void dots(const struct task *t, const int m, const int pairs, __m256 sum[
 INLINE int at_a_time(const enum lt_dtype type) { return type == LT_F32 ? COLUMNS / 2 : COLUMNS; }
 
 /* The sums of n <= at_a_time() columns, as many at a time as registers hold; the last alone if it has no neighbour. */
-INLINE void eight(struct task t, const int m, int n, __m256 sum[MOST], const enum lt_dtype type, const bool rounded)
+INLINE void column_sums(struct task t, const int m, int n, __m256 sum[MOST], const enum lt_dtype type,
+                        const bool rounded)
 {
     const int most = at_a_time(type), pairs = m == MOST ? 2 : most / 2;
     __m256 chain[MOST][COLUMNS / 2], part[MOST][COLUMNS / 2];
@@ -172,7 +173,7 @@ INLINE void columns_of(const struct lt_gemm_direct *d, const int m, int64_t firs
     do {
         const int64_t k = LT_MIN(d->kc, d->k - k0);
         const struct task t = { .k = k, .x = x, .w = w, .x_row = d->a.row, .w_row = row * apart };
-        eight(t, m, n, sum, type, rounded);
+        column_sums(t, m, n, sum, type, rounded);
         LT_UNROLL
         for (int r = 0; r < m; r++) {
             if (k0 > 0) sum[r] = _mm256_add_ps(all[r], sum[r]);

@@ -84,7 +84,7 @@ struct lt_gemm_kernel {
     int chains;                         /* of a sum (gemm.h): a product left out must leave the others in theirs */
     bool scaled;                        /* all of a block's products are packed together */
 
-    int lanes;                          /* strides that are a multiple of it pack fastest */
+    int lanes;                          /* strides of panels are made multiples of it */
 
     /* Packs a panel of width x k elements, element (k, i) as unit k / step * stride + i; columns from width to stride
      * become 0 when stride is a multiple of lanes. */
