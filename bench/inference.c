@@ -1,13 +1,17 @@
-/* Prompts and generation: a prompt of 512 tokens, then 128 tokens one by one, at the sizes of SmolLM2-135M and
- * TinyLlama-1.1B with random weights, by type of the weights, two threads.
+/* Prompts of 512 tokens and generation one by one, at the sizes of SmolLM2-135M and TinyLlama-1.1B with random
+ * weights, by type of the weights, two threads.
  *
  * Peers run beside it when LLAMA_BENCH names the llama-bench of llama.cpp, IK_BENCH that of ik_llama.cpp, which then
  * repacks the weights as it loads them, and BENCH_GGUF a folder with files SIZE-TYPE.gguf (135M-q8_0.gguf), which all
  * sides then read; a row names the better of the two.  Without a file the weights are made in memory; where 256 does
  * not divide a width, a matrix is then Q8_0 instead of Q4_K.
  *
- * Memory of a shared machine has moods of seconds, so that every round times each side once and then the bandwidth of
- * reads; figures are medians of rounds, the share of the bandwidth too.
+ * Memory of a shared machine has moods of seconds: every round times each side once, for a second or two, and then the
+ * bandwidth of reads.  Figures are medians of rounds, the share of the bandwidth too.
+ *
+ * A file's cached pages lie as whoever filled the cache asked for them, and small ones cost a sixth of the bandwidth.
+ * They are given up first, so that the file is read as after a start of the machine: a mapping that wishes for huge
+ * pages gets them.  Each side reads one token before it is timed.
  *
  * Arguments: parts of what to keep, as "135M" or "q4_0". */
 #include "bench.h"
@@ -19,18 +23,20 @@
 #include "math/row_kernel.h"
 #include "model/inspect_model.h"
 #include "model/session.h"
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { PROMPT = 512, GENERATE = 128, ROUNDS = 3, THREADS = 2 };
+enum { PROMPT = 512, PROMPT_ROUNDS = 5, ROUNDS = 15, THREADS = 2 };
 
-struct size { const char *name, *option[8][2]; };
+struct size { const char *name; int generate; const char *option[8][2]; };
 static const struct size sizes[] = {
-    { "135M", { { "vocab_size", "49152" }, { "hidden_size", "576" }, { "intermediate_size", "1536" },
-                { "num_hidden_layers", "30" }, { "num_attention_heads", "9" }, { "num_key_value_heads", "3" },
-                { "max_position_embeddings", "2048" }, { "tie_word_embeddings", "true" } } },
-    { "1.1B", { { "vocab_size", "32000" }, { "hidden_size", "2048" }, { "intermediate_size", "5632" },
-                { "num_hidden_layers", "22" }, { "num_attention_heads", "32" }, { "num_key_value_heads", "4" },
-                { "max_position_embeddings", "2048" }, { "tie_word_embeddings", "false" } } },
+    { "135M", 128, { { "vocab_size", "49152" }, { "hidden_size", "576" }, { "intermediate_size", "1536" },
+                     { "num_hidden_layers", "30" }, { "num_attention_heads", "9" }, { "num_key_value_heads", "3" },
+                     { "max_position_embeddings", "2048" }, { "tie_word_embeddings", "true" } } },
+    { "1.1B", 16, { { "vocab_size", "32000" }, { "hidden_size", "2048" }, { "intermediate_size", "5632" },
+                    { "num_hidden_layers", "22" }, { "num_attention_heads", "32" }, { "num_key_value_heads", "4" },
+                    { "max_position_embeddings", "2048" }, { "tie_word_embeddings", "false" } } },
 };
 
 struct kind { const char *name; enum lt_dtype type; };
@@ -73,15 +79,15 @@ static void store(struct lt_model *m, enum lt_dtype wish, struct lt_pool *pool, 
     }
 }
 
-/* Tokens a second of one side, by round; 0: it did not run. */
-struct side { double prompt[ROUNDS], generate[ROUNDS]; };
+/* Tokens a second by round; a round without them ends the bench. */
+struct side { double prompt[PROMPT_ROUNDS], generate[ROUNDS]; };
 
-static double median(const double *x)
+static double median(const double *x, int n)
 {
     double sorted[ROUNDS];
-    memcpy(sorted, x, sizeof sorted);
-    qsort(sorted, ROUNDS, sizeof *sorted, bench_order);
-    return sorted[ROUNDS / 2];
+    memcpy(sorted, x, (size_t)n * sizeof *x);
+    qsort(sorted, (size_t)n, sizeof *sorted, bench_order);
+    return sorted[n / 2];
 }
 
 static int32_t likeliest(const float *x, int n)
@@ -92,38 +98,67 @@ static int32_t likeliest(const float *x, int n)
     return best;
 }
 
-static void ours(struct lt_model *m, struct lt_ctx *c, enum lt_compute compute, struct side *we, int r)
+static struct lt_session session(struct lt_model *m, struct lt_ctx *c, enum lt_compute compute)
 {
-    int32_t token[PROMPT], next = 1;
-    struct lt_session s;
-    int vocab;
     const struct lt_session_spec spec = { .compute = compute, .cache = LT_BF16 };
-    for (int i = 0; i < PROMPT; i++) token[i] = (int32_t)((i * 7919 + 13) % m->vocab);
+    struct lt_session s;
     must(lt_model_session(m, c, spec, &s));
-    double start = lt_clock();
-    must(s.type->feed(s.self, token, PROMPT));
+    return s;
+}
+
+static void warm_up(struct lt_model *m, struct lt_ctx *c, enum lt_compute compute)
+{
+    const int32_t token = 1;
+    int vocab;
+    struct lt_session s = session(m, c, compute);
+    must(s.type->feed(s.self, &token, 1));
     s.type->logits(s.self, &vocab);
-    we->prompt[r] = PROMPT / (lt_clock() - start);
-    s.type->close(s.self);
-    must(lt_model_session(m, c, spec, &s));
-    start = lt_clock();
-    for (int i = 0; i < GENERATE; i++) {
-        must(s.type->feed(s.self, &next, 1));
-        next = likeliest(s.type->logits(s.self, &vocab), vocab);
-    }
-    we->generate[r] = GENERATE / (lt_clock() - start);
     s.type->close(s.self);
 }
 
-/* A peer prints with -o json a list of runs, each with n_prompt, n_gen and avg_ts; lines before it are talk. */
-static void peer(const char *program, const char *more, const char *name, struct side *side, int r)
+static double our_prompt(struct lt_model *m, struct lt_ctx *c, enum lt_compute compute)
 {
-    const char *folder = getenv("BENCH_GGUF");
+    int32_t token[PROMPT];
+    int vocab;
+    for (int i = 0; i < PROMPT; i++) token[i] = (int32_t)((i * 7919 + 13) % m->vocab);
+    struct lt_session s = session(m, c, compute);
+    const double start = lt_clock();
+    must(s.type->feed(s.self, token, PROMPT));
+    s.type->logits(s.self, &vocab);
+    const double speed = PROMPT / (lt_clock() - start);
+    s.type->close(s.self);
+    return speed;
+}
+
+static double our_generation(struct lt_model *m, struct lt_ctx *c, enum lt_compute compute, int n)
+{
+    int32_t next = 1;
+    int vocab;
+    struct lt_session s = session(m, c, compute);
+    const double start = lt_clock();
+    for (int i = 0; i < n; i++) {
+        must(s.type->feed(s.self, &next, 1));
+        next = likeliest(s.type->logits(s.self, &vocab), vocab);
+    }
+    const double speed = n / (lt_clock() - start);
+    s.type->close(s.self);
+    return speed;
+}
+
+/* Programs to run beside ours, as the environment names them. */
+struct peer { const char *name, *variable, *more; };
+static const struct peer peers[] = { { "llama.cpp", "LLAMA_BENCH", "" }, { "ik_llama.cpp", "IK_BENCH", "-rtr 1" } };
+
+/* Tokens a second of a prompt, of generation, or 0 where the peer is not asked for.  It prints with -o json a list of
+ * one run with avg_ts; lines before it are talk. */
+static double peer_speed(const struct peer *p, const char *model, int prompt, int generate)
+{
+    const char *program = getenv(p->variable), *folder = getenv("BENCH_GGUF");
     struct lt_buf text = { 0 };
     char command[1024], block[4096];
-    if (!program || !folder) return;
-    snprintf(command, sizeof command, "'%s' -m '%s/%s.gguf' -p %d -n %d -t %d -r 1 -o json %s", program, folder, name,
-             PROMPT, GENERATE, THREADS, more);
+    if (!program || !folder) return 0;
+    snprintf(command, sizeof command, "'%s' -m '%s/%s.gguf' -p %d -n %d -t %d -r 1 -o json %s", program, folder, model,
+             prompt, generate, THREADS, p->more);
     FILE *f = popen(command, "r");
     size_t n;
     while (f && (n = fread(block, 1, sizeof block, f)) > 0) lt_buf_put(&text, block, n);
@@ -131,15 +166,11 @@ static void peer(const char *program, const char *more, const char *name, struct
     lt_buf_put(&text, "", 1);
     const char *list = strstr((const char *)text.p, "[\n");
     json_t *all = fine && list ? json_loads(list, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
-    for (size_t i = 0; i < json_array_size(all); i++) {
-        const json_t *run = json_array_get(all, i);
-        const double v = json_number_value(json_object_get(run, "avg_ts"));
-        (json_integer_value(json_object_get(run, "n_gen")) ? side->generate : side->prompt)[r] = v;
-    }
-    if (side->prompt[r] <= 0 || side->generate[r] <= 0)
-        fprintf(stderr, "bench: %s gave no speeds for %s in round %d: its medians are too low\n", program, name, r + 1);
+    const double speed = json_number_value(json_object_get(json_array_get(all, 0), "avg_ts"));
+    if (speed <= 0) exit((fprintf(stderr, "bench: %s gave no speed for %s\n", p->name, model), 1));
     json_decref(all);
     lt_buf_free(&text);
+    return speed;
 }
 
 /* Bytes of weights that a token reads: all but the rows of an embedding that is not the head as well. */
@@ -153,33 +184,66 @@ static double bytes_read(const struct lt_model *m)
     return n;
 }
 
-static void row(const char *what, double we, double llama, double ik, const char *bound, double share)
+/* The row of a measure: ours beside the better peer. */
+static void row(const char *what, double we, const double *peer, const char *bound, double share)
 {
-    bench_row(what, "tokens/s", we, ik > llama ? ik : llama, ik > llama ? "ik_llama.cpp" : "llama.cpp", bound, share);
+    int best = 0;
+    for (int i = 1; i < LT_COUNT(peers); i++)
+        if (peer[i] > peer[best]) best = i;
+    bench_row(what, "tokens/s", we, peer[best], peers[best].name, bound, share);
 }
 
-static void rows(const char *name, struct lt_model *m, const struct kind *k, struct lt_ctx *c,
+struct weighed { struct lt_model *m; struct lt_ctx *c; const char *name; enum lt_compute compute; };
+
+static void race_prompts(const struct weighed *w, double flops, double peak, const char *bound)
+{
+    double we[PROMPT_ROUNDS], other[LT_COUNT(peers)][PROMPT_ROUNDS], middle[LT_COUNT(peers)];
+    char what[96];
+    for (int r = 0; r < PROMPT_ROUNDS; r++) {
+        we[r] = our_prompt(w->m, w->c, w->compute);
+        for (int i = 0; i < LT_COUNT(peers); i++) other[i][r] = peer_speed(&peers[i], w->name, PROMPT, 0);
+    }
+    for (int i = 0; i < LT_COUNT(peers); i++) middle[i] = median(other[i], PROMPT_ROUNDS);
+    snprintf(what, sizeof what, "inference/%s prompt %d", w->name, PROMPT);
+    const double speed = median(we, PROMPT_ROUNDS);
+    row(what, speed, middle, bound, peak > 0 ? speed * flops / peak : 0);
+}
+
+static void race_generation(const struct weighed *w, int n)
+{
+    double we[ROUNDS], share[ROUNDS], other[LT_COUNT(peers)][ROUNDS], middle[LT_COUNT(peers)];
+    char what[96];
+    for (int r = 0; r < ROUNDS; r++) {
+        we[r] = our_generation(w->m, w->c, w->compute, n);
+        share[r] = we[r] * bytes_read(w->m) / bench_read(lt_ctx_pool(w->c));
+        for (int i = 0; i < LT_COUNT(peers); i++) other[i][r] = peer_speed(&peers[i], w->name, 0, n);
+    }
+    for (int i = 0; i < LT_COUNT(peers); i++) middle[i] = median(other[i], ROUNDS);
+    snprintf(what, sizeof what, "inference/%s generate %d", w->name, n);
+    row(what, median(we, ROUNDS), middle, "memory read", median(share, ROUNDS));
+}
+
+static void race(const struct size *z, const char *name, struct lt_model *m, const struct kind *k, struct lt_ctx *c,
                  const struct ceilings *top)
 {
-    struct side we = { 0 }, llama = { 0 }, ik = { 0 };
     const bool bytes = lt_dtype_quantised(k->type), bf16 = k->type == LT_BF16 || k->type == LT_F16;
     const double peak = bytes ? top->int8 : bf16 ? top->bf16 : top->f32;
     /* The head sees the last token alone. */
     const double head = 2 * (double)m->vocab * (double)m->width;
     const double flops = lt_model_flops(m, PROMPT) - head * (PROMPT - 1) / PROMPT;
-    double share[ROUNDS];
-    char what[96];
-    for (int r = 0; r < ROUNDS; r++) {
-        ours(m, c, bf16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32, &we, r);
-        share[r] = we.generate[r] * bytes_read(m) / bench_memory(lt_ctx_pool(c)).read;
-        peer(getenv("LLAMA_BENCH"), "", name, &llama, r);
-        peer(getenv("IK_BENCH"), "-rtr 1", name, &ik, r);
-    }
-    snprintf(what, sizeof what, "inference/%s prompt %d", name, PROMPT);
-    row(what, median(we.prompt), median(llama.prompt), median(ik.prompt),
-        bytes ? "int8 peak" : bf16 ? "bf16 peak" : "f32 peak", peak > 0 ? median(we.prompt) * flops / peak : 0);
-    snprintf(what, sizeof what, "inference/%s generate %d", name, GENERATE);
-    row(what, median(we.generate), median(llama.generate), median(ik.generate), "memory read", median(share));
+    const struct weighed w = { m, c, name, bf16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32 };
+    warm_up(m, c, w.compute);
+    race_prompts(&w, flops, peak, bytes ? "int8 peak" : bf16 ? "bf16 peak" : "f32 peak");
+    race_generation(&w, z->generate);
+}
+
+/* What is cached of a file is given up, once it is on the disk. */
+static void forget_cached(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
+        fprintf(stderr, "bench: %s stays cached as it is\n", path);
+    if (fd >= 0) close(fd);
 }
 
 /* The model of the file that peers read; NULL: there is none. */
@@ -191,16 +255,17 @@ static struct lt_model *from_file(const char *name)
     if (!folder) return NULL;
     snprintf(path, sizeof path, "%s/%s.gguf", folder, name);
     if (!lt_path_exists(path)) return NULL;
+    forget_cached(path);
     must(lt_model_open(path, &m));
     return m;
 }
 
-static void run_from_memory(struct lt_model *m, const char *name, const struct kind *k, struct lt_ctx *c,
-                            const struct ceilings *top)
+static void race_in_memory(const struct size *z, const char *name, struct lt_model *m, const struct kind *k,
+                           struct lt_ctx *c, const struct ceilings *top)
 {
     void **copy = lt_calloc((size_t)m->weight_count, sizeof *copy);
     store(m, k->type, lt_ctx_pool(c), copy);
-    rows(name, m, k, c, top);
+    race(z, name, m, k, c, top);
     for (int w = 0; w < m->weight_count; w++) free(copy[w]);
     free(copy);
 }
@@ -226,12 +291,12 @@ int main(int argc, char **argv)
             if (!wanted(name, argc, argv)) continue;
             struct lt_model *file = from_file(name);
             if (file) {
-                rows(name, file, &kinds[j], c, &top);
+                race(&sizes[i], name, file, &kinds[j], c, &top);
                 lt_model_free(file);
                 continue;
             }
             if (!m) m = make(&sizes[i], c);
-            run_from_memory(m, name, &kinds[j], c, &top);
+            race_in_memory(&sizes[i], name, m, &kinds[j], c, &top);
         }
         lt_model_free(m);
     }

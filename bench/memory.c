@@ -70,6 +70,15 @@ static double bandwidth(struct lt_pool *pool, lt_chunk_fn *fn, struct stream *s,
     return best;
 }
 
+double bench_read(struct lt_pool *pool)
+{
+    const size_t slice = 256 << 20, all = slice * (size_t)lt_pool_threads(pool);
+    struct stream s = { .a = pages(all) };
+    const double read = bandwidth(pool, read_slice, &s, slice, 1);
+    munmap(s.a, all);
+    return read;
+}
+
 struct bench_memory bench_memory(struct lt_pool *pool)
 {
     const size_t slice = 256 << 20, threads = (size_t)lt_pool_threads(pool);
