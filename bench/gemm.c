@@ -1,5 +1,8 @@
 /* Matrix products against oneDNN and OpenBLAS, two threads.
  *
+ * The peak is a side of each race, as many operations in registers: a shared machine has slow seconds, and the share of
+ * what it reached before or after them would say nothing.
+ *
  * Ours reads f32 (weights in bf16 where a row says so) and rounds to bf16 on the way; oneDNN's bf16 products are given
  * operands that were rounded before, in plain row-major layout.  Shapes are those of a linear layer, tokens x in x out;
  * forms as in math/gemm.h. */
@@ -60,6 +63,33 @@ static void ours(void *arg)
 {
     const struct race *r = arg;
     lt_gemm(r->pool, &r->g);
+}
+
+/* As many operations as a product has, in registers. */
+struct peak { struct lt_pool *pool; enum lt_compute compute; int64_t rounds; };
+
+static void spin(void *arg, int64_t i)
+{
+    const struct peak *p = arg;
+    (void)i;
+    lt_spin(p->compute, p->rounds);
+}
+
+static void peak(void *arg)
+{
+    const struct peak *p = arg;
+    lt_pool_run(p->pool, lt_pool_threads(p->pool), spin, arg);
+}
+
+static struct peak make_peak(struct lt_pool *pool, enum lt_compute compute, double operations)
+{
+    const double round = (double)lt_spin(compute, 1) * lt_pool_threads(pool);
+    return (struct peak){ pool, compute, LT_MAX((int64_t)(operations / round + 0.5), 1) };
+}
+
+static double peak_operations(const struct peak *p)
+{
+    return (double)(lt_spin(p->compute, 1) * p->rounds * lt_pool_threads(p->pool));
 }
 
 static void openblas(void *arg)
@@ -146,6 +176,11 @@ static struct lt_gemm product(const struct shape *s)
     }
 }
 
+static double operations_of(const struct lt_gemm *g)
+{
+    return 2.0 * (double)g->m * (double)g->n * (double)g->k;
+}
+
 struct ceilings { double f32, bf16, read; };
 
 /* What bounds a product: operations, or the bytes of operands and result, once each; and the share of it reached. */
@@ -153,7 +188,7 @@ static void print(const struct shape *s, const struct lt_gemm *g, const struct c
                   double peer, const char *peer_name)
 {
     const bool bf16 = g->compute == LT_COMPUTE_BF16;
-    double operations = 2.0 * (double)g->m * (double)g->n * (double)g->k;
+    const double operations = operations_of(g);
     double bytes = 4.0 * (double)(g->m * g->k + g->m * g->n * (g->add ? 2 : 1))
                  + (double)lt_dtype_size(g->b_type) * (double)(g->n * g->k);
     double by_operations = operations / (bf16 ? top->bf16 : top->f32), by_bytes = bytes / top->read;
@@ -165,7 +200,7 @@ static void print(const struct shape *s, const struct lt_gemm *g, const struct c
               memory ? "memory read" : bf16 ? "bf16 peak" : "f32 peak", (memory ? by_bytes : by_operations) / seconds);
 }
 
-static void race(struct lt_pool *pool, dnnl_engine_t engine, const struct shape *s, const struct ceilings *top)
+static void race(struct lt_pool *pool, dnnl_engine_t engine, const struct shape *s, double read)
 {
     struct lt_gemm g = product(s);
     struct lt_rng rng = lt_rng_make(1, "bench");
@@ -184,16 +219,21 @@ static void race(struct lt_pool *pool, dnnl_engine_t engine, const struct shape 
     bf16.g.compute = LT_COMPUTE_BF16;
     struct peer peer_f32 = make_peer(engine, &g, dnnl_f32, a, b, c);
     struct peer peer_bf16 = make_peer(engine, &g, dnnl_bf16, ah, bh, c);
+    struct peak peak_f32 = make_peak(pool, LT_COMPUTE_F32, operations_of(&g)),
+                peak_bf16 = make_peak(pool, LT_COMPUTE_BF16, operations_of(&g));
     struct bench_side side[] = {
         { .name = "ours", .run = ours, .arg = &f32 },          { .name = "ours bf16", .run = ours, .arg = &bf16 },
         { .name = "openblas", .run = openblas, .arg = &f32 },  { .name = "onednn", .run = onednn, .arg = &peer_f32 },
+        { .name = "f32 peak", .run = peak, .arg = &peak_f32 }, { .name = "bf16 peak", .run = peak, .arg = &peak_bf16 },
         { .name = "onednn", .run = onednn, .arg = &peer_bf16 },
     };
     bench_race(side, peer_bf16.primitive ? LT_COUNT(side) : LT_COUNT(side) - 1, 9, 0.02);
+    const struct ceilings top = { peak_operations(&peak_f32) / side[4].median,
+                                  peak_operations(&peak_bf16) / side[5].median, read };
     struct bench_side *best = side[2].median < side[3].median ? &side[2] : &side[3];
-    print(s, &f32.g, top, side[0].median, best->median, best->name);
-    if (peer_bf16.primitive) best = &side[4];
-    print(s, &bf16.g, top, side[1].median, best->median, peer_bf16.primitive ? best->name : "f32 of the best");
+    print(s, &f32.g, &top, side[0].median, best->median, best->name);
+    if (peer_bf16.primitive) best = &side[6];
+    print(s, &bf16.g, &top, side[1].median, best->median, peer_bf16.primitive ? best->name : "f32 of the best");
     free_peer(&peer_f32);
     free_peer(&peer_bf16);
     free(a), free(b), free(c), free(ah), free(bh);
@@ -207,15 +247,14 @@ int main(int argc, char **argv)
     dnnl_engine_t engine;
     must(dnnl_engine_create(&engine, dnnl_cpu, 0));
     openblas_set_num_threads(threads);
-    struct ceilings top = { lt_peak_flops(pool, LT_COMPUTE_F32), lt_peak_flops(pool, LT_COMPUTE_BF16),
-                            bench_memory(pool).read };
+    const double read = bench_read(pool);
     for (int i = 0; i < LT_COUNT(shapes); i++) {
         const struct shape *s = &shapes[i];
         char name[64];
         snprintf(name, sizeof name, "%s %dx%dx%d", form_name[s->form], (int)s->tokens, (int)s->in, (int)s->out);
         bool keep = argc < 2;
         for (int j = 1; j < argc; j++) keep |= strstr(name, argv[j]) != NULL;
-        if (keep) race(pool, engine, s, &top);
+        if (keep) race(pool, engine, s, read);
     }
     dnnl_engine_destroy(engine);
     lt_pool_free(pool);

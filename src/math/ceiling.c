@@ -35,6 +35,11 @@ static spin_fn *choose(enum lt_compute compute)
     return spin_c;
 }
 
+int64_t lt_spin(enum lt_compute compute, int64_t rounds)
+{
+    return choose(compute)(rounds);
+}
+
 struct job { spin_fn *spin; int64_t rounds; double *seconds; };
 
 static void chunk(void *arg, int64_t i)

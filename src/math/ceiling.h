@@ -11,4 +11,7 @@
  * Programs that run beside it for a part of that time do not lower the figure. */
 double lt_peak_flops(struct lt_pool *pool, enum lt_compute compute);
 
+/* `rounds` rounds of that on the calling thread; returns the operations done, in proportion to the rounds. */
+int64_t lt_spin(enum lt_compute compute, int64_t rounds);
+
 #endif
