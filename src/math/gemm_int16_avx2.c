@@ -276,9 +276,9 @@ static void pack_rows(void *dst, int64_t row, int64_t rows, int64_t k, const str
 
 /* ---- the tile ---- */
 
-INLINE void finish(float *c, __m256i sum, __m256 scale, const float *columns, const float *bias, bool add)
+INLINE void finish(float *c, __m256i sum, __m256 scale, __m256 columns, const float *bias, bool add)
 {
-    __m256 v = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale), _mm256_loadu_ps(columns));
+    __m256 v = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale), columns);
     if (bias) v = _mm256_add_ps(v, _mm256_loadu_ps(bias));
     if (add) v = _mm256_add_ps(_mm256_loadu_ps(c), v);
     _mm256_storeu_ps(c, v);
@@ -298,15 +298,37 @@ static __attribute__((noinline)) void finish_narrow(int64_t m, int64_t n, const 
     }
 }
 
-/* k counts quadruples.  The empty statement keeps the compiler from moving sums between registers and memory: there are
- * just enough. */
-INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const char *b, float *c,
-                    int64_t ldc, const float *bias, bool add)
+INLINE __m256i unit_at(const char *p)
+{
+    return _mm256_set1_epi32(*(const int32_t *)(const void *)p);
+}
+
+/* A quadruple of products of m rows with sixteen columns.  The empty statement keeps the compiler from moving sums
+ * between registers and memory: there are just enough. */
+INLINE void meet(const int m, __m256i sum[MR][2], const char *a, int64_t row, const int64_t unit, const char *b)
+{
+    const __m256i *at = (const __m256i *)b;
+    const __m256i b0 = _mm256_loadu_si256(at), b1 = _mm256_loadu_si256(at + 1);
+    const __m256i b2 = _mm256_loadu_si256(at + 2), b3 = _mm256_loadu_si256(at + 3);
+    LT_UNROLL
+    for (int r = 0; r < m; r++) {
+        const __m256i x = unit_at(a + r * row), y = unit_at(a + r * row + unit);
+        const __m256i x0 = _mm256_add_epi16(x, b2), y0 = _mm256_add_epi16(y, b0);
+        const __m256i x1 = _mm256_add_epi16(x, b3), y1 = _mm256_add_epi16(y, b1);
+        sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(x0, y0));
+        sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(x1, y1));
+        __asm__ volatile("" : "+x"(sum[r][0]), "+x"(sum[r][1]));
+    }
+}
+
+/* k counts quadruples, of which two are met at a time. */
+INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *rows, const int64_t unit,
+                    const char *b, float *c, int64_t ldc, const float *bias, bool add)
 {
     const struct lines *left = (const struct lines *)(const void *)rows->scale;
     const struct lines *right = (const struct lines *)(const void *)rows->columns;
-    const char *a = rows->p, *next = a + rows->unit;
-    const int64_t row = rows->row, step = 2 * rows->unit;
+    const char *a = rows->p;
+    const int64_t row = rows->row;
     __m256i sum[MR][2];
     LT_UNROLL
     for (int r = 0; r < m; r++) {
@@ -316,27 +338,18 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
         _mm_prefetch((const char *)(c + r * ldc), _MM_HINT_T0);
         _mm_prefetch((const char *)(c + r * ldc + NR - 1), _MM_HINT_T0);
     }
-    for (int64_t j = 0; j < k; j++, a += step, next += step, b += 8 * NR) {
-        const __m256i *at = (const __m256i *)b;
-        const __m256i b0 = _mm256_loadu_si256(at), b1 = _mm256_loadu_si256(at + 1);
-        const __m256i b2 = _mm256_loadu_si256(at + 2), b3 = _mm256_loadu_si256(at + 3);
-        LT_UNROLL
-        for (int r = 0; r < m; r++) {
-            const __m256i x = _mm256_set1_epi32(*(const int32_t *)(const void *)(a + r * row));
-            const __m256i y = _mm256_set1_epi32(*(const int32_t *)(const void *)(next + r * row));
-            const __m256i x0 = _mm256_add_epi16(x, b2), y0 = _mm256_add_epi16(y, b0);
-            const __m256i x1 = _mm256_add_epi16(x, b3), y1 = _mm256_add_epi16(y, b1);
-            sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(x0, y0));
-            sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(x1, y1));
-            __asm__ volatile("" : "+x"(sum[r][0]), "+x"(sum[r][1]));
-        }
+    for (; k >= 2; k -= 2, a += 4 * unit, b += 16 * NR) {
+        meet(m, sum, a, row, unit, b);
+        meet(m, sum, a + 2 * unit, row, unit, b + 8 * NR);
     }
+    if (k) meet(m, sum, a, row, unit, b);
     if (n == NR) {
+        const __m256 low = _mm256_loadu_ps(rows->columns), high = _mm256_loadu_ps(rows->columns + 8);
         LT_UNROLL
         for (int r = 0; r < m; r++) {
-            __m256 scale = _mm256_broadcast_ss(rows->scale + r);
-            finish(c + r * ldc, sum[r][0], scale, rows->columns, bias, add);
-            finish(c + r * ldc + 8, sum[r][1], scale, rows->columns + 8, bias ? bias + 8 : NULL, add);
+            const __m256 scale = _mm256_broadcast_ss(rows->scale + r);
+            finish(c + r * ldc, sum[r][0], scale, low, bias, add);
+            finish(c + r * ldc + 8, sum[r][1], scale, high, bias ? bias + 8 : NULL, add);
         }
         return;
     }
@@ -349,20 +362,43 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
     finish_narrow(m, n, wide, rows, c, ldc, bias, add);
 }
 
+/* Whole tiles, which are nearly all, of rows as pack_rows and as pack_across leave them.  Apart from the others, whose
+ * room on the stack would cost as much as eight quadruples. */
+static __attribute__((noinline)) void tile_along(int64_t k, const struct lt_gemm_rows *a, const char *b, float *c,
+                                                 int64_t ldc, const float *bias, bool add)
+{
+    tile_of(MR, NR, k, a, 4, b, c, ldc, bias, add);
+}
+
+static __attribute__((noinline)) void tile_across(int64_t k, const struct lt_gemm_rows *a, const char *b, float *c,
+                                                  int64_t ldc, const float *bias, bool add)
+{
+    tile_of(MR, NR, k, a, 4 * MR, b, c, ldc, bias, add);
+}
+
 /* The scales of an empty sum were never written. */
-static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
-                 const float *bias, bool add)
+static __attribute__((noinline)) void any_tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a,
+                                               const char *b, float *c, int64_t ldc, const float *bias, bool add)
 {
     static const struct lines none = { 0 };
     const struct lt_gemm_rows empty = { .scale = none.scale, .columns = none.scale };
     if (k == 0) a = &empty;
-    k = (k + 3) / 4;
     switch (m) {
-    case 1: tile_of(1, n, k, a, b, c, ldc, bias, add); return;
-    case 2: tile_of(2, n, k, a, b, c, ldc, bias, add); return;
-    case 3: tile_of(3, n, k, a, b, c, ldc, bias, add); return;
-    default: tile_of(4, n, k, a, b, c, ldc, bias, add); return;
+    case 1: tile_of(1, n, k, a, a->unit, b, c, ldc, bias, add); return;
+    case 2: tile_of(2, n, k, a, a->unit, b, c, ldc, bias, add); return;
+    case 3: tile_of(3, n, k, a, a->unit, b, c, ldc, bias, add); return;
+    default: tile_of(4, n, k, a, a->unit, b, c, ldc, bias, add); return;
     }
+}
+
+static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c, int64_t ldc,
+                 const float *bias, bool add)
+{
+    const bool whole = m == MR && n == NR && k > 0;
+    k = (k + 3) / 4;
+    if (whole && a->unit == 4) tile_along(k, a, b, c, ldc, bias, add);
+    else if (whole && a->unit == 4 * MR) tile_across(k, a, b, c, ldc, bias, add);
+    else any_tile(m, n, k, a, b, c, ldc, bias, add);
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_int16_avx2 = {
