@@ -97,6 +97,7 @@ int lt_json_str(const json_t *object, const char *where, const char *key, const 
 
 int lt_json_field(const json_t *row, const char *field, struct lt_str *out)
 {
+    if (!json_is_object(row)) return lt_fail("expected a JSON object with the text \"%s\"", field);
     const json_t *v = json_object_get(row, field);
     if (!json_is_string(v)) return lt_fail("%s \"%s\"", v ? "no string in field" : "no field", field);
     *out = (struct lt_str){ json_string_value(v), json_string_length(v) };

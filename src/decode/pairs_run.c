@@ -19,11 +19,6 @@ struct run {
     int64_t written;
 };
 
-static int take_text(const json_t *row, const char *field, struct lt_str *out)
-{
-    return lt_json_field(row, field, out) ? lt_fail("expected an object with the text \"%s\"", field) : 0;
-}
-
 static void put_pair(struct run *r, const struct lt_score *q)
 {
     struct lt_buf b = { 0 };
@@ -54,9 +49,9 @@ static int add_pair(struct run *r, struct lt_str line)
     json_t *row = NULL;
     struct lt_score q = { 0 };
     if (lt_json_parse("row", line, &row)) return -1;
-    if (take_text(row, r->o->context_field, &q.context) || take_text(row, r->o->field, &q.text)) {
+    if (lt_json_field(row, r->o->context_field, &q.context) || lt_json_field(row, r->o->field, &q.text)) {
         json_decref(row);
-        return -1;
+        return lt_fail("%s; --context_field and --field name the two texts of a row", lt_error());
     }
     r->row[r->count] = row;
     r->q[r->count++] = q;

@@ -2,6 +2,7 @@
 
 #include "base/ctx.h"
 #include "base/io.h"
+#include "base/json.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@ struct lt_docs {
 };
 
 /* ---- which files ---- */
-static enum format format_of(const char *path) {
+static enum format format_of(const char *path)
+{
     static const struct { const char *ending; enum format format; } known[] = {
         { ".txt", FORMAT_TXT }, { ".text", FORMAT_TXT }, { ".md", FORMAT_TXT }, { ".jsonl", FORMAT_JSONL },
         { ".ndjson", FORMAT_JSONL }, { ".html", FORMAT_HTML }, { ".htm", FORMAT_HTML }, { ".xhtml", FORMAT_HTML },
@@ -42,7 +44,8 @@ static enum format format_of(const char *path) {
     return FORMAT_NONE;
 }
 
-static int add_file(struct lt_docs *r, const char *path, bool named) {
+static int add_file(struct lt_docs *r, const char *path, bool named)
+{
     struct lt_stream *s = NULL;
     uint64_t size = 0;
     if (strcmp(path, "-")) {
@@ -60,7 +63,8 @@ static int add_file(struct lt_docs *r, const char *path, bool named) {
     return 0;
 }
 
-static int add_folder(struct lt_docs *r, const char *path, int depth) {
+static int add_folder(struct lt_docs *r, const char *path, int depth)
+{
     char **name;
     int count, rc = 0;
     if (depth > 64) return lt_fail("%s: folders more than 64 deep; is there a link to a folder above it?", path);
@@ -79,7 +83,8 @@ static int add_folder(struct lt_docs *r, const char *path, int depth) {
     return rc;
 }
 
-static int add_paths(struct lt_docs *r, const struct lt_list *paths) {
+static int add_paths(struct lt_docs *r, const struct lt_list *paths)
+{
     for (int i = 0; i < paths->count; i++) {
         const char *path = paths->item[i];
         int before = r->count;
@@ -94,7 +99,8 @@ static int add_paths(struct lt_docs *r, const struct lt_list *paths) {
     return r->count ? 0 : lt_fail("no files to read; name files, folders or - for standard input");
 }
 
-int lt_docs_open(const struct lt_list *paths, const struct lt_docs_how *how, struct lt_docs **out) {
+int lt_docs_open(const struct lt_list *paths, const struct lt_docs_how *how, struct lt_docs **out)
+{
     static const struct { const char *name; enum format format; } names[] = {
         { "auto", FORMAT_NONE }, { "txt", FORMAT_TXT }, { "jsonl", FORMAT_JSONL }, { "html", FORMAT_HTML },
     };
@@ -117,7 +123,8 @@ int lt_docs_open(const struct lt_list *paths, const struct lt_docs_how *how, str
 }
 
 /* Refuses what is not text; first_line is the number of the line that p begins. */
-static int check(const struct lt_docs *r, const char *p, size_t n, uint64_t first_line) {
+static int check(const struct lt_docs *r, const char *p, size_t n, uint64_t first_line)
+{
     size_t bad = lt_text_check(p, n);
     if (bad == n) return 0;
     uint64_t line = first_line;
@@ -131,7 +138,8 @@ static int check(const struct lt_docs *r, const char *p, size_t n, uint64_t firs
 
 /* ---- the formats ---- */
 /* One line into r->raw, counted and with the file's name in the message. */
-static int next_line(struct lt_docs *r) {
+static int next_line(struct lt_docs *r)
+{
     lt_buf_clear(&r->raw);
     int rc = lt_stream_line(r->stream, &r->raw, LT_DOC_LINE_MAX, true);
     if (rc < 0) {
@@ -146,12 +154,14 @@ static int next_line(struct lt_docs *r) {
     return rc;
 }
 
-static bool blank(const char *p, size_t n) {
+static bool blank(const char *p, size_t n)
+{
     while (n && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')) p++, n--;
     return !n;
 }
 
-static int next_paragraph(struct lt_docs *r, struct lt_doc *d) {
+static int next_paragraph(struct lt_docs *r, struct lt_doc *d)
+{
     lt_buf_clear(&r->text);
     int rc;
     while ((rc = next_line(r)) > 0) {
@@ -171,7 +181,8 @@ static int next_paragraph(struct lt_docs *r, struct lt_doc *d) {
     return r->text.n > 0;
 }
 
-static int slurp(struct lt_docs *r, struct lt_buf *out, size_t limit) {
+static int slurp(struct lt_docs *r, struct lt_buf *out, size_t limit)
+{
     lt_buf_clear(out);
     for (;;) {
         char *room = lt_buf_room(out, 1 << 18);
@@ -186,7 +197,8 @@ static int slurp(struct lt_docs *r, struct lt_buf *out, size_t limit) {
 }
 
 /* A line beyond the limit is a sign of data that is not text, and would be one word to a tokenizer. */
-static int check_lines(const struct lt_docs *r, const char *p, size_t n) {
+static int check_lines(const struct lt_docs *r, const char *p, size_t n)
+{
     uint64_t line = 1;
     for (const char *end = p + n; p < end; line++) {
         const char *stop = memchr(p, '\n', (size_t)(end - p));
@@ -200,7 +212,8 @@ static int check_lines(const struct lt_docs *r, const char *p, size_t n) {
 }
 
 /* Line ends of other systems become '\n'; a byte order mark goes. */
-static struct lt_str tidy(struct lt_buf *b) {
+static struct lt_str tidy(struct lt_buf *b)
+{
     size_t from = b->n >= 3 && !memcmp(b->p, "\xEF\xBB\xBF", 3) ? 3 : 0, to = from;
     const char *cr = b->n ? memchr(b->p, '\r', b->n) : NULL;
     if (!cr) return (struct lt_str){ b->p + from, b->n - from };
@@ -209,7 +222,8 @@ static struct lt_str tidy(struct lt_buf *b) {
     return (struct lt_str){ b->p + from, to - from };
 }
 
-static int next_whole(struct lt_docs *r, struct lt_doc *d) {
+static int next_whole(struct lt_docs *r, struct lt_doc *d)
+{
     if (r->ended) return 0;
     r->ended = true;
     bool html = r->format == FORMAT_HTML;
@@ -226,7 +240,8 @@ static int next_whole(struct lt_docs *r, struct lt_doc *d) {
     return !blank(d->text.p, d->text.n);
 }
 
-static int next_json(struct lt_docs *r, struct lt_doc *d) {
+static int next_json(struct lt_docs *r, struct lt_doc *d)
+{
     int rc;
     while ((rc = next_line(r)) > 0) {
         if (blank(r->raw.p, r->raw.n)) continue;
@@ -244,11 +259,8 @@ static int next_json(struct lt_docs *r, struct lt_doc *d) {
             d->text = d->row;
             return 1;
         }
-        json_t *text = json_object_get(r->row, r->field);
-        if (!json_is_string(text))
-            return lt_fail("%s: line %llu: %s \"%s\"; say which field holds the text", path, line,
-                           text ? "no string in field" : "no field", r->field);
-        d->text = (struct lt_str){ json_string_value(text), json_string_length(text) };
+        if (lt_json_field(r->row, r->field, &d->text))
+            return lt_fail("%s: line %llu: %s; say which field holds the text", path, line, lt_error());
         if (blank(d->text.p, d->text.n)) {
             r->empty++;
             continue;
@@ -261,7 +273,8 @@ static int next_json(struct lt_docs *r, struct lt_doc *d) {
 }
 
 /* ---- the reader ---- */
-static int open_file(struct lt_docs *r) {
+static int open_file(struct lt_docs *r)
+{
     const struct source *f = &r->file[r->at];
     r->stream = lt_stream_open(f->path);
     if (!r->stream) return -1;
@@ -272,14 +285,16 @@ static int open_file(struct lt_docs *r) {
     return 0;
 }
 
-static void close_file(struct lt_docs *r) {
+static void close_file(struct lt_docs *r)
+{
     if (!r->stream) return;
     lt_stream_close(r->stream);
     r->stream = NULL;
     r->size_done += r->file[r->at].size;
 }
 
-int lt_docs_next(struct lt_docs *r, struct lt_doc *d) {
+int lt_docs_next(struct lt_docs *r, struct lt_doc *d)
+{
     while (r->at < r->count) {
         if (!r->stream && open_file(r)) return -1;
         const struct source *f = &r->file[r->at];
@@ -300,20 +315,24 @@ int lt_docs_next(struct lt_docs *r, struct lt_doc *d) {
     return r->number ? 0 : lt_fail("no text in any of %d files", r->count);
 }
 
-uint64_t lt_docs_line(const struct lt_docs *r) {
+uint64_t lt_docs_line(const struct lt_docs *r)
+{
     return r->line;
 }
 
-uint64_t lt_docs_empty(const struct lt_docs *r) {
+uint64_t lt_docs_empty(const struct lt_docs *r)
+{
     return r->empty;
 }
 
-void lt_docs_progress(const struct lt_docs *r, double *done, double *total) {
+void lt_docs_progress(const struct lt_docs *r, double *done, double *total)
+{
     *done = (double)(r->size_done + (r->stream ? lt_stream_position(r->stream) : 0));
     *total = r->size_known ? (double)r->size_total : 0;
 }
 
-void lt_docs_close(struct lt_docs *r) {
+void lt_docs_close(struct lt_docs *r)
+{
     if (!r) return;
     close_file(r);
     for (int i = 0; i < r->count; i++) free(r->file[i].path);

@@ -9,7 +9,8 @@
 static void *take(void *arena, size_t size) { return lt_arena_take(arena, size); }
 static void keep(void *arena, void *p) { (void)arena, (void)p; }
 
-static bool hidden_tag(GumboTag t) {
+static bool hidden_tag(GumboTag t)
+{
     switch (t) {
     case GUMBO_TAG_HEAD: case GUMBO_TAG_SCRIPT: case GUMBO_TAG_STYLE: case GUMBO_TAG_NAV: case GUMBO_TAG_NOSCRIPT:
     case GUMBO_TAG_TEMPLATE: case GUMBO_TAG_SVG: case GUMBO_TAG_MATH: case GUMBO_TAG_BUTTON: case GUMBO_TAG_SELECT:
@@ -20,7 +21,8 @@ static bool hidden_tag(GumboTag t) {
     }
 }
 
-static bool block_tag(GumboTag t) {
+static bool block_tag(GumboTag t)
+{
     switch (t) {
     case GUMBO_TAG_ADDRESS: case GUMBO_TAG_ARTICLE: case GUMBO_TAG_ASIDE: case GUMBO_TAG_BLOCKQUOTE:
     case GUMBO_TAG_BODY: case GUMBO_TAG_CAPTION: case GUMBO_TAG_CENTER: case GUMBO_TAG_DD: case GUMBO_TAG_DETAILS:
@@ -38,14 +40,16 @@ static bool block_tag(GumboTag t) {
 }
 
 /* Documentation tools mark page navigation by a class that begins or ends with "nav" (navheader, docnav). */
-static bool navigation_class(const char *class) {
+static bool navigation_class(const char *class)
+{
     struct lt_str rest = lt_str(class), word;
     while (lt_str_split(&rest, ' ', &word))
         if (lt_str_starts(word, "nav") || lt_str_ends(word, "nav")) return true;
     return false;
 }
 
-static bool hidden(const GumboElement *e) {
+static bool hidden(const GumboElement *e)
+{
     if (hidden_tag(e->tag)) return true;
     const GumboAttribute *role = gumbo_get_attribute(&e->attributes, "role");
     const GumboAttribute *class = gumbo_get_attribute(&e->attributes, "class");
@@ -59,7 +63,8 @@ struct writer { struct lt_buf *out; size_t start; enum gap gap; int pre; };
 
 static void gap(struct writer *w, enum gap g) { w->gap = LT_MAX(w->gap, g); }
 
-static void close_gap(struct writer *w) {
+static void close_gap(struct writer *w)
+{
     static const char *const text[] = {
         [GAP_NONE] = "", [GAP_SPACE] = " ", [GAP_CELL] = "\t", [GAP_LINE] = "\n", [GAP_PARAGRAPH] = "\n\n",
     };
@@ -69,7 +74,8 @@ static void close_gap(struct writer *w) {
 
 static bool white(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
 
-static void put_text(struct writer *w, const char *s) {
+static void put_text(struct writer *w, const char *s)
+{
     if (w->pre) {
         size_t n = strlen(s);
         size_t kept = n;
@@ -91,7 +97,8 @@ static void put_text(struct writer *w, const char *s) {
     }
 }
 
-static void enter(struct writer *w, const GumboElement *e) {
+static void enter(struct writer *w, const GumboElement *e)
+{
     if (e->tag == GUMBO_TAG_BR) gap(w, GAP_LINE);
     else if (e->tag == GUMBO_TAG_TD || e->tag == GUMBO_TAG_TH) gap(w, GAP_CELL);
     else if (e->tag == GUMBO_TAG_TR) gap(w, GAP_LINE);
@@ -99,14 +106,16 @@ static void enter(struct writer *w, const GumboElement *e) {
     if (e->tag == GUMBO_TAG_PRE) w->pre++;
 }
 
-static void leave(struct writer *w, const GumboElement *e) {
+static void leave(struct writer *w, const GumboElement *e)
+{
     if (e->tag == GUMBO_TAG_PRE) w->pre--;
     if (e->tag == GUMBO_TAG_TR) gap(w, GAP_LINE);
     else if (block_tag(e->tag)) gap(w, GAP_PARAGRAPH);
 }
 
 /* The node after n in reading order; elements are left on the way up.  Without recursion, as pages nest deep. */
-static const GumboNode *after(struct writer *w, const GumboNode *n, const GumboNode *root) {
+static const GumboNode *after(struct writer *w, const GumboNode *n, const GumboNode *root)
+{
     while (n != root) {
         const GumboNode *up = n->parent;    /* root is an element, so every node above is one */
         const GumboElement *e = &up->v.element;
@@ -117,7 +126,8 @@ static const GumboNode *after(struct writer *w, const GumboNode *n, const GumboN
     return NULL;
 }
 
-static void walk(struct writer *w, const GumboNode *root) {
+static void walk(struct writer *w, const GumboNode *root)
+{
     const GumboNode *n = root;
     while (n) {
         bool element = n->type == GUMBO_NODE_ELEMENT || n->type == GUMBO_NODE_TEMPLATE;
@@ -135,7 +145,8 @@ static void walk(struct writer *w, const GumboNode *root) {
     }
 }
 
-int lt_html_text(struct lt_str page, struct lt_buf *out) {
+int lt_html_text(struct lt_str page, struct lt_buf *out)
+{
     struct lt_arena memory = { 0 };
     GumboOptions o = kGumboDefaultOptions;
     o.allocator = take;

@@ -2,14 +2,16 @@
 #include "test.h"
 #include "text/document.h"
 
-static const char *put(const char *dir, const char *name, const void *p, size_t n) {
+static const char *put(const char *dir, const char *name, const void *p, size_t n)
+{
     const char *path = lt_test_path(dir, name);
     assert_ok(lt_file_save(path, p, n));
     return path;
 }
 
 /* All documents of a path, each followed by '|'; or '!' and the sentence. */
-static void read_all(const char *path, struct lt_docs_how how, struct lt_buf *out) {
+static void read_all(const char *path, struct lt_docs_how how, struct lt_buf *out)
+{
     const char *item[] = { path };
     struct lt_docs *r;
     struct lt_doc d;
@@ -28,7 +30,8 @@ static void read_all(const char *path, struct lt_docs_how how, struct lt_buf *ou
     lt_docs_close(r);
 }
 
-static void expect(const char *name, const char *bytes, size_t n, struct lt_docs_how how, const char *wanted) {
+static void expect(const char *name, const char *bytes, size_t n, struct lt_docs_how how, const char *wanted)
+{
     char *dir = lt_test_temp();
     struct lt_buf got = { 0 };
     read_all(put(dir, name, bytes, n), how, &got);
@@ -45,7 +48,8 @@ static void expect(const char *name, const char *bytes, size_t n, struct lt_docs
 #define EXPECT(name, text, how, wanted) expect(name, text, sizeof(text) - 1, how, wanted)
 static const struct lt_docs_how plain, paragraphs = { .paragraphs = true };
 
-static void test_document__text_whole_and_paragraphs(void **state) {
+static void test_document__text_whole_and_paragraphs(void **state)
+{
     (void)state;
     EXPECT("a.txt", "one\n\ntwo\n", plain, "one\n\ntwo\n|");
     EXPECT("a.txt", "one\nmore\n\n \n\ntwo", paragraphs, "one\nmore|two|");
@@ -53,7 +57,8 @@ static void test_document__text_whole_and_paragraphs(void **state) {
     EXPECT("a.txt", "\xEF\xBB\xBFone\r\n\r\ntwo\r\n", paragraphs, "one|two|");
 }
 
-static void test_document__json_lines(void **state) {
+static void test_document__json_lines(void **state)
+{
     (void)state;
     EXPECT("a.jsonl", "{\"text\":\"x\\ny\",\"id\":\"q\"}\n\n{\"text\":\"\"}\n{\"text\":\"z\"}\n", plain, "x\ny|z|");
     struct lt_docs_how body = { .field = "body" };
@@ -65,7 +70,8 @@ static void test_document__json_lines(void **state) {
     EXPECT("a.jsonl", "{\"text\":\"\\u0000\"}\n", plain, "!line 1 holds \\u0000, a NUL byte");
 }
 
-static void test_document__html_visible_text(void **state) {
+static void test_document__html_visible_text(void **state)
+{
     (void)state;
     EXPECT("a.html", "<html><head><title>t</title><style>p{}</style></head><body><nav>menu</nav><h1>Head</h1>"
            "<p>One  <b>two</b>\n three&amp;</p><ul class=\"x docnav\"><li>next</ul><script>x()</script>"
@@ -75,7 +81,8 @@ static void test_document__html_visible_text(void **state) {
     EXPECT("a.html", "<script>only()</script>", plain, "!there is no text");
 }
 
-static void test_document__html_nests_deep(void **state) {
+static void test_document__html_nests_deep(void **state)
+{
     (void)state;
     struct lt_buf page = { 0 }, text = { 0 };
     for (int i = 0; i < 20000; i++) lt_buf_str(&page, "<i>");
@@ -86,7 +93,8 @@ static void test_document__html_nests_deep(void **state) {
     lt_buf_free(&text);
 }
 
-static void test_document__refuses_what_is_not_text(void **state) {
+static void test_document__refuses_what_is_not_text(void **state)
+{
     (void)state;
     EXPECT("a.txt", "", plain, "!there is no text");
     EXPECT("a.txt", " \n\n", plain, "!there is no text");
@@ -103,7 +111,8 @@ static void test_document__refuses_what_is_not_text(void **state) {
     lt_buf_free(&got);
 }
 
-static void test_document__refuses_an_endless_line(void **state) {
+static void test_document__refuses_an_endless_line(void **state)
+{
     (void)state;
     static const char *const names[] = { "a.txt", "b.jsonl" };
     size_t n = LT_DOC_LINE_MAX + 100;
@@ -125,7 +134,8 @@ static void test_document__refuses_an_endless_line(void **state) {
     free(p);
 }
 
-static void test_document__folders_are_walked_in_order(void **state) {
+static void test_document__folders_are_walked_in_order(void **state)
+{
     (void)state;
     char *dir = lt_test_temp();
     struct lt_buf got = { 0 };
@@ -144,7 +154,8 @@ static void test_document__folders_are_walked_in_order(void **state) {
 }
 
 /* The table of RFC 3629 by hand, against every two-byte and three-byte beginning. */
-static void test_document__utf8_against_decoding(void **state) {
+static void test_document__utf8_against_decoding(void **state)
+{
     (void)state;
     for (uint32_t c = 1; c < 0x110000; c += c < 0x800 ? 1 : 37) {
         char p[12] = "abcdefghijk";
@@ -170,7 +181,8 @@ static void test_document__utf8_against_decoding(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_document__text_whole_and_paragraphs),
         cmocka_unit_test(test_document__json_lines),
