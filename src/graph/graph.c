@@ -22,7 +22,7 @@ struct lt_graph {
     enum lt_compute compute;
     bool record, train;
     float expected;
-    uint64_t seed, position;    /* position counts nodes, recorded or not, and names a dropout's stream */
+    uint64_t seed, position;    /* position counts dropouts, recorded or not, and names their streams */
     uint64_t round;
     struct lt_arena arena;      /* tensors, arguments, small data */
     struct block *live, *idle;  /* live: data of tensors, newest first */
@@ -72,11 +72,12 @@ void lt_graph_train(struct lt_graph *g, bool on, uint64_t seed)
     g->seed = seed;
 }
 
-bool lt_graph_dropout(const struct lt_graph *g, uint64_t *seed, uint64_t *stream)
+bool lt_graph_dropout(struct lt_graph *g, uint64_t *seed, uint64_t *stream)
 {
+    if (!g->train) return false;
     *seed = g->seed;
-    *stream = g->position;
-    return g->train;
+    *stream = g->position++;
+    return true;
 }
 
 /* ---- memory ---- */
@@ -212,7 +213,6 @@ struct lt_tensor *lt_node(struct lt_graph *g, const struct lt_op *op, int rank, 
     t->src[1] = b;
     t->src[2] = c;
     t->need = g->record && (wanted(a) || wanted(b) || wanted(c));
-    g->position++;
     op->forward(g, t);
     if (t->need) tape_put(g, t);
     return t;
@@ -228,7 +228,6 @@ struct lt_tensor *lt_node_view(struct lt_graph *g, const struct lt_op *op, int r
     t->base = x->base ? x->base : x;
     t->data = lt_f32(x) + first;
     t->need = g->record && x->need;
-    g->position++;
     if (t->need) tape_put(g, t);
     return t;
 }

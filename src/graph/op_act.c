@@ -107,12 +107,13 @@ static void dropout_backward(struct lt_graph *g, struct lt_tensor *out)
     if (dx) lt_dropout(lt_graph_pool(g), lt_elements(out), d->rate, d->seed, d->stream, out->grad, dx, true);
 }
 
-/* The mask is a function of (seed, position on the tape), so a checkpointed segment built again draws the same one. */
+/* The mask is a function of (seed, dropouts before it), so that a checkpointed segment built again draws the same one,
+ * of fewer or more nodes though it may be: products with one input are one node where nothing is recorded. */
 struct lt_tensor *lt_op_dropout(struct lt_graph *g, struct lt_tensor *x, float rate)
 {
     assert(lt_dense(x));
     struct dropout d = { .rate = rate };
-    if (!lt_graph_dropout(g, &d.seed, &d.stream) || rate == 0) return x;
+    if (rate == 0 || !lt_graph_dropout(g, &d.seed, &d.stream)) return x;
     struct dropout *arg = lt_graph_take(g, sizeof *arg);
     *arg = d;
     return lt_node(g, &lt_row_dropout, x->rank, x->dim, arg, x, NULL, NULL);

@@ -37,8 +37,8 @@ void lt_grad_whole_all(struct lt_graph *g, struct lt_tensor *const *t, int count
 /* t's gradient += out's.  Takes the buffer over where it can, so call it last: out->grad may be NULL afterwards. */
 void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out);
 float lt_graph_expected(const struct lt_graph *g);
-/* What names the randomness of the next node; false when dropout is off. */
-bool lt_graph_dropout(const struct lt_graph *g, uint64_t *seed, uint64_t *stream);
+/* What names the randomness of the next dropout; false when dropout is off. */
+bool lt_graph_dropout(struct lt_graph *g, uint64_t *seed, uint64_t *stream);
 
 static inline bool lt_dense(const struct lt_tensor *t) { return t->ld == lt_cols(t) || lt_rows(t) <= 1; }
 static inline int64_t lt_elements(const struct lt_tensor *t) { return lt_rows(t) * lt_cols(t); }

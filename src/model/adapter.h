@@ -15,6 +15,7 @@ struct lt_adapter_part {
     int32_t weight;                         /* index into the model's; -1: no model is known yet */
     int64_t in, out;                        /* of that weight; -1: not known yet */
     double scale;                           /* of what the part adds; set by attach */
+    double dropout;                         /* of what goes into it, in training; set by attach */
     struct lt_weight w[LT_ADAPTER_TENSORS];
 };
 struct lt_adapter {

@@ -11,7 +11,7 @@
 /* Of training, of saving, of where the file came from; and which modules there are, which the tensors say. */
 static const char *const harmless[] = {
     "peft_type", "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode",
-    "exclude_modules", "lora_dropout", "fan_in_fan_out", "layers_to_transform", "layers_pattern",
+    "exclude_modules", "fan_in_fan_out", "layers_to_transform", "layers_pattern",
     "megatron_core", "megatron_config", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
     "qalora_group_size", "runtime_config", "ensure_weight_tying",
 };

@@ -171,9 +171,9 @@ static int save_config(const struct lt_adapter *a, const char *folder)
     if (rc) return -1;
     for (size_t i = 0; a->type->m.name[i] && i + 1 < sizeof peft_type; i++)
         peft_type[i] = (char)toupper((unsigned char)a->type->m.name[i]);
-    json_t *root = json_pack("{s:s, s:s, s:s?, s:n, s:b, s:s, s:b, s:f, s:b, s:n}", "peft_type", peft_type, "task_type",
+    json_t *root = json_pack("{s:s, s:s, s:s?, s:n, s:b, s:s, s:b, s:b, s:n}", "peft_type", peft_type, "task_type",
                              "CAUSAL_LM", "base_model_name_or_path", a->base, "revision", "inference_mode", 1, "bias",
-                             "none", "fan_in_fan_out", transposed, "lora_dropout", 0.0, "init_lora_weights", 1,
+                             "none", "fan_in_fan_out", transposed, "init_lora_weights", 1,
                              "modules_to_save");
     json_object_foreach(options, key, v)
         if (strstr(key, "_pattern")) json_object_set_new(root, key, pattern_object(v));

@@ -215,7 +215,7 @@ static void test_train_adapter__stopped_and_gone_on_is_the_same(void **state)
     snprintf(whole, sizeof whole, "%s/whole", p.temp);
     snprintf(parts, sizeof parts, "%s/parts", p.temp);
 #define RUN(...) (const char *const[]){ BASE, TINY_DATA, "--max_steps", "9", "--save_steps", "4", "--ema", "0.9", \
-                                        __VA_ARGS__ NULL }
+                                        "--adapter.lora_dropout", "0.3", __VA_ARGS__ NULL }
     assert_ok(tiny_train(1, p.data, whole, RUN("--gradient_checkpointing", "true",)));
     assert_ok(tiny_train(2, p.data, parts, RUN("--stop_at", "5",)));
     assert_ok(tiny_train(2, p.data, parts, RUN("--stop_at", "7",)));
@@ -223,6 +223,34 @@ static void test_train_adapter__stopped_and_gone_on_is_the_same(void **state)
     same_runs(whole, parts);
     assert_true(lt_path_exists(lt_test_path(whole, "ema/adapter_model.safetensors")));
     assert_fails(tiny_train(2, p.data, parts, RUN("--adapter.r", "4",)), "--adapter was");
+    end_place(&p);
+}
+
+/* B begins as zero, so that the first loss is the base's with any dropout, and the second is not. */
+static void test_train_adapter__dropout_is_used_and_kept(void **state)
+{
+    static const char *const rate[] = { "0", "0.5" };
+    (void)state;
+    struct place p;
+    double first[2], last[2];
+    make_place(&p, "float32");
+    for (int i = 0; i < 2; i++) {
+        char out[300];
+        struct lt_model *m;
+        struct lt_adapter *a;
+        snprintf(out, sizeof out, "%s/run%d", p.temp, i);
+        assert_ok(tiny_train(2, p.data, out, (const char *const[]){ BASE, TINY_DATA, "--max_steps", "4",
+                                                                    "--adapter.lora_dropout", rate[i], NULL }));
+        first[i] = metric(out, "loss", true);
+        last[i] = metric(out, "loss", false);
+        assert_ok(lt_model_open(p.base, &m));
+        assert_ok(lt_adapter_open(out, m, &a));
+        assert_true(a->part[0].dropout == atof(rate[i]));
+        lt_adapter_free(a);
+        lt_model_free(m);
+    }
+    assert_true(first[0] == first[1]);
+    assert_true(isfinite(last[1]) && last[0] != last[1]);
     end_place(&p);
 }
 
@@ -328,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_train_adapter__gradients_are_those_of_the_whole_model),
         cmocka_unit_test(test_train_adapter__it_learns_and_the_base_stays),
         cmocka_unit_test(test_train_adapter__stopped_and_gone_on_is_the_same),
+        cmocka_unit_test(test_train_adapter__dropout_is_used_and_kept),
         cmocka_unit_test(test_train_adapter__what_cannot_be),
         cmocka_unit_test(test_train_adapter__pairs),
         cmocka_unit_test(test_train_adapter__peft_reads_what_is_written),

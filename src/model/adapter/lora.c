@@ -3,8 +3,8 @@
  *     y = W x + s B A x,    A (r, in), B (out, r),
  *     s = lora_alpha / r, or lora_alpha / sqrt(r) (rsLoRA, Kalajdzievski 2023)
  *
- * A file holds A and B as PEFT writes them: for a weight stored (in, out), as GPT-2's, they are the same.  Dropout on x
- * is training's alone.
+ * A file holds A and B as PEFT writes them: for a weight stored (in, out), as GPT-2's, they are the same.  In training
+ * lora_dropout zeroes elements of the x that A meets; W's x is whole.
  *     lathe generate MODEL --adapter FOLDER --prompt "Once" */
 #include "model/adapter.h"
 #include "text/tok.h"
@@ -14,7 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct lora { int64_t r; double alpha; bool use_rslora; struct lt_list rank_pattern, alpha_pattern, target_modules; };
+struct lora {
+    int64_t r;
+    double alpha, dropout;
+    bool use_rslora;
+    struct lt_list rank_pattern, alpha_pattern, target_modules;
+};
 enum { A, B, RANK_MAX = 4096 };
 
 /* ---- patterns: "PATTERN=VALUE", a regular expression for the end of a module's name ---- */
@@ -105,6 +110,7 @@ static int attach(const void *v, struct lt_adapter_part *p)
     if (!(rank >= 1 && rank <= RANK_MAX && rank == floor(rank)))
         return lt_fail("rank_pattern: expected a whole number from 1 to %d for %s, found %g", RANK_MAX, p->module,
                        rank);
+    p->dropout = o->dropout;
     p->scale = alpha / (o->use_rslora ? sqrt(rank) : rank);
     p->w[A] = (struct lt_weight){ .rank = 2, .dim = { (int64_t)rank, p->in } };
     p->w[B] = (struct lt_weight){ .rank = 2, .dim = { p->out, (int64_t)rank }, .init = LT_INIT_ZERO };
@@ -116,6 +122,7 @@ static struct lt_tensor *apply(const struct lt_adapter_part *p, struct lt_graph 
 {
     struct lt_adapter_part *part = (struct lt_adapter_part *)p;     /* leaves take weights that may be trained */
     (void)y;
+    x = lt_op_dropout(g, x, (float)p->dropout);
     struct lt_tensor *u = lt_op_linear(g, x, lt_weight_leaf(g, &part->w[A]), NULL, false);
     return lt_op_linear(g, lt_op_scale(g, u, (float)p->scale), lt_weight_leaf(g, &part->w[B]), NULL, false);
 }
@@ -176,6 +183,8 @@ static const struct lt_opt rows[] = {
       .max = RANK_MAX },
     { .key = "lora_alpha", .help = "the change is scaled by lora_alpha / r", .type = LT_REAL,
       .at = offsetof(struct lora, alpha), .dflt = 8, .min = -1e9, .max = 1e9 },
+    { .key = "lora_dropout", .help = "of what goes into A, in training", .type = LT_REAL,
+      .at = offsetof(struct lora, dropout), .max = 0.99 },
     { .key = "use_rslora", .help = "by lora_alpha / sqrt(r) instead", .type = LT_BOOL,
       .at = offsetof(struct lora, use_rslora) },
     { .key = "rank_pattern", .help = "PATTERN=RANK for modules whose name ends so", .type = LT_LIST,
