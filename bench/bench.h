@@ -60,17 +60,23 @@ static inline void bench_race(struct bench_side *side, int count, int rounds, do
     free(calls);
 }
 
-/* One row: what was measured, its unit, our figure, the best peer's figure and name (0 and "-": none), ours divided by
- * theirs, what bounds it and the share of that bound that we reach (0: not known). */
-static inline void bench_row(const char *what, const char *unit, double ours, double peer, const char *peer_name,
-                             const char *bound, double share)
+/* One row: what was measured, its unit, our figure, the best peer's figure and name (0 and "-": none), how many times
+ * theirs ours is, what bounds it and the share of that bound that we reach (0: not known). */
+static inline void bench_row_as(const char *what, const char *unit, double ours, double peer, const char *peer_name,
+                                double times, const char *bound, double share)
 {
     printf("%s\t%s\t%.4g\t", what, unit, ours);
-    if (peer > 0) printf("%.4g\t%s\t%.2f\t%s\t", peer, peer_name, ours / peer, bound);
+    if (peer > 0) printf("%.4g\t%s\t%.2f\t%s\t", peer, peer_name, times, bound);
     else printf("-\t-\t-\t%s\t", bound);
     if (share > 0) printf("%.2f\n", share);
     else printf("-\n");
     fflush(stdout);
+}
+
+static inline void bench_row(const char *what, const char *unit, double ours, double peer, const char *peer_name,
+                             const char *bound, double share)
+{
+    bench_row_as(what, unit, ours, peer, peer_name, peer > 0 ? ours / peer : 0, bound, share);
 }
 
 /* Bandwidths in bytes a second of a pool's threads together. */

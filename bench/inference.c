@@ -6,8 +6,8 @@
  * sides then read; a row names the better of the two.  Without a file the weights are made in memory; where 256 does
  * not divide a width, a matrix is then Q8_0 instead of Q4_K.
  *
- * Memory of a shared machine has moods of seconds: every round times each side once, for a second or two, and then the
- * bandwidth of reads.  Figures are medians of rounds, the share of the bandwidth too.
+ * Shared machines have moods of half a minute: every round times each side once, for some seconds, and writing also the
+ * bandwidth of reads.  Figures are medians of rounds, and so are their ratio and the share of the bandwidth.
  *
  * A file's cached pages lie as whoever filled the cache asked for them, and small ones cost a sixth of the bandwidth.
  * They are given up first, so that the file is read as after a start of the machine: a mapping that wishes for huge
@@ -27,7 +27,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROMPT = 512, PROMPT_ROUNDS = 5, ROUNDS = 15, THREADS = 2 };
+enum { PROMPT = 512, PROMPT_ROUNDS = 7, ROUNDS = 15, THREADS = 2 };
 
 struct size { const char *name; int generate; const char *option[8][2]; };
 static const struct size sizes[] = {
@@ -78,9 +78,6 @@ static void store(struct lt_model *m, enum lt_dtype wish, struct lt_pool *pool, 
         else lt_convert(t, copy[i], LT_F32, w->master, n);
     }
 }
-
-/* Tokens a second by round; a round without them ends the bench. */
-struct side { double prompt[PROMPT_ROUNDS], generate[ROUNDS]; };
 
 static double median(const double *x, int n)
 {
@@ -184,43 +181,49 @@ static double bytes_read(const struct lt_model *m)
     return n;
 }
 
-/* The row of a measure: ours beside the better peer. */
-static void row(const char *what, double we, const double *peer, const char *bound, double share)
+/* What both sides reached, round by round. */
+struct rounds { int n; double we[ROUNDS], peer[LT_COUNT(peers)][ROUNDS]; };
+
+/* The row of a measure: ours beside the better peer's, and the middle of how many times theirs ours was by round. */
+static void row(const char *what, const struct rounds *x, const char *bound, double share)
 {
     int best = 0;
-    for (int i = 1; i < LT_COUNT(peers); i++)
-        if (peer[i] > peer[best]) best = i;
-    bench_row(what, "tokens/s", we, peer[best], peers[best].name, bound, share);
+    double middle[LT_COUNT(peers)], times[ROUNDS] = { 0 };
+    for (int i = 0; i < LT_COUNT(peers); i++) {
+        middle[i] = median(x->peer[i], x->n);
+        if (middle[i] > middle[best]) best = i;
+    }
+    for (int r = 0; r < x->n && middle[best] > 0; r++) times[r] = x->we[r] / x->peer[best][r];
+    bench_row_as(what, "tokens/s", median(x->we, x->n), middle[best], peers[best].name, median(times, x->n), bound,
+                 share);
 }
 
 struct weighed { struct lt_model *m; struct lt_ctx *c; const char *name; enum lt_compute compute; };
 
 static void race_prompts(const struct weighed *w, double flops, double peak, const char *bound)
 {
-    double we[PROMPT_ROUNDS], other[LT_COUNT(peers)][PROMPT_ROUNDS], middle[LT_COUNT(peers)];
+    struct rounds x = { .n = PROMPT_ROUNDS };
     char what[96];
-    for (int r = 0; r < PROMPT_ROUNDS; r++) {
-        we[r] = our_prompt(w->m, w->c, w->compute);
-        for (int i = 0; i < LT_COUNT(peers); i++) other[i][r] = peer_speed(&peers[i], w->name, PROMPT, 0);
+    for (int r = 0; r < x.n; r++) {
+        x.we[r] = our_prompt(w->m, w->c, w->compute);
+        for (int i = 0; i < LT_COUNT(peers); i++) x.peer[i][r] = peer_speed(&peers[i], w->name, PROMPT, 0);
     }
-    for (int i = 0; i < LT_COUNT(peers); i++) middle[i] = median(other[i], PROMPT_ROUNDS);
     snprintf(what, sizeof what, "inference/%s prompt %d", w->name, PROMPT);
-    const double speed = median(we, PROMPT_ROUNDS);
-    row(what, speed, middle, bound, peak > 0 ? speed * flops / peak : 0);
+    row(what, &x, bound, peak > 0 ? median(x.we, x.n) * flops / peak : 0);
 }
 
 static void race_generation(const struct weighed *w, int n)
 {
-    double we[ROUNDS], share[ROUNDS], other[LT_COUNT(peers)][ROUNDS], middle[LT_COUNT(peers)];
+    struct rounds x = { .n = ROUNDS };
+    double share[ROUNDS];
     char what[96];
-    for (int r = 0; r < ROUNDS; r++) {
-        we[r] = our_generation(w->m, w->c, w->compute, n);
-        share[r] = we[r] * bytes_read(w->m) / bench_read(lt_ctx_pool(w->c));
-        for (int i = 0; i < LT_COUNT(peers); i++) other[i][r] = peer_speed(&peers[i], w->name, 0, n);
+    for (int r = 0; r < x.n; r++) {
+        x.we[r] = our_generation(w->m, w->c, w->compute, n);
+        share[r] = x.we[r] * bytes_read(w->m) / bench_read(lt_ctx_pool(w->c));
+        for (int i = 0; i < LT_COUNT(peers); i++) x.peer[i][r] = peer_speed(&peers[i], w->name, 0, n);
     }
-    for (int i = 0; i < LT_COUNT(peers); i++) middle[i] = median(other[i], ROUNDS);
     snprintf(what, sizeof what, "inference/%s generate %d", w->name, n);
-    row(what, median(we, ROUNDS), middle, "memory read", median(share, ROUNDS));
+    row(what, &x, "memory read", median(share, x.n));
 }
 
 static void race(const struct size *z, const char *name, struct lt_model *m, const struct kind *k, struct lt_ctx *c,

@@ -224,6 +224,7 @@ static void wide_panel(const struct plan *p, uint8_t *panel, int64_t j)
         float sum[TILES * TALLEST * WIDEST] __attribute__((aligned(64)));
         const int64_t rows = LT_MIN(group, m - r);
         memset(sum, 0, (size_t)(rows * nr) * sizeof *sum);
+        for (int64_t i = 0; i < rows; i++) __builtin_prefetch(p->g->c + (r + i) * p->ldc + j, 1);      /* for finish */
         wide_rows(p, w, panel, r, ceil_div(rows, height), height, sum);
         finish(p, sum + from, r, rows, j, LT_MIN(nr, p->g->n - j));
     }
