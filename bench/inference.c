@@ -103,16 +103,6 @@ static struct lt_session session(struct lt_model *m, struct lt_ctx *c, enum lt_c
     return s;
 }
 
-static void warm_up(struct lt_model *m, struct lt_ctx *c, enum lt_compute compute)
-{
-    const int32_t token = 1;
-    int vocab;
-    struct lt_session s = session(m, c, compute);
-    must(s.type->feed(s.self, &token, 1));
-    s.type->logits(s.self, &vocab);
-    s.type->close(s.self);
-}
-
 static double our_prompt(struct lt_model *m, struct lt_ctx *c, enum lt_compute compute)
 {
     int32_t token[PROMPT];
@@ -235,7 +225,7 @@ static void race(const struct size *z, const char *name, struct lt_model *m, con
     const double head = 2 * (double)m->vocab * (double)m->width;
     const double flops = lt_model_flops(m, PROMPT) - head * (PROMPT - 1) / PROMPT;
     const struct weighed w = { m, c, name, bf16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32 };
-    warm_up(m, c, w.compute);
+    our_generation(m, c, w.compute, 1);         /* pages are there */
     race_prompts(&w, flops, peak, bytes ? "int8 peak" : bf16 ? "bf16 peak" : "f32 peak");
     race_generation(&w, z->generate);
 }

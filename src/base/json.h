@@ -25,7 +25,8 @@ int lt_json_bool(const json_t *object, const char *where, const char *key, bool 
 int lt_json_str(const json_t *object, const char *where, const char *key, const char **out);
 int lt_json_array(const json_t *object, const char *where, const char *key, json_t **out);
 int lt_json_object(const json_t *object, const char *where, const char *key, json_t **out);
-/* A text that a row must hold; *out is borrowed from it.  -1: there is no such field, or no string in it. */
+/* A text that a row must hold; *out is borrowed from it.  -1: the row is no object, has no
+ * such field, or no string in it; the error says which, but not where. */
 int lt_json_field(const json_t *row, const char *field, struct lt_str *out);
 /* Fails unless the object has a member of this name that is not null; call it before one of the above. */
 int lt_json_need(const json_t *object, const char *where, const char *key);

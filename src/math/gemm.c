@@ -241,25 +241,11 @@ static void column(const struct plan *p, const char *a, const char *b, int64_t m
     }
 }
 
-/* Rows of B that are packed next, while a panel before them is worked on: they are pieces far apart. */
-static void ask_for(const struct plan *p, int64_t n0, int64_t n1, int64_t k0, int64_t k)
-{
-    const struct lt_gemm *g = p->g;
-    const int64_t bytes = k * (int64_t)lt_dtype_size(g->b_type);
-    for (int64_t j = n0; j < n1; j++) {
-        const char *row = at(g->b, g->b_type, j * p->ldb + k0);
-        for (int64_t i = 0; i < bytes; i += LINE) __builtin_prefetch(row + i, 0, 2);
-    }
-}
-
 /* A block of A against columns n0 .. n1 of B, which lie packed in b if `ready` and come to lie there if not. */
 static void columns(const struct plan *p, const char *a, char *b, bool ready, int64_t m0, int64_t m, int64_t n0,
                     int64_t n1, int64_t k0, int64_t k)
 {
-    if (!p->g->packed && !ready) {
-        pack_b(p, b, n0, n1, k0, k);
-        if (p->g->b_trans && !p->narrow) ask_for(p, n1, LT_MIN(n1 + p->kernel->nr, p->g->n), k0, k);
-    }
+    if (!p->g->packed && !ready) pack_b(p, b, n0, n1, k0, k);
     for (int64_t j = n0; j < n1; j += p->kernel->nr, b += p->b_panel)
         column(p, a, p->g->packed ? packed_panel(p, b, j, k0, k) : b, m0, m, j, k0, k);
 }

@@ -363,7 +363,7 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
 }
 
 /* Whole tiles, which are nearly all, of rows as pack_rows and as pack_across leave them.  Apart from the others, whose
- * room on the stack would cost as much as eight quadruples. */
+ * room on the stack would cost as much as two quadruples. */
 static __attribute__((noinline)) void tile_along(int64_t k, const struct lt_gemm_rows *a, const char *b, float *c,
                                                  int64_t ldc, const float *bias, bool add)
 {

@@ -249,7 +249,7 @@ static void twin_dropout(const struct op_case *c, double *const *in, double *out
     for (int64_t i = 0; i < n; i++) out[i] *= in[0][i];
 }
 
-/* ---- checkpoint: drop out of a linear layer, with the weight outside the segment ---- */
+/* ---- checkpoint: dropout of a linear layer after another one, with the weight outside the segment ---- */
 
 static struct lt_tensor *segment(void *self, struct lt_graph *g, struct lt_tensor *x)
 {
@@ -258,18 +258,21 @@ static struct lt_tensor *segment(void *self, struct lt_graph *g, struct lt_tenso
 static struct lt_tensor *build_checkpoint(struct lt_graph *g, const struct op_case *c, struct lt_tensor **in)
 {
     (void)c;
-    return lt_checkpoint(g, segment, in[1], lt_op_scale(g, in[0], 1));
+    return lt_checkpoint(g, segment, in[1], lt_op_dropout(g, in[0], 0.25f));
 }
 static void twin_checkpoint(const struct op_case *c, double *const *in, double *out)
 {
     int64_t width = c->in[1].dim[0], k = cols_of(c);
-    drop_mask(rows_of(c) * width, 0.5f, 0, out);
+    double *before = lt_alloc((size_t)(rows_of(c) * k) * sizeof *before);
+    drop_mask(rows_of(c) * k, 0.25f, 0, before);
+    drop_mask(rows_of(c) * width, 0.5f, 1, out);
     for (int64_t i = 0; i < rows_of(c); i++)
         for (int64_t o = 0; o < width; o++) {
             double sum = 0;
-            for (int64_t j = 0; j < k; j++) sum += in[0][i * k + j] * in[1][o * k + j];
+            for (int64_t j = 0; j < k; j++) sum += before[i * k + j] * in[0][i * k + j] * in[1][o * k + j];
             out[i * width + o] = act(LT_ACT_SILU, sum * out[i * width + o]);
         }
+    free(before);
 }
 
 /* ---- rope ---- */
