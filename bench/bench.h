@@ -7,21 +7,30 @@
 #include "base/ctx.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+enum { BENCH_ROUNDS_MAX = 99 };
 
 struct bench_side {
     const char *name;
     void (*run)(void *arg);
     void *arg;
-    double best, median;                /* seconds of one call, filled by bench_race */
+    double sample[BENCH_ROUNDS_MAX], median;    /* seconds of one call in each round; filled by bench_race */
 };
-
-enum { BENCH_ROUNDS_MAX = 99 };
 
 static inline int bench_order(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+static inline double bench_median(const double *x, int n)
+{
+    double sorted[BENCH_ROUNDS_MAX];
+    memcpy(sorted, x, (size_t)n * sizeof *x);
+    qsort(sorted, (size_t)n, sizeof *sorted, bench_order);
+    return sorted[n / 2];
 }
 
 /* Threads of some libraries spin for a while after their work; let them sleep before the next side is timed. */
@@ -33,9 +42,7 @@ static inline void bench_rest(void)
 /* A sample is as many calls as fill `seconds`; each side is sampled once in each of `rounds` rounds. */
 static inline void bench_race(struct bench_side *side, int count, int rounds, double seconds)
 {
-    double (*sample)[BENCH_ROUNDS_MAX] = lt_calloc((size_t)count, sizeof *sample);
     int *calls = lt_calloc((size_t)count, sizeof *calls);
-    rounds = LT_MIN(rounds, BENCH_ROUNDS_MAX);
     for (int s = 0; s < count; s++) {
         side[s].run(side[s].arg);       /* first use: page faults, code generation */
         double start = lt_clock();
@@ -48,16 +55,19 @@ static inline void bench_race(struct bench_side *side, int count, int rounds, do
             side[s].run(side[s].arg);
             double start = lt_clock();
             for (int i = 0; i < calls[s]; i++) side[s].run(side[s].arg);
-            sample[s][r] = (lt_clock() - start) / calls[s];
+            side[s].sample[r] = (lt_clock() - start) / calls[s];
         }
     }
-    for (int s = 0; s < count; s++) {
-        qsort(sample[s], (size_t)rounds, sizeof **sample, bench_order);
-        side[s].best = sample[s][0];
-        side[s].median = sample[s][rounds / 2];
-    }
-    free(sample);
+    for (int s = 0; s < count; s++) side[s].median = bench_median(side[s].sample, rounds);
     free(calls);
+}
+
+/* How many times as long b takes as a, side by side: the middle of the rounds' ratios. */
+static inline double bench_times(const struct bench_side *a, const struct bench_side *b, int rounds)
+{
+    double times[BENCH_ROUNDS_MAX];
+    for (int r = 0; r < rounds; r++) times[r] = b->sample[r] / a->sample[r];
+    return bench_median(times, rounds);
 }
 
 /* One row: what was measured, its unit, our figure, the best peer's figure and name (0 and "-": none), how many times

@@ -1,7 +1,7 @@
 /* Matrix products against oneDNN and OpenBLAS, two threads.
  *
  * The peak is a side of each race, as many operations in registers: a shared machine has slow seconds, and the share of
- * what it reached before or after them would say nothing.
+ * what it reached before or after them would say nothing.  Ratios and shares are medians of those of the rounds.
  *
  * Ours reads f32 (weights in bf16 where a row says so) and rounds to bf16 on the way; oneDNN's bf16 products are given
  * operands that were rounded before, in plain row-major layout.  Shapes are those of a linear layer, tokens x in x out;
@@ -14,6 +14,8 @@
 #include <dnnl.h>
 #include <math.h>
 #include <string.h>
+
+enum { ROUNDS = 15 };
 
 enum form { FORWARD, INPUT, WEIGHT };
 static const char *const form_name[] = { "fwd", "dx", "dw" };
@@ -181,34 +183,40 @@ static double operations_of(const struct lt_gemm *g)
     return 2.0 * (double)g->m * (double)g->n * (double)g->k;
 }
 
-struct ceilings { double f32, bf16, read; };
-
-/* What bounds a product: operations, or the bytes of operands and result, once each; and the share of it reached. */
-static void print(const struct shape *s, const struct lt_gemm *g, const struct ceilings *top, double seconds,
-                  double peer, const char *peer_name)
+/* What bounds a product: operations, or the bytes of operands and result, once each; and the share of it reached.
+ * `peak` is the share of the peak of operations. */
+static void print(const struct shape *s, const struct lt_gemm *g, double read, double seconds, double peak,
+                  double peer, const char *peer_name, double times)
 {
     const bool bf16 = g->compute == LT_COMPUTE_BF16;
     const double operations = operations_of(g);
     double bytes = 4.0 * (double)(g->m * g->k + g->m * g->n * (g->add ? 2 : 1))
                  + (double)lt_dtype_size(g->b_type) * (double)(g->n * g->k);
-    double by_operations = operations / (bf16 ? top->bf16 : top->f32), by_bytes = bytes / top->read;
-    bool memory = by_bytes > by_operations && bytes > 32e6;     /* less than that stays in a cache */
+    const double by_bytes = bytes / read / seconds;
+    const bool memory = by_bytes > peak && bytes > 32e6;   /* less than that stays in a cache */
     char name[96];
     snprintf(name, sizeof name, "gemm/%s %s %dx%dx%d%s", bf16 ? "bf16" : "f32", form_name[s->form], (int)s->tokens,
              (int)s->in, (int)s->out, g->b_type == LT_BF16 ? " bf16 weights" : "");
-    bench_row(name, "GFLOP/s", operations / seconds * 1e-9, peer > 0 ? operations / peer * 1e-9 : 0, peer_name,
-              memory ? "memory read" : bf16 ? "bf16 peak" : "f32 peak", (memory ? by_bytes : by_operations) / seconds);
+    bench_row_as(name, "GFLOP/s", operations / seconds * 1e-9, operations / peer * 1e-9, peer_name, times,
+                 memory ? "memory read" : bf16 ? "bf16 peak" : "f32 peak", memory ? by_bytes : peak);
+}
+
+/* A side's share of a peak's operations a second. */
+static double share(const struct bench_side *s, const struct lt_gemm *g, const struct bench_side *top)
+{
+    return operations_of(g) / peak_operations(top->arg) * bench_times(s, top, ROUNDS);
 }
 
 static void race(struct lt_pool *pool, dnnl_engine_t engine, const struct shape *s, double read)
 {
     struct lt_gemm g = product(s);
     struct lt_rng rng = lt_rng_make(1, "bench");
-    float *a = lt_aligned((size_t)(g.m * g.k) * 4), *b = lt_aligned((size_t)(g.k * g.n) * 4);
-    float *c = lt_calloc((size_t)(g.m * g.n), 4);
+    const size_t c_bytes = (size_t)(g.m * g.n) * 4;
+    float *a = lt_aligned((size_t)(g.m * g.k) * 4), *b = lt_aligned((size_t)(g.k * g.n) * 4), *c = lt_aligned(c_bytes);
     uint16_t *ah = lt_aligned((size_t)(g.m * g.k) * 2), *bh = lt_aligned((size_t)(g.k * g.n) * 2);
     for (int64_t i = 0; i < g.m * g.k; i++) a[i] = (float)lt_rng_unit(&rng) - 0.5f;
     for (int64_t i = 0; i < g.k * g.n; i++) b[i] = (float)lt_rng_unit(&rng) - 0.5f;
+    memset(c, 0, c_bytes);
     lt_convert(LT_BF16, ah, LT_F32, a, g.m * g.k);
     lt_convert(LT_BF16, bh, LT_F32, b, g.k * g.n);
     g.a = a;
@@ -222,18 +230,19 @@ static void race(struct lt_pool *pool, dnnl_engine_t engine, const struct shape 
     struct peak peak_f32 = make_peak(pool, LT_COMPUTE_F32, operations_of(&g)),
                 peak_bf16 = make_peak(pool, LT_COMPUTE_BF16, operations_of(&g));
     struct bench_side side[] = {
-        { .name = "ours", .run = ours, .arg = &f32 },          { .name = "ours bf16", .run = ours, .arg = &bf16 },
-        { .name = "openblas", .run = openblas, .arg = &f32 },  { .name = "onednn", .run = onednn, .arg = &peer_f32 },
-        { .name = "f32 peak", .run = peak, .arg = &peak_f32 }, { .name = "bf16 peak", .run = peak, .arg = &peak_bf16 },
+        { .name = "f32 peak", .run = peak, .arg = &peak_f32 },   { .name = "ours", .run = ours, .arg = &f32 },
+        { .name = "ours bf16", .run = ours, .arg = &bf16 },      { .name = "bf16 peak", .run = peak, .arg = &peak_bf16 },
+        { .name = "openblas", .run = openblas, .arg = &f32 },    { .name = "onednn", .run = onednn, .arg = &peer_f32 },
         { .name = "onednn", .run = onednn, .arg = &peer_bf16 },
     };
-    bench_race(side, peer_bf16.primitive ? LT_COUNT(side) : LT_COUNT(side) - 1, 9, 0.02);
-    const struct ceilings top = { peak_operations(&peak_f32) / side[4].median,
-                                  peak_operations(&peak_bf16) / side[5].median, read };
-    struct bench_side *best = side[2].median < side[3].median ? &side[2] : &side[3];
-    print(s, &f32.g, &top, side[0].median, best->median, best->name);
-    if (peer_bf16.primitive) best = &side[6];
-    print(s, &bf16.g, &top, side[1].median, best->median, peer_bf16.primitive ? best->name : "f32 of the best");
+    const bool has_bf16 = peer_bf16.primitive;
+    bench_race(side, has_bf16 ? LT_COUNT(side) : LT_COUNT(side) - 1, ROUNDS, 0.02);
+    const struct bench_side *best = side[4].median < side[5].median ? &side[4] : &side[5];
+    print(s, &f32.g, read, side[1].median, share(&side[1], &g, &side[0]), best->median, best->name,
+          bench_times(&side[1], best, ROUNDS));
+    if (has_bf16) best = &side[6];
+    print(s, &bf16.g, read, side[2].median, share(&side[2], &g, &side[3]), best->median,
+          has_bf16 ? best->name : "f32 of the best", bench_times(&side[2], best, ROUNDS));
     free_peer(&peer_f32);
     free_peer(&peer_bf16);
     free(a), free(b), free(c), free(ah), free(bh);

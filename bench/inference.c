@@ -13,6 +13,10 @@
  * They are given up first, so that the file is read as after a start of the machine: a mapping that wishes for huge
  * pages gets them.  Each side reads one token before it is timed.
  *
+ * What a process leaves behind when it ends, the kernel of a virtual machine gives back to the host two seconds later and
+ * in the seconds after: reads of memory then fall to a half for tenths of a second.  And memory may need some seconds of
+ * use to run at full speed.  A peer goes through both while it loads its weights; we write, untimed, for as long.
+ *
  * Arguments: parts of what to keep, as "135M" or "q4_0". */
 #include "bench.h"
 
@@ -27,14 +31,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROMPT = 512, PROMPT_ROUNDS = 7, ROUNDS = 15, THREADS = 2 };
+enum { PROMPT = 512, PROMPT_ROUNDS = 7, ROUNDS = 15, THREADS = 2, WARMING = 6 };  /* WARMING: seconds */
 
 struct size { const char *name; int generate; const char *option[8][2]; };
 static const struct size sizes[] = {
     { "135M", 128, { { "vocab_size", "49152" }, { "hidden_size", "576" }, { "intermediate_size", "1536" },
                      { "num_hidden_layers", "30" }, { "num_attention_heads", "9" }, { "num_key_value_heads", "3" },
                      { "max_position_embeddings", "2048" }, { "tie_word_embeddings", "true" } } },
-    { "1.1B", 16, { { "vocab_size", "32000" }, { "hidden_size", "2048" }, { "intermediate_size", "5632" },
+    { "1.1B", 32, { { "vocab_size", "32000" }, { "hidden_size", "2048" }, { "intermediate_size", "5632" },
                     { "num_hidden_layers", "22" }, { "num_attention_heads", "32" }, { "num_key_value_heads", "4" },
                     { "max_position_embeddings", "2048" }, { "tie_word_embeddings", "false" } } },
 };
@@ -77,14 +81,6 @@ static void store(struct lt_model *m, enum lt_dtype wish, struct lt_pool *pool, 
         if (lt_dtype_quantised(t)) must(lt_quant_rows(pool, &q, w->master, copy[i]));
         else lt_convert(t, copy[i], LT_F32, w->master, n);
     }
-}
-
-static double median(const double *x, int n)
-{
-    double sorted[ROUNDS];
-    memcpy(sorted, x, (size_t)n * sizeof *x);
-    qsort(sorted, (size_t)n, sizeof *sorted, bench_order);
-    return sorted[n / 2];
 }
 
 static int32_t likeliest(const float *x, int n)
@@ -180,26 +176,39 @@ static void row(const char *what, const struct rounds *x, const char *bound, dou
     int best = 0;
     double middle[LT_COUNT(peers)], times[ROUNDS] = { 0 };
     for (int i = 0; i < LT_COUNT(peers); i++) {
-        middle[i] = median(x->peer[i], x->n);
+        middle[i] = bench_median(x->peer[i], x->n);
         if (middle[i] > middle[best]) best = i;
     }
     for (int r = 0; r < x->n && middle[best] > 0; r++) times[r] = x->we[r] / x->peer[best][r];
-    bench_row_as(what, "tokens/s", median(x->we, x->n), middle[best], peers[best].name, median(times, x->n), bound,
+    bench_row_as(what, "tokens/s", bench_median(x->we, x->n), middle[best], peers[best].name, bench_median(times, x->n), bound,
                  share);
 }
 
 struct weighed { struct lt_model *m; struct lt_ctx *c; const char *name; enum lt_compute compute; };
+
+static void run_peers(struct rounds *x, int round, const char *name, int prompt, int generate)
+{
+    for (int i = 0; i < LT_COUNT(peers); i++) x->peer[i][round] = peer_speed(&peers[i], name, prompt, generate);
+}
+
+static void warm_up(const struct weighed *w)
+{
+    const double start = lt_clock();
+    do our_generation(w->m, w->c, w->compute, 1);
+    while (lt_clock() - start < WARMING);
+}
 
 static void race_prompts(const struct weighed *w, double flops, double peak, const char *bound)
 {
     struct rounds x = { .n = PROMPT_ROUNDS };
     char what[96];
     for (int r = 0; r < x.n; r++) {
+        warm_up(w);
         x.we[r] = our_prompt(w->m, w->c, w->compute);
-        for (int i = 0; i < LT_COUNT(peers); i++) x.peer[i][r] = peer_speed(&peers[i], w->name, PROMPT, 0);
+        run_peers(&x, r, w->name, PROMPT, 0);
     }
     snprintf(what, sizeof what, "inference/%s prompt %d", w->name, PROMPT);
-    row(what, &x, bound, peak > 0 ? median(x.we, x.n) * flops / peak : 0);
+    row(what, &x, bound, peak > 0 ? bench_median(x.we, x.n) * flops / peak : 0);
 }
 
 static void race_generation(const struct weighed *w, int n)
@@ -208,12 +217,13 @@ static void race_generation(const struct weighed *w, int n)
     double share[ROUNDS];
     char what[96];
     for (int r = 0; r < x.n; r++) {
+        warm_up(w);
         x.we[r] = our_generation(w->m, w->c, w->compute, n);
         share[r] = x.we[r] * bytes_read(w->m) / bench_read(lt_ctx_pool(w->c));
-        for (int i = 0; i < LT_COUNT(peers); i++) x.peer[i][r] = peer_speed(&peers[i], w->name, 0, n);
+        run_peers(&x, r, w->name, 0, n);
     }
     snprintf(what, sizeof what, "inference/%s generate %d", w->name, n);
-    row(what, &x, "memory read", median(share, x.n));
+    row(what, &x, "memory read", bench_median(share, x.n));
 }
 
 static void race(const struct size *z, const char *name, struct lt_model *m, const struct kind *k, struct lt_ctx *c,
@@ -225,7 +235,6 @@ static void race(const struct size *z, const char *name, struct lt_model *m, con
     const double head = 2 * (double)m->vocab * (double)m->width;
     const double flops = lt_model_flops(m, PROMPT) - head * (PROMPT - 1) / PROMPT;
     const struct weighed w = { m, c, name, bf16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32 };
-    our_generation(m, c, w.compute, 1);         /* pages are there */
     race_prompts(&w, flops, peak, bytes ? "int8 peak" : bf16 ? "bf16 peak" : "f32 peak");
     race_generation(&w, z->generate);
 }
