@@ -230,9 +230,9 @@ static void race(struct lt_pool *pool, dnnl_engine_t engine, const struct shape 
     struct peak peak_f32 = make_peak(pool, LT_COMPUTE_F32, operations_of(&g)),
                 peak_bf16 = make_peak(pool, LT_COMPUTE_BF16, operations_of(&g));
     struct bench_side side[] = {
-        { .name = "f32 peak", .run = peak, .arg = &peak_f32 },   { .name = "ours", .run = ours, .arg = &f32 },
-        { .name = "ours bf16", .run = ours, .arg = &bf16 },      { .name = "bf16 peak", .run = peak, .arg = &peak_bf16 },
-        { .name = "openblas", .run = openblas, .arg = &f32 },    { .name = "onednn", .run = onednn, .arg = &peer_f32 },
+        { .name = "f32 peak", .run = peak, .arg = &peak_f32 }, { .name = "ours", .run = ours, .arg = &f32 },
+        { .name = "ours bf16", .run = ours, .arg = &bf16 }, { .name = "bf16 peak", .run = peak, .arg = &peak_bf16 },
+        { .name = "openblas", .run = openblas, .arg = &f32 }, { .name = "onednn", .run = onednn, .arg = &peer_f32 },
         { .name = "onednn", .run = onednn, .arg = &peer_bf16 },
     };
     const bool has_bf16 = peer_bf16.primitive;

@@ -6,18 +6,18 @@
  * sides then read; a row names the better of the two.  Without a file the weights are made in memory; where 256 does
  * not divide a width, a matrix is then Q8_0 instead of Q4_K.
  *
- * Shared machines have moods of half a minute: every round times each side once, for some seconds, and writing also the
- * bandwidth of reads.  Figures are medians of rounds, and so are their ratio and the share of the bandwidth.
+ * Shared machines have moods of half a minute: every round times each side once, for some seconds, and what bounds
+ * it: the bandwidth of reads, or the peak of operations.  Figures are medians of rounds, and so are ratios and shares.
  *
  * A file's cached pages lie as whoever filled the cache asked for them, and small ones cost a sixth of the bandwidth.
  * They are given up first, so that the file is read as after a start of the machine: a mapping that wishes for huge
  * pages gets them.  Each side reads one token before it is timed.
  *
- * What a process leaves behind when it ends, the kernel of a virtual machine gives back to the host two seconds later and
- * in the seconds after: reads of memory then fall to a half for tenths of a second.  And memory may need some seconds of
- * use to run at full speed.  A peer goes through both while it loads its weights; we write, untimed, for as long.
+ * What a process leaves behind when it ends, the kernel of a virtual machine gives back to the host, a gigabyte every
+ * two seconds, and reads of memory fall to a half for tenths of a second each time.  And memory may need seconds of use
+ * to run at full speed.  Peers go through both while they load their weights; we write, untimed, until it is over.
  *
- * Arguments: parts of what to keep, as "135M" or "q4_0". */
+ * Arguments: parts of the names of rows to keep, as "135M", "q4_0" or "1.1B-f32 generate". */
 #include "bench.h"
 
 #include "base/io.h"
@@ -31,7 +31,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROMPT = 512, PROMPT_ROUNDS = 7, ROUNDS = 15, THREADS = 2, WARMING = 6 };  /* WARMING: seconds */
+enum { PROMPT = 512, PROMPT_ROUNDS = 7, ROUNDS = 15, THREADS = 2 };
+
+static char **parts;                /* of names of rows to keep; none: all are kept */
 
 struct size { const char *name; int generate; const char *option[8][2]; };
 static const struct size sizes[] = {
@@ -46,8 +48,6 @@ static const struct size sizes[] = {
 struct kind { const char *name; enum lt_dtype type; };
 static const struct kind kinds[] = { { "f32", LT_F32 }, { "bf16", LT_BF16 }, { "f16", LT_F16 }, { "q8_0", LT_Q8_0 },
                                      { "q4_0", LT_Q4_0 }, { "q4_K", LT_Q4_K } };
-
-struct ceilings { double f32, bf16, int8; };
 
 static void must(int rc)
 {
@@ -180,63 +180,95 @@ static void row(const char *what, const struct rounds *x, const char *bound, dou
         if (middle[i] > middle[best]) best = i;
     }
     for (int r = 0; r < x->n && middle[best] > 0; r++) times[r] = x->we[r] / x->peer[best][r];
-    bench_row_as(what, "tokens/s", bench_median(x->we, x->n), middle[best], peers[best].name, bench_median(times, x->n), bound,
-                 share);
+    bench_row_as(what, "tokens/s", bench_median(x->we, x->n), middle[best], peers[best].name,
+                 bench_median(times, x->n), bound, share);
 }
 
-struct weighed { struct lt_model *m; struct lt_ctx *c; const char *name; enum lt_compute compute; };
+struct weighed {
+    struct lt_model *m;
+    struct lt_ctx *c;
+    const char *name;
+    enum lt_compute compute;
+    bool quantised;
+};
+
+/* Of the rows of a model. */
+struct names { char model[32], prompt[96], generate[96]; };
 
 static void run_peers(struct rounds *x, int round, const char *name, int prompt, int generate)
 {
     for (int i = 0; i < LT_COUNT(peers); i++) x->peer[i][round] = peer_speed(&peers[i], name, prompt, generate);
 }
 
+/* Until the memory of the peer that ran before is given back. */
 static void warm_up(const struct weighed *w)
 {
-    const double start = lt_clock();
+    const double end = lt_clock() + (getenv("BENCH_GGUF") ? 3 + bytes_read(w->m) / 500e6 : 0);
     do our_generation(w->m, w->c, w->compute, 1);
-    while (lt_clock() - start < WARMING);
+    while (lt_clock() < end);
 }
 
-static void race_prompts(const struct weighed *w, double flops, double peak, const char *bound)
+static double peak(const struct weighed *w)
 {
+    struct lt_pool *pool = lt_ctx_pool(w->c);
+    return w->quantised ? bench_peak_int8(pool) : lt_peak_flops(pool, w->compute);
+}
+
+static void race_prompts(const struct weighed *w, const char *what)
+{
+    /* The head sees the last token alone. */
+    const double head = 2 * (double)w->m->vocab * (double)w->m->width;
+    const double flops = lt_model_flops(w->m, PROMPT) - head * (PROMPT - 1) / PROMPT;
+    const char *bound = w->quantised ? "int8 peak" : w->compute == LT_COMPUTE_BF16 ? "bf16 peak" : "f32 peak";
     struct rounds x = { .n = PROMPT_ROUNDS };
-    char what[96];
+    double share[PROMPT_ROUNDS];
     for (int r = 0; r < x.n; r++) {
         warm_up(w);
         x.we[r] = our_prompt(w->m, w->c, w->compute);
+        const double top = peak(w);
+        share[r] = top > 0 ? x.we[r] * flops / top : 0;
         run_peers(&x, r, w->name, PROMPT, 0);
     }
-    snprintf(what, sizeof what, "inference/%s prompt %d", w->name, PROMPT);
-    row(what, &x, bound, peak > 0 ? bench_median(x.we, x.n) * flops / peak : 0);
+    row(what, &x, bound, bench_median(share, x.n));
 }
 
-static void race_generation(const struct weighed *w, int n)
+static void race_generation(const struct weighed *w, const char *what, int n)
 {
     struct rounds x = { .n = ROUNDS };
     double share[ROUNDS];
-    char what[96];
     for (int r = 0; r < x.n; r++) {
         warm_up(w);
         x.we[r] = our_generation(w->m, w->c, w->compute, n);
         share[r] = x.we[r] * bytes_read(w->m) / bench_read(lt_ctx_pool(w->c));
         run_peers(&x, r, w->name, 0, n);
     }
-    snprintf(what, sizeof what, "inference/%s generate %d", w->name, n);
     row(what, &x, "memory read", bench_median(share, x.n));
 }
 
-static void race(const struct size *z, const char *name, struct lt_model *m, const struct kind *k, struct lt_ctx *c,
-                 const struct ceilings *top)
+static struct names names_of(const struct size *z, const struct kind *k)
 {
-    const bool bytes = lt_dtype_quantised(k->type), bf16 = k->type == LT_BF16 || k->type == LT_F16;
-    const double peak = bytes ? top->int8 : bf16 ? top->bf16 : top->f32;
-    /* The head sees the last token alone. */
-    const double head = 2 * (double)m->vocab * (double)m->width;
-    const double flops = lt_model_flops(m, PROMPT) - head * (PROMPT - 1) / PROMPT;
-    const struct weighed w = { m, c, name, bf16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32 };
-    race_prompts(&w, flops, peak, bytes ? "int8 peak" : bf16 ? "bf16 peak" : "f32 peak");
-    race_generation(&w, z->generate);
+    struct names n;
+    snprintf(n.model, sizeof n.model, "%s-%s", z->name, k->name);
+    snprintf(n.prompt, sizeof n.prompt, "inference/%s prompt %d", n.model, PROMPT);
+    snprintf(n.generate, sizeof n.generate, "inference/%s generate %d", n.model, z->generate);
+    return n;
+}
+
+static bool wanted(const char *row)
+{
+    bool keep = !*parts;
+    for (char **part = parts; *part; part++) keep |= strstr(row, *part) != NULL;
+    return keep;
+}
+
+static void race(const struct size *z, const struct kind *k, struct lt_model *m, struct lt_ctx *c)
+{
+    const struct names name = names_of(z, k);
+    const bool bf16 = k->type == LT_BF16 || k->type == LT_F16;
+    const struct weighed w = { m, c, name.model, bf16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32,
+                               lt_dtype_quantised(k->type) };
+    if (wanted(name.prompt)) race_prompts(&w, name.prompt);
+    if (wanted(name.generate)) race_generation(&w, name.generate, z->generate);
 }
 
 /* What is cached of a file is given up, once it is on the disk. */
@@ -262,46 +294,39 @@ static struct lt_model *from_file(const char *name)
     return m;
 }
 
-static void race_in_memory(const struct size *z, const char *name, struct lt_model *m, const struct kind *k,
-                           struct lt_ctx *c, const struct ceilings *top)
+static void race_in_memory(const struct size *z, const struct kind *k, struct lt_model *m, struct lt_ctx *c)
 {
     void **copy = lt_calloc((size_t)m->weight_count, sizeof *copy);
     store(m, k->type, lt_ctx_pool(c), copy);
-    race(z, name, m, k, c, top);
+    race(z, k, m, c);
     for (int w = 0; w < m->weight_count; w++) free(copy[w]);
     free(copy);
 }
 
-static bool wanted(const char *name, int argc, char **argv)
+static void race_size(const struct size *z, struct lt_ctx *c)
 {
-    bool keep = argc < 2;
-    for (int i = 1; i < argc; i++) keep |= strstr(name, argv[i]) != NULL;
-    return keep;
+    struct lt_model *m = NULL;
+    for (int j = 0; j < LT_COUNT(kinds); j++) {
+        const struct names name = names_of(z, &kinds[j]);
+        if (!wanted(name.prompt) && !wanted(name.generate)) continue;
+        struct lt_model *file = from_file(name.model);
+        if (file) {
+            race(z, &kinds[j], file, c);
+            lt_model_free(file);
+            continue;
+        }
+        if (!m) m = make(z, c);
+        race_in_memory(z, &kinds[j], m, c);
+    }
+    lt_model_free(m);
 }
 
 int main(int argc, char **argv)
 {
+    (void)argc;
     struct lt_ctx *c = lt_ctx_new(THREADS, NULL, NULL);
-    struct lt_pool *pool = lt_ctx_pool(c);
-    const struct ceilings top = { lt_peak_flops(pool, LT_COMPUTE_F32), lt_peak_flops(pool, LT_COMPUTE_BF16),
-                                  bench_peak_int8(pool) };
-    for (int i = 0; i < LT_COUNT(sizes); i++) {
-        struct lt_model *m = NULL;
-        for (int j = 0; j < LT_COUNT(kinds); j++) {
-            char name[32];
-            snprintf(name, sizeof name, "%s-%s", sizes[i].name, kinds[j].name);
-            if (!wanted(name, argc, argv)) continue;
-            struct lt_model *file = from_file(name);
-            if (file) {
-                race(&sizes[i], name, file, &kinds[j], c, &top);
-                lt_model_free(file);
-                continue;
-            }
-            if (!m) m = make(&sizes[i], c);
-            race_in_memory(&sizes[i], name, m, &kinds[j], c, &top);
-        }
-        lt_model_free(m);
-    }
+    parts = argv + 1;
+    for (int i = 0; i < LT_COUNT(sizes); i++) race_size(&sizes[i], c);
     lt_ctx_free(c);
     return 0;
 }

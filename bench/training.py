@@ -5,8 +5,9 @@ says so and measures nothing otherwise.  Both sides do forward, backward, clippi
 size: 10.5M parameters (d 256, 8 layers, vocabulary 8192, 256 tokens a row) and GPT-2's 124M (512 tokens a row).  A
 figure is the median step of a run, after steps that do not count: a machine that was idle needs some seconds to reach
 its speed, which PyTorch spends compiling.  Every setting is tried once, then the best of each side run in turn while
-there is time; the median run counts, and of ratios that of the rounds.  It takes less than a quarter of an hour.  The bound is the products at the peak that the
-machine reaches with operands of our type.  Memory is the peak of the process; we take a step in micro-batches.
+there is time; the median run counts, and of ratios that of the rounds.  It takes less than a quarter of an hour.  The
+bound is the products at the peak that the machine reaches with operands of our type.  Memory is the peak of the
+process; we take a step in micro-batches.
 
 PyTorch's bf16 is tried where the processor has instructions for it: without, a step takes minutes.
 LLM_C names a folder with llm.c's train_gpt2, built, with a checkpoint and tokens in its formats; it is raced as

@@ -328,6 +328,15 @@ static const struct lt_opt *next_arg(const struct lt_options *s)
     return NULL;
 }
 
+/* Other programs take the place of a result as their last word. */
+static int unexpected(const struct lt_options *s, const char *word)
+{
+    struct given g = { 0 };
+    if (resolve(s->m, "output", &g) && !find_given(s, "output"))
+        return lt_misuse("unexpected argument \"%s\"; where the result goes is said with --output %s", word, word);
+    return lt_misuse("unexpected argument \"%s\"; `lathe help %s` shows what is taken", word, s->m->name);
+}
+
 int lt_options_args(struct lt_options *s, int argc, char **argv)
 {
     bool words_only = false;
@@ -341,9 +350,7 @@ int lt_options_args(struct lt_options *s, int argc, char **argv)
             i += taken;
         } else {
             const struct lt_opt *r = next_arg(s);
-            if (!r)
-                return lt_misuse("unexpected argument \"%s\"; `lathe help %s` shows what is taken", argv[i],
-                                 s->m->name);
+            if (!r) return unexpected(s, argv[i]);
             if (lt_options_set(s, r->key, argv[i++])) return -1;
         }
     }

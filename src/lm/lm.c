@@ -1,4 +1,6 @@
 #include "lm/how.h"
+
+#include "base/io.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,7 +89,8 @@ const struct lt_lm_type *lt_lm_type_of(const char *path)
         const struct lt_lm_type *t = (const struct lt_lm_type *)*m;
         if (t->claims && t->claims(path)) type = t;
     }
-    if (!type)
+    if (!type && !strchr(path, ':') && !lt_path_exists(path)) lt_fail("%s: there is no such file or folder", path);
+    else if (!type)
         lt_fail("%s: not a language model: expected a folder with config.json and safetensors or another file that "
                 "`lathe help lm` lists", path);
     return type;
