@@ -32,7 +32,7 @@ FUZZ_LIMIT ?= 60s
 .DEFAULT_GOAL = all
 .SECONDARY:
 .PHONY: all test golden clients clients-lm-eval fire fire-asan fire-tsan asan ubsan tsan sanitized sanitized-test
-.PHONY: fuzz fuzzers bench bench-build lab docs tidy install uninstall clean help
+.PHONY: fuzz fuzzers bench bench-build bench-own lab docs tidy install uninstall clean help
 
 all: $(BUILD)/lathe  ## build the program and the library
 
@@ -175,6 +175,7 @@ $(BUILD)/bench/%: bench/%.c bench/memory.c bench/bench.h $(BUILD)/liblathe.a
 	@$(CC) $(LT_CFLAGS) -O3 -march=native -o $@ $< bench/memory.c $(BUILD)/liblathe.a $(BENCH_LIBS_$*) $(LT_LIBS)
 
 bench-build: $(BENCH_BIN)
+bench-own: $(filter-out %/gemm,$(BENCH_BIN))    # those that need no peer to be built
 bench: $(BUILD)/lathe  ## race the peers and compare with bench/baseline.tsv
 	BUILD=$(BUILD) bench/run
 

@@ -93,7 +93,7 @@ static void replies(int threads)
         s[i].m = make("{\"vocab_size\": 4096, \"hidden_size\": 256, \"intermediate_size\": 688, "
                       "\"num_hidden_layers\": 4, \"num_attention_heads\": 4, \"tie_word_embeddings\": true}");
         open_setting(&s[i], LT_COMPUTE_F32);
-        side[i] = (struct bench_side){ i ? "together" : "in turn", write_all, &s[i], 0, 0 };
+        side[i] = (struct bench_side){ .name = i ? "together" : "in turn", .run = write_all, .arg = &s[i] };
     }
     bench_race(side, 2, 9, 0.2);
     for (int i = 0; i < 2; i++) {
@@ -109,7 +109,8 @@ static void replies(int threads)
 static void overhead(int threads)
 {
     struct setting s = { .c = lt_ctx_new(threads, NULL, NULL) };
-    struct bench_side side[2] = { { "token", one_token, &s, 0, 0 }, { "products", products, &s, 0, 0 } };
+    struct bench_side side[2] = { { .name = "token", .run = one_token, .arg = &s },
+                                  { .name = "products", .run = products, .arg = &s } };
     char what[64];
     s.m = make("{\"vocab_size\": 256, \"hidden_size\": 64, \"intermediate_size\": 128, \"num_hidden_layers\": 30, "
                "\"num_attention_heads\": 4, \"num_key_value_heads\": 2}");

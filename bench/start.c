@@ -48,18 +48,29 @@ static void make_folder(const char *folder)
     lt_model_free(m);
 }
 
+/* Of the program as it is installed, without what debuggers read. */
+static double installed_size(const char *program, const char *folder)
+{
+    char command[2048], path[1024];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/stripped", folder);
+    snprintf(command, sizeof command, "strip -o '%s' '%s'", path, program);
+    if (system(command) || stat(path, &st)) exit((fprintf(stderr, "%s: cannot be stripped\n", program), 1));
+    return (double)st.st_size;
+}
+
 int main(int argc, char **argv)
 {
-    char *program = argc > 1 ? argv[1] : "build/lathe", folder[] = "/tmp/lathe-bench-XXXXXX";
-    struct stat st;
-    struct bench_side start = { "help", help, program, 0, 0 }, opening = { "open", open_folder, folder, 0, 0 };
-    if (stat(program, &st)) return perror(program), 1;
+    char *program = argc > 1 ? argv[1] : "build/lathe", top[] = "/tmp/lathe-bench-XXXXXX", folder[64];
+    struct bench_side start = { .name = "help", .run = help, .arg = program },
+                      opening = { .name = "open", .run = open_folder, .arg = folder };
     bench_race(&start, 1, 15, 0.1);
     bench_row("start/lathe help", "ms", start.median * 1e3, 10, "limit", "processor", 0);
-    bench_row("start/size of the program", "MB", (double)st.st_size * 1e-6, 8, "limit", "-", 0);
-    if (!mkdtemp(folder)) return perror(folder), 1;
+    if (!mkdtemp(top)) return perror(top), 1;
+    bench_row("start/size of the program", "MB", installed_size(program, top) * 1e-6, 8, "limit", "-", 0);
+    snprintf(folder, sizeof folder, "%s/model", top);
     make_folder(folder);
     bench_race(&opening, 1, 15, 0.1);
     bench_row("start/open a folder of 500 MB", "ms", opening.median * 1e3, 50, "limit", "processor", 0);
-    return lt_remove_tree(folder) ? 1 : 0;
+    return lt_remove_tree(top) ? 1 : 0;
 }
