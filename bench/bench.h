@@ -39,7 +39,8 @@ static inline void bench_rest(void)
     nanosleep(&(struct timespec){ .tv_nsec = 20 * 1000 * 1000 }, NULL);
 }
 
-/* A sample is as many calls as fill `seconds`; each side is sampled once in each of `rounds` rounds. */
+/* A sample is as many calls as fill `seconds`; each side is sampled once in each of `rounds` rounds, at
+ * most BENCH_ROUNDS_MAX. */
 static inline void bench_race(struct bench_side *side, int count, int rounds, double seconds)
 {
     int *calls = lt_calloc((size_t)count, sizeof *calls);
