@@ -25,6 +25,7 @@ static inline int bench_order(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The middle of n <= BENCH_ROUNDS_MAX values. */
 static inline double bench_median(const double *x, int n)
 {
     double sorted[BENCH_ROUNDS_MAX];
@@ -69,6 +70,14 @@ static inline double bench_times(const struct bench_side *a, const struct bench_
     double times[BENCH_ROUNDS_MAX];
     for (int r = 0; r < rounds; r++) times[r] = b->sample[r] / a->sample[r];
     return bench_median(times, rounds);
+}
+
+/* Whether the words after a program's name ask for a row: they are parts of names, and none asks for all. */
+static inline bool bench_wanted(const char *row, char **parts)
+{
+    bool wanted = !*parts;
+    for (; *parts; parts++) wanted |= strstr(row, *parts) != NULL;
+    return wanted;
 }
 
 /* One row: what was measured, its unit, our figure, the best peer's figure and name (0 and "-": none), how many times

@@ -16,6 +16,7 @@
 #include <string.h>
 
 enum { ROUNDS = 15 };
+enum { PEAK, OURS, OURS_BF16, PEAK_BF16, OPENBLAS, ONEDNN, ONEDNN_BF16, SIDES };     /* in a round, in this order */
 
 enum form { FORWARD, INPUT, WEIGHT };
 static const char *const form_name[] = { "fwd", "dx", "dw" };
@@ -230,19 +231,22 @@ static void race(struct lt_pool *pool, dnnl_engine_t engine, const struct shape 
     struct peak peak_f32 = make_peak(pool, LT_COMPUTE_F32, operations_of(&g)),
                 peak_bf16 = make_peak(pool, LT_COMPUTE_BF16, operations_of(&g));
     struct bench_side side[] = {
-        { .name = "f32 peak", .run = peak, .arg = &peak_f32 }, { .name = "ours", .run = ours, .arg = &f32 },
-        { .name = "ours bf16", .run = ours, .arg = &bf16 }, { .name = "bf16 peak", .run = peak, .arg = &peak_bf16 },
-        { .name = "openblas", .run = openblas, .arg = &f32 }, { .name = "onednn", .run = onednn, .arg = &peer_f32 },
-        { .name = "onednn", .run = onednn, .arg = &peer_bf16 },
+        [PEAK] = { .name = "f32 peak", .run = peak, .arg = &peak_f32 },
+        [OURS] = { .name = "ours", .run = ours, .arg = &f32 },
+        [OURS_BF16] = { .name = "ours bf16", .run = ours, .arg = &bf16 },
+        [PEAK_BF16] = { .name = "bf16 peak", .run = peak, .arg = &peak_bf16 },
+        [OPENBLAS] = { .name = "openblas", .run = openblas, .arg = &f32 },
+        [ONEDNN] = { .name = "onednn", .run = onednn, .arg = &peer_f32 },
+        [ONEDNN_BF16] = { .name = "onednn", .run = onednn, .arg = &peer_bf16 },
     };
     const bool has_bf16 = peer_bf16.primitive;
-    bench_race(side, has_bf16 ? LT_COUNT(side) : LT_COUNT(side) - 1, ROUNDS, 0.02);
-    const struct bench_side *best = side[4].median < side[5].median ? &side[4] : &side[5];
-    print(s, &f32.g, read, side[1].median, share(&side[1], &g, &side[0]), best->median, best->name,
-          bench_times(&side[1], best, ROUNDS));
-    if (has_bf16) best = &side[6];
-    print(s, &bf16.g, read, side[2].median, share(&side[2], &g, &side[3]), best->median,
-          has_bf16 ? best->name : "f32 of the best", bench_times(&side[2], best, ROUNDS));
+    bench_race(side, has_bf16 ? SIDES : ONEDNN_BF16, ROUNDS, 0.02);
+    const struct bench_side *best = &side[side[OPENBLAS].median < side[ONEDNN].median ? OPENBLAS : ONEDNN];
+    print(s, &f32.g, read, side[OURS].median, share(&side[OURS], &g, &side[PEAK]), best->median, best->name,
+          bench_times(&side[OURS], best, ROUNDS));
+    if (has_bf16) best = &side[ONEDNN_BF16];
+    print(s, &bf16.g, read, side[OURS_BF16].median, share(&side[OURS_BF16], &g, &side[PEAK_BF16]), best->median,
+          has_bf16 ? best->name : "f32 of the best", bench_times(&side[OURS_BF16], best, ROUNDS));
     free_peer(&peer_f32);
     free_peer(&peer_bf16);
     free(a), free(b), free(c), free(ah), free(bh);
@@ -251,6 +255,7 @@ static void race(struct lt_pool *pool, dnnl_engine_t engine, const struct shape 
 /* Optional arguments: parts of form or shape to keep, as "dw" or "768x3072". */
 int main(int argc, char **argv)
 {
+    (void)argc;
     const int threads = 2;
     struct lt_pool *pool = lt_pool_new(threads);
     dnnl_engine_t engine;
@@ -261,9 +266,7 @@ int main(int argc, char **argv)
         const struct shape *s = &shapes[i];
         char name[64];
         snprintf(name, sizeof name, "%s %dx%dx%d", form_name[s->form], (int)s->tokens, (int)s->in, (int)s->out);
-        bool keep = argc < 2;
-        for (int j = 1; j < argc; j++) keep |= strstr(name, argv[j]) != NULL;
-        if (keep) race(pool, engine, s, read);
+        if (bench_wanted(name, argv + 1)) race(pool, engine, s, read);
     }
     dnnl_engine_destroy(engine);
     lt_pool_free(pool);

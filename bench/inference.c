@@ -6,12 +6,13 @@
  * sides then read; a row names the better of the two.  Without a file the weights are made in memory; where 256 does
  * not divide a width, a matrix is then Q8_0 instead of Q4_K.
  *
- * Shared machines have moods of half a minute: every round times each side once, for some seconds, and what bounds
- * it: the bandwidth of reads, or the peak of operations.  Figures are medians of rounds, and so are ratios and shares.
+ * Shared machines have moods of seconds to half a minute: every round times each side once, for some seconds, and what
+ * bounds it: the bandwidth of reads, or the peak of operations.  Figures are medians of rounds, and so are ratios and
+ * shares.
  *
  * A file's cached pages lie as whoever filled the cache asked for them, and small ones cost a sixth of the bandwidth.
  * They are given up first, so that the file is read as after a start of the machine: a mapping that wishes for huge
- * pages gets them.  Each side reads one token before it is timed.
+ * pages gets them.
  *
  * What a process leaves behind when it ends, the kernel of a virtual machine gives back to the host, a gigabyte every
  * two seconds, and reads of memory fall to a half for tenths of a second each time.  And memory may need seconds of use
@@ -33,7 +34,7 @@
 
 enum { PROMPT = 512, PROMPT_ROUNDS = 7, ROUNDS = 15, THREADS = 2 };
 
-static char **parts;                /* of names of rows to keep; none: all are kept */
+enum { SETTLING = 3, RETURNED = 500 };      /* seconds, and megabytes given back in one more */
 
 struct size { const char *name; int generate; const char *option[8][2]; };
 static const struct size sizes[] = {
@@ -184,16 +185,16 @@ static void row(const char *what, const struct rounds *x, const char *bound, dou
                  bench_median(times, x->n), bound, share);
 }
 
+/* Of a model's file and of its rows. */
+struct names { char model[32], prompt[96], generate[96]; };
+
 struct weighed {
     struct lt_model *m;
     struct lt_ctx *c;
-    const char *name;
+    const struct names *name;
     enum lt_compute compute;
     bool quantised;
 };
-
-/* Of the rows of a model. */
-struct names { char model[32], prompt[96], generate[96]; };
 
 static void run_peers(struct rounds *x, int round, const char *name, int prompt, int generate)
 {
@@ -203,7 +204,7 @@ static void run_peers(struct rounds *x, int round, const char *name, int prompt,
 /* Until the memory of the peer that ran before is given back. */
 static void warm_up(const struct weighed *w)
 {
-    const double end = lt_clock() + (getenv("BENCH_GGUF") ? 3 + bytes_read(w->m) / 500e6 : 0);
+    const double end = lt_clock() + (getenv("BENCH_GGUF") ? SETTLING + bytes_read(w->m) / (1e6 * RETURNED) : 0);
     do our_generation(w->m, w->c, w->compute, 1);
     while (lt_clock() < end);
 }
@@ -214,7 +215,7 @@ static double peak(const struct weighed *w)
     return w->quantised ? bench_peak_int8(pool) : lt_peak_flops(pool, w->compute);
 }
 
-static void race_prompts(const struct weighed *w, const char *what)
+static void race_prompts(const struct weighed *w)
 {
     /* The head sees the last token alone. */
     const double head = 2 * (double)w->m->vocab * (double)w->m->width;
@@ -227,12 +228,12 @@ static void race_prompts(const struct weighed *w, const char *what)
         x.we[r] = our_prompt(w->m, w->c, w->compute);
         const double top = peak(w);
         share[r] = top > 0 ? x.we[r] * flops / top : 0;
-        run_peers(&x, r, w->name, PROMPT, 0);
+        run_peers(&x, r, w->name->model, PROMPT, 0);
     }
-    row(what, &x, bound, bench_median(share, x.n));
+    row(w->name->prompt, &x, bound, bench_median(share, x.n));
 }
 
-static void race_generation(const struct weighed *w, const char *what, int n)
+static void race_generation(const struct weighed *w, int n)
 {
     struct rounds x = { .n = ROUNDS };
     double share[ROUNDS];
@@ -240,9 +241,9 @@ static void race_generation(const struct weighed *w, const char *what, int n)
         warm_up(w);
         x.we[r] = our_generation(w->m, w->c, w->compute, n);
         share[r] = x.we[r] * bytes_read(w->m) / bench_read(lt_ctx_pool(w->c));
-        run_peers(&x, r, w->name, 0, n);
+        run_peers(&x, r, w->name->model, 0, n);
     }
-    row(what, &x, "memory read", bench_median(share, x.n));
+    row(w->name->generate, &x, "memory read", bench_median(share, x.n));
 }
 
 static struct names names_of(const struct size *z, const struct kind *k)
@@ -254,21 +255,13 @@ static struct names names_of(const struct size *z, const struct kind *k)
     return n;
 }
 
-static bool wanted(const char *row)
-{
-    bool keep = !*parts;
-    for (char **part = parts; *part; part++) keep |= strstr(row, *part) != NULL;
-    return keep;
-}
-
-static void race(const struct size *z, const struct kind *k, struct lt_model *m, struct lt_ctx *c)
+static void race(const struct size *z, const struct kind *k, struct lt_model *m, struct lt_ctx *c, char **parts)
 {
     const struct names name = names_of(z, k);
     const bool bf16 = k->type == LT_BF16 || k->type == LT_F16;
-    const struct weighed w = { m, c, name.model, bf16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32,
-                               lt_dtype_quantised(k->type) };
-    if (wanted(name.prompt)) race_prompts(&w, name.prompt);
-    if (wanted(name.generate)) race_generation(&w, name.generate, z->generate);
+    const struct weighed w = { m, c, &name, bf16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32, lt_dtype_quantised(k->type) };
+    if (bench_wanted(name.prompt, parts)) race_prompts(&w);
+    if (bench_wanted(name.generate, parts)) race_generation(&w, z->generate);
 }
 
 /* What is cached of a file is given up, once it is on the disk. */
@@ -294,29 +287,30 @@ static struct lt_model *from_file(const char *name)
     return m;
 }
 
-static void race_in_memory(const struct size *z, const struct kind *k, struct lt_model *m, struct lt_ctx *c)
+static void race_in_memory(const struct size *z, const struct kind *k, struct lt_model *m, struct lt_ctx *c,
+                           char **parts)
 {
     void **copy = lt_calloc((size_t)m->weight_count, sizeof *copy);
     store(m, k->type, lt_ctx_pool(c), copy);
-    race(z, k, m, c);
+    race(z, k, m, c, parts);
     for (int w = 0; w < m->weight_count; w++) free(copy[w]);
     free(copy);
 }
 
-static void race_size(const struct size *z, struct lt_ctx *c)
+static void race_size(const struct size *z, struct lt_ctx *c, char **parts)
 {
     struct lt_model *m = NULL;
     for (int j = 0; j < LT_COUNT(kinds); j++) {
         const struct names name = names_of(z, &kinds[j]);
-        if (!wanted(name.prompt) && !wanted(name.generate)) continue;
+        if (!bench_wanted(name.prompt, parts) && !bench_wanted(name.generate, parts)) continue;
         struct lt_model *file = from_file(name.model);
         if (file) {
-            race(z, &kinds[j], file, c);
+            race(z, &kinds[j], file, c, parts);
             lt_model_free(file);
             continue;
         }
         if (!m) m = make(z, c);
-        race_in_memory(z, &kinds[j], m, c);
+        race_in_memory(z, &kinds[j], m, c, parts);
     }
     lt_model_free(m);
 }
@@ -325,8 +319,7 @@ int main(int argc, char **argv)
 {
     (void)argc;
     struct lt_ctx *c = lt_ctx_new(THREADS, NULL, NULL);
-    parts = argv + 1;
-    for (int i = 0; i < LT_COUNT(sizes); i++) race_size(&sizes[i], c);
+    for (int i = 0; i < LT_COUNT(sizes); i++) race_size(&sizes[i], c, argv + 1);
     lt_ctx_free(c);
     return 0;
 }
