@@ -102,7 +102,7 @@ static inline void bench_row(const char *what, const char *unit, double ours, do
 /* Bandwidths in bytes a second of a pool's threads together. */
 struct bench_memory { double read, write, triad, l2, l3; };
 struct bench_memory bench_memory(struct lt_pool *pool);
-/* Its reads alone. */
+/* Reads alone, and not at their best but over some tenths of a second, to compare with what took as long. */
 double bench_read(struct lt_pool *pool);
 /* vpdpbusd or, without VNNI, vpmaddubsw summed in 16 bits: operations a second; 0 without AVX2. */
 double bench_peak_int8(struct lt_pool *pool);

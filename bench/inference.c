@@ -6,42 +6,40 @@
  * sides then read; a row names the better of the two.  Without a file the weights are made in memory; where 256 does
  * not divide a width, a matrix is then Q8_0 instead of Q4_K.
  *
- * Shared machines have moods of seconds to half a minute: every round times each side once, for some seconds, and what
- * bounds it: the bandwidth of reads, or the peak of operations.  Figures are medians of rounds, and so are ratios and
- * shares.
+ * Shared machines have moods of seconds to half a minute: every round times each side once, for a second or so, and
+ * what bounds it: the bandwidth of reads, or the peak of operations.  Figures are medians of rounds, and so are ratios
+ * and shares.  Peers keep their models loaded and are stopped while it is another's turn: nobody waits for a load, and
+ * no memory is given back, which in a virtual machine slows down whoever comes next.
  *
  * A file's cached pages lie as whoever filled the cache asked for them, and small ones cost a sixth of the bandwidth.
  * They are given up first, so that the file is read as after a start of the machine: a mapping that wishes for huge
  * pages gets them.
  *
- * What a process leaves behind when it ends, the kernel of a virtual machine gives back to the host, a gigabyte every
- * two seconds, and reads of memory fall to a half for tenths of a second each time.  And memory may need seconds of use
- * to run at full speed.  Peers go through both while they load their weights; we write, untimed, until it is over.
- *
  * Arguments: parts of the names of rows to keep, as "135M", "q4_0" or "1.1B-f32 generate". */
 #include "bench.h"
 
 #include "base/io.h"
-#include "base/json.h"
 #include "math/ceiling.h"
 #include "math/quant.h"
 #include "math/row_kernel.h"
 #include "model/inspect_model.h"
 #include "model/session.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { PROMPT = 512, PROMPT_ROUNDS = 7, ROUNDS = 15, THREADS = 2 };
-
-enum { SETTLING = 3, RETURNED = 500 };      /* seconds, and megabytes given back in one more */
+enum { PROMPT = 512, PROMPT_ROUNDS = 7, ROUNDS = 21, THREADS = 2 };
 
 struct size { const char *name; int generate; const char *option[8][2]; };
 static const struct size sizes[] = {
     { "135M", 128, { { "vocab_size", "49152" }, { "hidden_size", "576" }, { "intermediate_size", "1536" },
                      { "num_hidden_layers", "30" }, { "num_attention_heads", "9" }, { "num_key_value_heads", "3" },
                      { "max_position_embeddings", "2048" }, { "tie_word_embeddings", "true" } } },
-    { "1.1B", 32, { { "vocab_size", "32000" }, { "hidden_size", "2048" }, { "intermediate_size", "5632" },
+    { "1.1B", 16, { { "vocab_size", "32000" }, { "hidden_size", "2048" }, { "intermediate_size", "5632" },
                     { "num_hidden_layers", "22" }, { "num_attention_heads", "32" }, { "num_key_value_heads", "4" },
                     { "max_position_embeddings", "2048" }, { "tie_word_embeddings", "false" } } },
 };
@@ -130,31 +128,61 @@ static double our_generation(struct lt_model *m, struct lt_ctx *c, enum lt_compu
 }
 
 /* Programs to run beside ours, as the environment names them. */
-struct peer { const char *name, *variable, *more; };
-static const struct peer peers[] = { { "llama.cpp", "LLAMA_BENCH", "" }, { "ik_llama.cpp", "IK_BENCH", "-rtr 1" } };
+struct peer { const char *name, *variable, *option[2]; };
+static const struct peer peers[] = { { "llama.cpp", "LLAMA_BENCH", { NULL } },
+                                     { "ik_llama.cpp", "IK_BENCH", { "-rtr", "1" } } };
 
-/* Tokens a second of a prompt, of generation, or 0 where the peer is not asked for.  It prints with -o json a list of
- * one run with avg_ts; lines before it are talk. */
-static double peer_speed(const struct peer *p, const char *model, int prompt, int generate)
+/* A peer with its model loaded: it runs one test after another, and is stopped whenever it is not its turn. */
+struct running { pid_t pid; FILE *out; };
+
+/* `rounds` tests of `prompt` tokens, or of `generate`, the other being 0.  None where the peer is not asked for. */
+static struct running start_peer(const struct peer *p, const char *model, int prompt, int generate, int rounds)
 {
     const char *program = getenv(p->variable), *folder = getenv("BENCH_GGUF");
-    struct lt_buf text = { 0 };
-    char command[1024], block[4096];
-    if (!program || !folder) return 0;
-    snprintf(command, sizeof command, "'%s' -m '%s/%s.gguf' -p %d -n %d -t %d -r 1 -o json %s", program, folder, model,
-             prompt, generate, THREADS, p->more);
-    FILE *f = popen(command, "r");
-    size_t n;
-    while (f && (n = fread(block, 1, sizeof block, f)) > 0) lt_buf_put(&text, block, n);
-    const bool fine = f && pclose(f) == 0;
-    lt_buf_put(&text, "", 1);
-    const char *list = strstr((const char *)text.p, "[\n");
-    json_t *all = fine && list ? json_loads(list, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
-    const double speed = json_number_value(json_object_get(json_array_get(all, 0), "avg_ts"));
-    if (speed <= 0) exit((fprintf(stderr, "bench: %s gave no speed for %s\n", p->name, model), 1));
-    json_decref(all);
-    lt_buf_free(&text);
+    char path[1024], threads[16], lengths[8 * (ROUNDS + 1)];
+    int ends[2], n = 0;
+    if (!program || !folder) return (struct running){ 0 };
+    for (int i = 0; i < rounds; i++)
+        n += snprintf(lengths + n, sizeof lengths - (size_t)n, "%s%d", i ? "," : "", LT_MAX(prompt, generate));
+    snprintf(path, sizeof path, "%s/%s.gguf", folder, model);
+    snprintf(threads, sizeof threads, "%d", THREADS);
+    const char *argv[] = { program, "-m", path, "-p", prompt ? lengths : "0", "-n", generate ? lengths : "0", "-t",
+                           threads, "-r", "1", "-o", "json", p->option[0], p->option[1], NULL };
+    if (pipe2(ends, O_CLOEXEC)) exit((fprintf(stderr, "bench: no pipe: %s\n", strerror(errno)), 1));
+    const pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(ends[1], STDOUT_FILENO);
+        execv(program, (char **)argv);
+        _exit(127);
+    }
+    close(ends[1]);
+    return (struct running){ pid, fdopen(ends[0], "r") };
+}
+
+/* Lets it go on until it has printed the speed of its next test, which it timed itself: it then makes a context anew
+ * and writes a token, neither of them timed, and is stopped at the beginning of that. */
+static double peer_speed(const struct running *r, const char *name)
+{
+    char line[4096];
+    double speed = 0;
+    if (!r->out) return 0;
+    kill(r->pid, SIGCONT);
+    while (speed <= 0 && fgets(line, sizeof line, r->out)) {
+        const char *found = strstr(line, "\"avg_ts\": ");
+        if (found) speed = atof(found + strlen("\"avg_ts\": "));
+    }
+    if (speed <= 0) exit((fprintf(stderr, "bench: %s gave no speed\n", name), 1));
+    kill(r->pid, SIGSTOP);
     return speed;
+}
+
+static void end_peer(const struct running *r)
+{
+    if (!r->out) return;
+    kill(r->pid, SIGKILL);
+    waitpid(r->pid, NULL, 0);
+    fclose(r->out);
 }
 
 /* Bytes of weights that a token reads: all but the rows of an embedding that is not the head as well. */
@@ -196,17 +224,24 @@ struct weighed {
     bool quantised;
 };
 
-static void run_peers(struct rounds *x, int round, const char *name, int prompt, int generate)
+/* The peers of a row, loaded and once through their test.  Our weights are read before, so that they lie as we wish. */
+static void start_peers(struct running *run, const struct weighed *w, int prompt, int generate, int rounds)
 {
-    for (int i = 0; i < LT_COUNT(peers); i++) x->peer[i][round] = peer_speed(&peers[i], name, prompt, generate);
+    our_generation(w->m, w->c, w->compute, 1);
+    for (int i = 0; i < LT_COUNT(peers); i++) {
+        run[i] = start_peer(&peers[i], w->name->model, prompt, generate, rounds + 1);
+        peer_speed(&run[i], peers[i].name);
+    }
 }
 
-/* Until the memory of the peer that ran before is given back. */
-static void warm_up(const struct weighed *w)
+static void run_peers(const struct running *run, struct rounds *x, int round)
 {
-    const double end = lt_clock() + (getenv("BENCH_GGUF") ? SETTLING + bytes_read(w->m) / (1e6 * RETURNED) : 0);
-    do our_generation(w->m, w->c, w->compute, 1);
-    while (lt_clock() < end);
+    for (int i = 0; i < LT_COUNT(peers); i++) x->peer[i][round] = peer_speed(&run[i], peers[i].name);
+}
+
+static void end_peers(const struct running *run)
+{
+    for (int i = 0; i < LT_COUNT(peers); i++) end_peer(&run[i]);
 }
 
 static double peak(const struct weighed *w)
@@ -222,27 +257,33 @@ static void race_prompts(const struct weighed *w)
     const double flops = lt_model_flops(w->m, PROMPT) - head * (PROMPT - 1) / PROMPT;
     const char *bound = w->quantised ? "int8 peak" : w->compute == LT_COMPUTE_BF16 ? "bf16 peak" : "f32 peak";
     struct rounds x = { .n = PROMPT_ROUNDS };
+    struct running run[LT_COUNT(peers)];
     double share[PROMPT_ROUNDS];
+    start_peers(run, w, PROMPT, 0, x.n);
     for (int r = 0; r < x.n; r++) {
-        warm_up(w);
+        our_generation(w->m, w->c, w->compute, 1);
         x.we[r] = our_prompt(w->m, w->c, w->compute);
         const double top = peak(w);
         share[r] = top > 0 ? x.we[r] * flops / top : 0;
-        run_peers(&x, r, w->name->model, PROMPT, 0);
+        run_peers(run, &x, r);
     }
+    end_peers(run);
     row(w->name->prompt, &x, bound, bench_median(share, x.n));
 }
 
 static void race_generation(const struct weighed *w, int n)
 {
     struct rounds x = { .n = ROUNDS };
+    struct running run[LT_COUNT(peers)];
     double share[ROUNDS];
+    start_peers(run, w, 0, n, x.n);
     for (int r = 0; r < x.n; r++) {
-        warm_up(w);
+        our_generation(w->m, w->c, w->compute, 1);
         x.we[r] = our_generation(w->m, w->c, w->compute, n);
         share[r] = x.we[r] * bytes_read(w->m) / bench_read(lt_ctx_pool(w->c));
-        run_peers(&x, r, w->name->model, 0, n);
+        run_peers(run, &x, r);
     }
+    end_peers(run);
     row(w->name->generate, &x, "memory read", bench_median(share, x.n));
 }
 

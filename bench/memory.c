@@ -55,28 +55,40 @@ static void triad_slice(void *arg, int64_t i)
         for (int64_t j = 0; j < s->n * 2; j++) a[j] = a[j] + 3 * b[j];
 }
 
-/* Best bandwidth of `fn` over slices of `bytes` each, counting `streams` times those bytes. */
-static double bandwidth(struct lt_pool *pool, lt_chunk_fn *fn, struct stream *s, size_t bytes, int streams)
+/* Seconds of each round of `fn` over slices of `bytes`; the bytes of a round. */
+static double rounds(struct lt_pool *pool, lt_chunk_fn *fn, struct stream *s, size_t bytes, double took[ROUNDS])
 {
     const int threads = lt_pool_threads(pool);
-    double best = 0;
     s->n = (int64_t)(bytes / sizeof *s->a);
     s->repeat = LT_MAX((int64_t)((64 << 20) / bytes), 1);
     for (int r = 0; r < ROUNDS; r++) {
-        double start = lt_clock();
+        const double start = lt_clock();
         lt_pool_run(pool, threads, fn, s);
-        best = LT_MAX(best, (double)bytes * (double)s->repeat * threads * streams / (lt_clock() - start));
+        took[r] = lt_clock() - start;
     }
-    return best;
+    return (double)bytes * (double)s->repeat * threads;
+}
+
+/* Best bandwidth of `fn`, counting `streams` times the bytes of its slices. */
+static double bandwidth(struct lt_pool *pool, lt_chunk_fn *fn, struct stream *s, size_t bytes, int streams)
+{
+    double took[ROUNDS], best;
+    const double all = rounds(pool, fn, s, bytes, took);
+    best = took[0];
+    for (int r = 1; r < ROUNDS; r++) best = LT_MIN(best, took[r]);
+    return all * streams / best;
 }
 
 double bench_read(struct lt_pool *pool)
 {
-    const size_t slice = 256 << 20, all = slice * (size_t)lt_pool_threads(pool);
-    struct stream s = { .a = pages(all) };
-    const double read = bandwidth(pool, read_slice, &s, slice, 1);
-    munmap(s.a, all);
-    return read;
+    static uint64_t *kept;              /* given back, they would slow down whoever is timed seconds later */
+    const size_t slice = 256 << 20;
+    if (!kept) kept = pages(slice * (size_t)lt_pool_threads(pool));
+    struct stream s = { .a = kept };
+    double took[ROUNDS], total = 0;
+    const double all = rounds(pool, read_slice, &s, slice, took);
+    for (int r = 0; r < ROUNDS; r++) total += took[r];
+    return all * ROUNDS / total;
 }
 
 struct bench_memory bench_memory(struct lt_pool *pool)

@@ -166,11 +166,12 @@ static void thin_panels(const struct plan *p, int64_t j, int64_t panels)
     for (int64_t i = 0; i < apart; i += vectors) {
         memset(sum, 0, (size_t)(p->g->m * nr) * sizeof *sum);
         p->kernel->thin(p->g->m, p->blocks, &p->a, w + i * p->row, apart * p->row, p->row, sum);
-        for (int64_t r = 0; r < p->g->m; r++)
-            for (int64_t k = 0; k < nr; k++) {
-                const int64_t column = j + k % lanes * apart + i + k / lanes;
-                settle(p->g, sum[r * nr + k], column, &p->g->c[r * p->ldc + column]);
-            }
+        for (int64_t r = 0; r < p->g->m; r++) {
+            const float *s = sum + r * nr;
+            for (int64_t v = 0; v < vectors; v++)
+                for (int64_t k = 0, column = j + i + v; k < lanes; k++, column += apart)
+                    settle(p->g, *s++, column, &p->g->c[r * p->ldc + column]);
+        }
     }
 }
 
