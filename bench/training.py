@@ -2,137 +2,166 @@
 
 Needs a Python with torch ($PYTHON), and text: the novels of the data folder, or the Debian package debian-handbook;
 says so and measures nothing otherwise.  Both sides do forward, backward, clipping and AdamW, with batches of equal
-size: 10.5M parameters (d 256, 8 layers, vocabulary 8192, 256 tokens a row) and GPT-2's 124M (512 tokens a row).  A
-figure is the median step of a run, after steps that do not count: a machine that was idle needs some seconds to reach
-its speed, which PyTorch spends compiling.  Every setting is tried once, then the best of each side run in turn while
-there is time; the median run counts, and of ratios that of the rounds.  It takes less than a quarter of an hour.  The
-bound is the products at the peak that the machine reaches with operands of our type.  Memory is the peak of the
-process; we take a step in micro-batches.
+size: 10.5M parameters (d 256, 8 layers, vocabulary 8192, 256 tokens a row) and GPT-2's 124M (512 tokens a row).
+
+Every side is a process that goes on training; all are stopped but the one whose turn it is, which takes a step.  So a
+busy machine meets all of them alike, within seconds.  The first steps do not count: PyTorch compiles in them.  Figures
+are medians of steps, and ratios those of the rounds.  It takes about ten minutes.  The bound is the products at the
+peak that the machine reaches with operands of our type.  Memory is the peak of the process; we take a step in
+micro-batches.
 
 PyTorch's bf16 is tried where the processor has instructions for it: without, a step takes minutes.
 LLM_C names a folder with llm.c's train_gpt2, built, with a checkpoint and tokens in its formats; it is raced as
-published, 4 rows of 64 tokens, which spares it most of attention's work."""
-import importlib.util, json, os, pathlib, re, shutil, statistics, subprocess, sys, tempfile, time
+published, 4 rows of 64 tokens, which spares it most of attention's work.
 
-BUDGET = 600                    # seconds after which no further round begins
-LIMIT = 800                     # and after which nothing runs any more: a busy machine leaves rows out
-ROUNDS = 3
+Arguments: the shapes to race, small or gpt2."""
+import importlib.util, json, os, pathlib, re, signal, statistics, subprocess, sys, tempfile, time
+
+LIMIT = 420                     # seconds after which no further round of a shape begins
+POLL = 0.002                    # seconds between looks at a file that grows by a line a step
 DATA = os.environ.get("LATHE_DATA", "../shared/data")
 TEXTS = [f"{DATA}/text/eltec-eng.jsonl.zst", "/usr/share/doc/debian-handbook/html/en-US"]
 PEER = pathlib.Path(__file__).parent / "peers" / "torch_train.py"
 LATHE = f"{os.environ.get('BUILD', 'build')}/lathe"
-LLM_C_TOKENS, LLM_C_SECONDS = 4 * 64, 90
+LLM_C_TOKENS = 4 * 64
 SHAPES = {
-    "small": dict(steps=20, batch=16, micro=8, length=256, seconds=16, warm=8, what="training/10.5M, T 256", arch=[
+    "small": dict(warm=3, rounds=25, batch=16, micro=8, length=256, what="training/10.5M, T 256", arch=[
         "--arch", "llama", "--arch.hidden_size", "256", "--arch.intermediate_size", "1024",
         "--arch.num_hidden_layers", "8", "--arch.num_attention_heads", "8", "--arch.tie_word_embeddings",
         "--max_length", "256"]),
-    "gpt2": dict(steps=4, batch=4, micro=1, length=512, seconds=1, warm=1, what="training/GPT-2 124M, T 512", arch=[
+    "gpt2": dict(warm=1, rounds=5, batch=4, micro=1, length=512, what="training/GPT-2 124M, T 512", arch=[
         "--arch", "gpt2", "--arch.n_embd", "768", "--arch.n_layer", "12", "--arch.n_head", "12",
         "--arch.n_positions", "512", "--arch.vocab_size", "50304", "--max_length", "512"]),
 }
-begin = time.monotonic()
 
 
-def output_of(command, limit=150):
-    """Its standard output; nothing when it fails or does not end in time."""
-    left = min(limit, LIMIT - (time.monotonic() - begin))
-    try:
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=max(left, 1))
-    except subprocess.TimeoutExpired:
-        print("training: no time left for", *command[:3], "...", file=sys.stderr)
-        return None
-    if run.returncode: print("training:", *command[:3], "... failed:", run.stderr[-200:], file=sys.stderr)
-    return None if run.returncode else run.stdout
+class Side:
+    """A process that trains, and is stopped at the end of a step."""
+
+    def __init__(self, name, tokens, command, **more):
+        self.name, self.tokens, self.speeds, self.memory = name, tokens, [], 0
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more)
+        self.ends = self.lines()
+
+    def lines(self):
+        """Yields what it says at the end of a step."""
+        yield from self.process.stdout
+
+    def step(self):
+        """Lets it take a step; nothing when it has ended instead."""
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGCONT)
+        line = next(self.ends, None)
+        if line is None: return False
+        self.process.send_signal(signal.SIGSTOP)
+        self.speeds.append(self.tokens / (time.monotonic() - start))
+        self.note(line)
+        return True
+
+    def note(self, line):
+        pass
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
 
 
-def peer(shape, s, setting):
-    """Tokens a second and peak MiB, or nothing when the setting does not run here."""
-    dtype, mode = setting
-    out = output_of([sys.executable, PEER, shape, "--dtype", dtype, "--mode", mode, "--batch", str(s["batch"]),
-                     "--seconds", str(s["seconds"]), "--warm", str(s["warm"])])
-    fields = out.split() if out else []
-    return (float(fields[4]), float(fields[5])) if len(fields) == 6 else None
+class Torch(Side):
+    def __init__(self, shape, s, dtype, mode):
+        super().__init__(f"torch {dtype} {mode}", s["batch"] * s["length"],
+                         [sys.executable, PEER, shape, "--dtype", dtype, "--mode", mode, "--batch", str(s["batch"]),
+                          "--steps"])
+
+    def note(self, line):
+        self.memory = float(line)
 
 
-def ours(shape, s, dtype, folder):
-    """The same, and the share of the peak."""
-    out = f"{folder}/{shape}"
-    ran = output_of([LATHE, "train", f"{folder}/shards", "--output", out, *s["arch"], "--batch_size", str(s["micro"]),
-                     "--gradient_accumulation_steps", str(s["batch"] // s["micro"]), "--max_steps", str(s["steps"]),
-                     "--save_steps", "1000000", "--eval_batches", "1", "--restart", "--threads", "2", "--quiet",
-                     "--dtype", dtype])
-    if ran is None: return None
-    lines = [json.loads(x) for x in open(f"{out}/timings.jsonl")]
-    steps = [x for x in lines if "tokens_per_second" in x][s["warm"]:]
-    shutil.rmtree(out)
-    middle = sorted(steps, key=lambda x: x["tokens_per_second"])[len(steps) // 2]
-    return middle["tokens_per_second"], max(x["memory_bytes"] for x in steps) / 2**20, middle["share_of_peak"]
+class Ours(Side):
+    def __init__(self, folder, s, dtype):
+        self.timings = f"{folder}/{dtype}/timings.jsonl"
+        super().__init__(dtype, s["batch"] * s["length"],
+                         [LATHE, "train", f"{folder}/shards", "--output", f"{folder}/{dtype}", *s["arch"],
+                          "--batch_size", str(s["micro"]), "--gradient_accumulation_steps",
+                          str(s["batch"] // s["micro"]), "--max_steps", "10000", "--save_steps", "1000000",
+                          "--eval_batches", "1", "--restart", "--threads", "2", "--quiet", "--dtype", dtype])
+
+    def lines(self):
+        while self.process.poll() is None and not os.path.exists(self.timings): time.sleep(POLL)
+        if not os.path.exists(self.timings): return
+        with open(self.timings) as f:
+            line = ""
+            while self.process.poll() is None:
+                line += f.readline()
+                if line.endswith("\n"):
+                    if "tokens_per_second" in line: yield line
+                    line = ""
+                else: time.sleep(POLL)
+
+    def note(self, line):
+        x = json.loads(line)
+        self.memory = max(self.memory, x["memory_bytes"] / 2**20)
+        self.token_of_peak = x["share_of_peak"] / x["tokens_per_second"]    # seconds of a token at the peak
 
 
-def llm_c():
-    """Tokens a second, or nothing."""
-    folder = os.environ.get("LLM_C")
-    if not folder or not os.access(f"{folder}/train_gpt2", os.X_OK):
-        print("training: LLM_C names no folder with a built train_gpt2; llm.c is not raced", file=sys.stderr)
-        return None
-    left = max(1, min(LLM_C_SECONDS, int(LIMIT - (time.monotonic() - begin))))
-    run = subprocess.Popen(["timeout", str(left), "stdbuf", "-oL", "./train_gpt2"], cwd=folder, text=True,
-                           stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "2"})
-    took = []
-    for line in run.stdout:
-        found = re.match(r"step \d+: .*took ([0-9.]+) ms", line)
-        if found: took.append(float(found[1]) / 1e3)
-        if len(took) == 3: break
-    run.terminate()
-    run.wait()
-    return LLM_C_TOKENS / statistics.median(took[1:] or took) if took else None
+class LlmC(Side):
+    def __init__(self, folder):
+        super().__init__("llm.c f32", LLM_C_TOKENS, ["stdbuf", "-oL", "./train_gpt2"], cwd=folder,
+                         env={**os.environ, "OMP_NUM_THREADS": "2"})
+
+    def lines(self):
+        return (x for x in self.process.stdout if re.match(r"step \d+: .*took ", x))
 
 
 def row(what, unit, mine, theirs, times, name, bound, share):
     print(what, unit, f"{mine:.4g}", f"{theirs:.4g}", name, f"{times:.2f}", bound, share, sep="\t", flush=True)
 
 
-def middle(runs, i):
-    return statistics.median(x[i] for x in runs)
+def middle(side):
+    return statistics.median(side.speeds)
 
 
-def times(mine, theirs, i):
-    """How many times theirs ours was, by rounds."""
-    return statistics.median(a[i] / b[i] for a, b in zip(mine, theirs))
+def better(sides):
+    return max(sides, key=middle)
 
 
-def race(folder, shape, s, end):
+def report(s, mine, torch, llm_c):
+    """Rows of what was measured."""
+    best, theirs = better(mine), better(torch)
+    for side in sorted(mine, key=lambda x: x is best):
+        row(s["what"] if side is best else f"{s['what']}, {side.name}", "tokens/s", middle(side), middle(theirs),
+            statistics.median(a / b for a, b in zip(side.speeds, theirs.speeds)), theirs.name,
+            f"{side.name} products", f"{middle(side) * side.token_of_peak:.2f}")
+    row(f"{s['what']}, memory", "MiB", best.memory, theirs.memory, best.memory / theirs.memory, theirs.name, "-", "-")
+    if llm_c:
+        row(f"{s['what']}, beside llm.c", "tokens/s", middle(best), middle(llm_c),
+            statistics.median(a / b for a, b in zip(best.speeds, llm_c.speeds)), llm_c.name, f"{best.name} products",
+            f"{middle(best) * best.token_of_peak:.2f}")
+
+
+def race(folder, shape, s):
     flags = open("/proc/cpuinfo").read()
     types = ["f32", "bf16"] if "avx512_bf16" in flags or "amx_bf16" in flags else ["f32"]
-    tried = {(t, m): peer(shape, s, (t, m)) for t in types for m in ("eager", "compile")}
-    theirs = {x: [figure] for x, figure in tried.items() if figure}
-    tried = {t: ours(shape, s, t, folder) for t in ("bfloat16", "int16")}
-    mine = {t: [figure] for t, figure in tried.items() if figure}
-    if not mine or not theirs:
-        print(f"training: {s['what']} is not measured", file=sys.stderr)
-        return
-    best = max(theirs, key=lambda x: theirs[x][0])
-    best_of_ours = max(mine, key=lambda x: mine[x][0])
-    for _ in range(ROUNDS - 1):
-        if time.monotonic() - begin > end: break
-        pair = ours(shape, s, best_of_ours, folder), peer(shape, s, best)
-        if not all(pair): break
-        mine[best_of_ours].append(pair[0])
-        theirs[best].append(pair[1])
-    name = f"torch {best[0]} {best[1]}"
-    for dtype, runs in sorted(mine.items(), key=lambda x: x[0] == best_of_ours):
-        what = s["what"] if dtype == best_of_ours else f"{s['what']}, {dtype}"
-        row(what, "tokens/s", middle(runs, 0), middle(theirs[best], 0), times(runs, theirs[best], 0), name,
-            f"{dtype} products", f"{middle(runs, 2):.2f}")
-    row(f"{s['what']}, memory", "MiB", middle(mine[best_of_ours], 1), middle(theirs[best], 1),
-        times(mine[best_of_ours], theirs[best], 1), name, "-", "-")
-    if shape != "gpt2": return
-    figure = llm_c()
-    if not figure: return
-    speed = middle(mine[best_of_ours], 0)
-    row(f"{s['what']}, beside llm.c", "tokens/s", speed, figure, speed / figure, "llm.c f32",
-        f"{best_of_ours} products", f"{middle(mine[best_of_ours], 2):.2f}")
+    peer, sides = os.environ.get("LLM_C") if shape == "gpt2" else None, []
+    if shape == "gpt2" and not (peer and os.access(f"{peer}/train_gpt2", os.X_OK)):
+        print("training: LLM_C names no folder with a built train_gpt2; llm.c is not raced", file=sys.stderr)
+        peer = None
+    begins = [lambda t=t: Ours(folder, s, t) for t in ("bfloat16", "int16")]
+    begins += [lambda t=t, m=m: Torch(shape, s, t, m) for t in types for m in ("eager", "compile")]
+    begins += [lambda: LlmC(peer)] if peer else []
+    start = time.monotonic()
+    try:
+        for begin in begins:            # one after the other: the next begins when this one is stopped
+            sides.append(begin())
+            if not all(sides[-1].step() for _ in range(s["warm"])):
+                sys.exit(f"training: {sides[-1].name} ended before its first steps did")
+            sides[-1].speeds.clear()
+        for _ in range(s["rounds"]):
+            if not all(side.step() for side in sides): sys.exit("training: a side ended in the middle of the race")
+            if time.monotonic() - start > LIMIT: break
+    finally:
+        for side in sides: side.end()
+    report(s, [x for x in sides if isinstance(x, Ours)], [x for x in sides if isinstance(x, Torch)],
+           next((x for x in sides if isinstance(x, LlmC)), None))
 
 
 def main():
@@ -149,9 +178,8 @@ def main():
                         "8192", "--quiet"], check=True)
         subprocess.run([LATHE, "pack", text, "--tokenizer", f"{folder}/tokenizer", "--output", f"{folder}/shards",
                         "--validation", "0.02", "--quiet"], check=True, stdout=subprocess.DEVNULL)
-        shapes = sys.argv[1:] or list(SHAPES)
-        for i, shape in enumerate(shapes):
-            race(folder, shape, SHAPES[shape], BUDGET * (i + 1) / (len(shapes) + 1))
+        for shape in sys.argv[1:] or SHAPES:
+            race(folder, shape, SHAPES[shape])
 
 
 main()

@@ -6,9 +6,11 @@ LayerNorm, learned positions, GELU).  Fused attention, fused AdamW, random token
 its own, so that its peak memory is its own.
 
     torch_train.py [small|gpt2] [--dtype f32|bf16] [--mode eager|compile] [--batch N] [--seconds S] [--threads N]
+    torch_train.py SHAPE --dtype TYPE --mode MODE --batch N --steps
 
 Without --dtype, --mode or --batch all of them are tried.  One line each:
 shape, dtype, mode, rows of a batch, tokens a second (median step), peak resident MiB.
+With --steps it goes on until it is killed, and says the peak resident MiB at the end of each step.
 """
 import argparse
 import math
@@ -87,7 +89,12 @@ class Decoder(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), target.flatten())
 
 
-def measure(name, dtype, mode, batch, seconds, threads, warm):
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def trainer(name, dtype, mode, batch, threads):
+    """What takes a step."""
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     s = SHAPES[name]
@@ -107,6 +114,11 @@ def measure(name, dtype, mode, batch, seconds, threads, warm):
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optim.step()
 
+    return step
+
+
+def measure(name, dtype, mode, batch, seconds, threads, warm):
+    step = trainer(name, dtype, mode, batch, threads)
     for _ in range(warm):
         step()
     times = []
@@ -115,9 +127,8 @@ def measure(name, dtype, mode, batch, seconds, threads, warm):
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    speed = batch * s["tokens"] / statistics.median(times)
-    print(f"{name}\t{dtype}\t{mode}\t{batch}\t{speed:.0f}\t{peak}", flush=True)
+    speed = batch * SHAPES[name]["tokens"] / statistics.median(times)
+    print(f"{name}\t{dtype}\t{mode}\t{batch}\t{speed:.0f}\t{peak_mib()}", flush=True)
 
 
 def main():
@@ -129,7 +140,13 @@ def main():
     p.add_argument("--seconds", type=float, default=20)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--warm", type=int, default=3, help="steps before those that are timed")
+    p.add_argument("--steps", action="store_true", help="a line a step, for ever")
     a = p.parse_args()
+    if a.steps:
+        step = trainer(a.shape, a.dtype, a.mode, a.batch, a.threads)
+        while True:
+            step()
+            print(peak_mib(), flush=True)
     if a.shape and a.dtype and a.mode and a.batch:
         measure(a.shape, a.dtype, a.mode, a.batch, a.seconds, a.threads, a.warm)
         return
