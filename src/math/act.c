@@ -22,8 +22,7 @@ static void act_row(const struct job *j, int64_t i)
 static void act_back_row(const struct job *j, int64_t i)
 {
     int64_t at = i * j->s->ldx;
-    if (j->s->set) memset(j->dx + at, 0, (size_t)j->s->cols * sizeof *j->dx);
-    j->rows->act_back(j->act, j->s->cols, j->x + at, j->dy + i * j->s->ldy, j->dx + at);
+    j->rows->act_back(j->act, j->s->cols, j->x + at, j->dy + i * j->s->ldy, j->dx + at, j->s->set);
 }
 
 static void glu_row(const struct job *j, int64_t i)
@@ -38,12 +37,11 @@ static void glu_back_row(const struct job *j, int64_t i)
     enum { PIECE = 1024 };
     float unwanted[PIECE];
     int64_t at = i * j->s->ldx;
+    if (!j->s->set) memset(unwanted, 0, sizeof unwanted);
     for (int64_t k = 0; k < j->s->cols; k += PIECE, at += PIECE) {
         int64_t n = LT_MIN(PIECE, j->s->cols - k);
         float *dgate = j->dx ? j->dx + at : unwanted, *dup = j->dup ? j->dup + at : unwanted;
-        if (j->s->set || !j->dx) memset(dgate, 0, (size_t)n * sizeof *dgate);
-        if (j->s->set || !j->dup) memset(dup, 0, (size_t)n * sizeof *dup);
-        j->rows->glu_back(j->act, n, j->x + at, j->up + at, j->dy + i * j->s->ldy + k, dgate, dup);
+        j->rows->glu_back(j->act, n, j->x + at, j->up + at, j->dy + i * j->s->ldy + k, dgate, dup, j->s->set);
     }
 }
 

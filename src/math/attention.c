@@ -217,14 +217,15 @@ static void gather(const struct job *j, struct block *b)
     const struct lt_attn_seq *seq = &s->seq[b->item->seq];
     for (int64_t row = 0; row < b->n; row += LT_ATTN_ROWS) {
         int64_t n = LT_MIN(LT_ATTN_ROWS, b->n - row);
-        struct lt_gemm_source q = { .p = b->q, .ld = s->dim, .type = LT_F32, .k_fast = true };
+        char *to = b->q_packed + (size_t)(row / LT_ATTN_ROWS) * b->q_size;
+        float *rows = lt_tile_gather(j->kernel, to, b->q);
+        struct lt_gemm_source q = { .p = rows, .ld = s->dim, .type = LT_F32, .k_fast = true };
         for (int64_t r = 0; r < n; r++) {
             struct lt_attn_place at = lt_attn_place(s, seq, b->item->kv_head, b->item->row + row + r);
-            memcpy(b->q + r * s->dim, j->q + at.row * s->ldq + at.head * s->dim, (size_t)s->dim * sizeof *b->q);
+            memcpy(rows + r * s->dim, j->q + at.row * s->ldq + at.head * s->dim, (size_t)s->dim * sizeof *rows);
             b->top[row + r] = -INFINITY;
             b->sum[row + r] = 0;
         }
-        char *to = b->q_packed + (size_t)(row / LT_ATTN_ROWS) * b->q_size;
         b->qp[row / LT_ATTN_ROWS] = lt_tile_pack_a(j->kernel, to, n, s->dim, &q);
     }
     memset(b->out, 0, (size_t)(b->n * s->dim) * sizeof *b->out);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ROWS = LT_ATTN_ROWS / 2 };       /* of a block: two matrices of scores at once, that a near cache holds */
+
 struct job {
     const struct lt_attn *s;
     const struct lt_gemm_kernel *kernel;
@@ -38,11 +40,11 @@ struct head {
 /* Called twice: with memory NULL it returns the bytes needed. */
 static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t rows, int64_t dim, struct head *h, char *memory)
 {
-    size_t wide = (size_t)(LT_ATTN_ROWS * dim) * 4;
-    size_t square = LT_ATTN_ROWS * LT_ATTN_KEYS * 4, blocks = (size_t)lt_chunks(rows, LT_ATTN_ROWS);
+    size_t wide = (size_t)(ROWS * dim) * 4;
+    size_t square = ROWS * LT_ATTN_KEYS * 4, blocks = (size_t)lt_chunks(rows, ROWS);
     struct lt_attn_room at = { .memory = memory };
-    h->left_size = lt_tile_bytes(kn, LT_ATTN_ROWS, dim);
-    h->qb_size = lt_tile_bytes(kn, dim, LT_ATTN_ROWS);
+    h->left_size = lt_tile_bytes(kn, ROWS, dim);
+    h->qb_size = lt_tile_bytes(kn, dim, ROWS);
     h->q = lt_attn_cut(&at, wide);
     h->dout = lt_attn_cut(&at, wide);
     h->dq = lt_attn_cut(&at, (size_t)(rows * dim) * 4);
@@ -59,7 +61,7 @@ static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t rows, int64_t dim
     h->kt = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_KEYS, dim));
     h->vt = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_KEYS, dim));
     h->kb = lt_attn_cut(&at, lt_tile_bytes(kn, dim, LT_ATTN_KEYS));
-    size_t across = lt_tile_bytes(kn, LT_ATTN_ROWS, LT_ATTN_KEYS), down = lt_tile_bytes(kn, LT_ATTN_KEYS, LT_ATTN_ROWS);
+    size_t across = lt_tile_bytes(kn, ROWS, LT_ATTN_KEYS), down = lt_tile_bytes(kn, LT_ATTN_KEYS, ROWS);
     h->pa = lt_attn_cut(&at, LT_MAX(across, down));
     return at.used;
 }
@@ -68,20 +70,22 @@ static void gather_block(struct head *h, int64_t row)
 {
     const struct job *j = h->job;
     const struct lt_attn *s = j->s;
-    int64_t dim = s->dim, n = LT_MIN(LT_ATTN_ROWS, h->rows - row);
-    size_t b = (size_t)(row / LT_ATTN_ROWS);
+    int64_t dim = s->dim, n = LT_MIN(ROWS, h->rows - row);
+    size_t b = (size_t)(row / ROWS);
+    char *q_left = h->q_left + b * h->left_size, *d_left = h->d_left + b * h->left_size;
+    float *q_rows = lt_tile_gather(j->kernel, q_left, h->q), *d_rows = lt_tile_gather(j->kernel, d_left, h->dout);
     for (int64_t r = 0; r < n; r++) {
         struct lt_attn_place at = lt_attn_place(s, h->seq, h->kv_head, row + r);
         const float *dout = j->dout + at.row * s->ldo + at.head * dim;
-        memcpy(h->q + r * dim, j->q + at.row * s->ldq + at.head * dim, (size_t)dim * 4);
-        memcpy(h->dout + r * dim, dout, (size_t)dim * 4);
+        memcpy(q_rows + r * dim, j->q + at.row * s->ldq + at.head * dim, (size_t)dim * 4);
+        memcpy(d_rows + r * dim, dout, (size_t)dim * 4);
         h->lse[row + r] = j->lse[at.row * s->heads + at.head];
         h->delta[row + r] = j->rows->dot(dim, dout, j->o + at.row * s->ldo + at.head * dim);
     }
-    struct lt_gemm_source q = { .p = h->q, .ld = dim, .type = LT_F32, .k_fast = true };
-    struct lt_gemm_source d = { .p = h->dout, .ld = dim, .type = LT_F32, .k_fast = true };
-    h->qa[b] = lt_tile_pack_a(j->kernel, h->q_left + b * h->left_size, n, dim, &q);
-    h->da[b] = lt_tile_pack_a(j->kernel, h->d_left + b * h->left_size, n, dim, &d);
+    struct lt_gemm_source q = { .p = q_rows, .ld = dim, .type = LT_F32, .k_fast = true };
+    struct lt_gemm_source d = { .p = d_rows, .ld = dim, .type = LT_F32, .k_fast = true };
+    h->qa[b] = lt_tile_pack_a(j->kernel, q_left, n, dim, &q);
+    h->da[b] = lt_tile_pack_a(j->kernel, d_left, n, dim, &d);
     q.k_fast = d.k_fast = false;
     lt_tile_pack_b(j->kernel, h->qb + b * h->qb_size, dim, n, &q);
     lt_tile_pack_b(j->kernel, h->db + b * h->qb_size, dim, n, &d);
@@ -91,8 +95,8 @@ static void row_block(struct head *h, int64_t row, int64_t first, int64_t keys)
 {
     const struct lt_attn *s = h->job->s;
     const struct lt_gemm_kernel *kn = h->job->kernel;
-    int64_t n = LT_MIN(LT_ATTN_ROWS, h->rows - row), dim = s->dim;
-    size_t b = (size_t)(row / LT_ATTN_ROWS);
+    int64_t n = LT_MIN(ROWS, h->rows - row), dim = s->dim;
+    size_t b = (size_t)(row / ROWS);
     struct lt_tile_mask mask;
     lt_attn_seen(s, h->seq, row, n, first, &mask);
     lt_tile_scores(kn, n, keys, dim, &h->qa[b], h->kt, h->p, LT_ATTN_KEYS, &mask);
@@ -135,8 +139,8 @@ static void key_tile(struct head *h, int64_t first)
         if (h->dk) memset(h->dk + r * s->ldk, 0, (size_t)dim * 4);
         if (h->dv) memset(h->dv + r * s->ldk, 0, (size_t)dim * 4);
     }
-    for (int64_t row = 0; row < h->rows; row += LT_ATTN_ROWS) {
-        struct lt_span seen = lt_attn_block_span(s, h->seq, row, LT_MIN(LT_ATTN_ROWS, h->rows - row));
+    for (int64_t row = 0; row < h->rows; row += ROWS) {
+        struct lt_span seen = lt_attn_block_span(s, h->seq, row, LT_MIN(ROWS, h->rows - row));
         if (first >= seen.from && first < seen.end) row_block(h, row, first, keys);
     }
 }
@@ -145,7 +149,7 @@ static void run_head(struct head *h)
 {
     const struct job *j = h->job;
     const struct lt_attn *s = j->s;
-    for (int64_t row = 0; row < h->rows; row += LT_ATTN_ROWS) gather_block(h, row);
+    for (int64_t row = 0; row < h->rows; row += ROWS) gather_block(h, row);
     memset(h->dq, 0, (size_t)(h->rows * s->dim) * 4);
     for (int64_t first = 0; first < h->seq->k_len; first += LT_ATTN_KEYS) key_tile(h, first);
     for (int64_t r = 0; r < h->rows && j->dq; r++) {

@@ -15,6 +15,10 @@ size_t lt_tile_bytes(const struct lt_gemm_kernel *k, int64_t width, int64_t dept
 struct lt_gemm_rows lt_tile_pack_a(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth,
                                    const struct lt_gemm_source *s)
 {
+    if (k->plain && s->type == LT_F32) {
+        const int64_t apart = s->ld * 4;
+        return (struct lt_gemm_rows){ .p = s->p, .row = s->k_fast ? apart : 4, .unit = s->k_fast ? 4 : apart };
+    }
     if (s->k_fast) {
         int64_t row = lt_tile_units(k, depth) * 4;
         k->pack_rows(dst, row, width, depth, s);

@@ -253,9 +253,10 @@ static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *row
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx2[2] = {
-    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 192 << 10, .step = 1, .lanes = 2, .pack = pack_f32,
-                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile, .chains = CHAINS,
-                         .direct = lt_gemm_direct_f32_avx2, .direct_add = lt_gemm_direct_add_f32_avx2 },
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 192 << 10, .step = 1, .plain = true, .lanes = 2,
+                         .pack = pack_f32, .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile,
+                         .chains = CHAINS, .direct = lt_gemm_direct_f32_avx2,
+                         .direct_add = lt_gemm_direct_add_f32_avx2 },
     [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 256, .near = 192 << 10, .step = 1, .lanes = 2, .pack = pack_bf16,
                           .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile, .chains = CHAINS,
                           .direct = lt_gemm_direct_bf16_avx2, .direct_add = lt_gemm_direct_add_bf16_avx2 },

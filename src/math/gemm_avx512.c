@@ -334,10 +334,9 @@ static void part_bf16(int64_t m, int64_t k, const struct lt_gemm_rows *a, const 
 }
 
 const struct lt_gemm_kernel lt_gemm_kernel_avx512[2] = {
-    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 512, .near = 256 << 10, .step = 1, .lanes = 16, .chains = 1,
-                         .pack = pack_f32,
-                         .pack_across = across_f32, .pack_rows = rows_f32, .tile = tile_f32,
-                         .part = part_f32 },
+    [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 512, .near = 256 << 10, .step = 1, .plain = true,
+                         .lanes = 16, .chains = 1, .pack = pack_f32, .pack_across = across_f32,
+                         .pack_rows = rows_f32, .tile = tile_f32, .part = part_f32 },
     [LT_COMPUTE_BF16] = { .mr = MR, .nr = NR, .kc = 1024, .near = 256 << 10, .step = 2, .lanes = 16, .chains = 1,
                           .pack = pack_bf16,
                           .pack_across = across_bf16, .pack_rows = rows_bf16, .tile = tile_bf16,

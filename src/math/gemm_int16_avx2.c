@@ -160,10 +160,14 @@ struct side {
 
 INLINE void copy_side(struct side *t, const char *row, int64_t row_bytes, int64_t n, int64_t k, enum lt_dtype type)
 {
+    const int size = type == LT_F32 ? 4 : 2;
     __m256i top[SIDE / 8];
     for (int g = 0; g < SIDE / 8; g++) top[g] = _mm256_setzero_si256();
     for (int64_t j = 0; j < k; j++, row += row_bytes) {
-        for (int i = 0; i < SIDE * (type == LT_F32 ? 4 : 2); i += 64) __builtin_prefetch(row + AHEAD * row_bytes + i);
+        for (int i = 0; i < SIDE * size; i += 64) {
+            __builtin_prefetch(row + AHEAD * row_bytes + i);
+            __builtin_prefetch(row + SIDE * size + i, 0, 2);     /* of the next side, for the second cache */
+        }
         for (int g = 0; g < SIDE / 8; g++) {
             const __m256 x = load(row, 8 * g, n - 8 * g, type);
             _mm256_store_ps(t->x[j] + 8 * g, x);
@@ -284,6 +288,19 @@ INLINE void finish(float *c, __m256i sum, __m256 scale, __m256 columns, const fl
     _mm256_storeu_ps(c, v);
 }
 
+/* Rows of a whole tile.  Where bias and add are known, no row asks for them again. */
+INLINE void finish_rows(const int m, __m256i sum[MR][2], const struct lines *left, const struct lines *right, float *c,
+                        int64_t ldc, const float *bias, const bool add)
+{
+    const __m256 low = _mm256_loadu_ps(right->scale), high = _mm256_loadu_ps(right->scale + 8);
+    LT_UNROLL
+    for (int r = 0; r < m; r++, c += ldc) {
+        const __m256 scale = _mm256_broadcast_ss(left->scale + r);
+        finish(c, sum[r][0], scale, low, bias, add);
+        finish(c + 8, sum[r][1], scale, high, bias ? bias + 8 : NULL, add);
+    }
+}
+
 /* A narrow tile goes through memory, with the same arithmetic. */
 static __attribute__((noinline)) void finish_narrow(int64_t m, int64_t n, const int32_t *sum,
                                                     const struct lt_gemm_rows *a, float *c, int64_t ldc,
@@ -344,13 +361,9 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
     }
     if (k) meet(m, sum, a, row, unit, b);
     if (n == NR) {
-        const __m256 low = _mm256_loadu_ps(rows->columns), high = _mm256_loadu_ps(rows->columns + 8);
-        LT_UNROLL
-        for (int r = 0; r < m; r++) {
-            const __m256 scale = _mm256_broadcast_ss(rows->scale + r);
-            finish(c + r * ldc, sum[r][0], scale, low, bias, add);
-            finish(c + r * ldc + 8, sum[r][1], scale, high, bias ? bias + 8 : NULL, add);
-        }
+        if (!bias && add) finish_rows(m, sum, left, right, c, ldc, NULL, true);
+        else if (!bias) finish_rows(m, sum, left, right, c, ldc, NULL, false);
+        else finish_rows(m, sum, left, right, c, ldc, bias, add);
         return;
     }
     int32_t wide[MR * NR];

@@ -83,6 +83,7 @@ struct lt_gemm_kernel {
     int step;                           /* products per packed unit: 1, or 2 for pairs */
     int chains;                         /* of a sum (gemm.h): a product left out must leave the others in theirs */
     bool scaled;                        /* all of a block's products are packed together */
+    bool plain;                         /* a packed unit is the float itself: A may stay where it lies */
 
     int lanes;                          /* strides of panels are made multiples of it */
 

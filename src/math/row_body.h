@@ -301,9 +301,9 @@ INLINE void act_row(const enum lt_act a, int64_t n, const float *restrict x, flo
 }
 
 INLINE void act_back_row(const enum lt_act a, int64_t n, const float *restrict x, const float *restrict dy,
-                         float *restrict dx)
+                         float *restrict dx, const bool set)
 {
-    for (int64_t i = 0; i < n; i++) dx[i] += dy[i] * slope(a, x[i]);
+    for (int64_t i = 0; i < n; i++) dx[i] = (set ? 0 : dx[i]) + dy[i] * slope(a, x[i]);
 }
 
 INLINE void glu_row(const enum lt_act a, int64_t n, const float *restrict gate, const float *restrict up,
@@ -313,11 +313,11 @@ INLINE void glu_row(const enum lt_act a, int64_t n, const float *restrict gate, 
 }
 
 INLINE void glu_back_row(const enum lt_act a, int64_t n, const float *restrict gate, const float *restrict up,
-                         const float *restrict dy, float *restrict dgate, float *restrict dup)
+                         const float *restrict dy, float *restrict dgate, float *restrict dup, const bool set)
 {
     for (int64_t i = 0; i < n; i++) {
-        dgate[i] += dy[i] * up[i] * slope(a, gate[i]);
-        dup[i] += dy[i] * value(a, gate[i]);
+        dgate[i] = (set ? 0 : dgate[i]) + dy[i] * up[i] * slope(a, gate[i]);
+        dup[i] = (set ? 0 : dup[i]) + dy[i] * value(a, gate[i]);
     }
 }
 
@@ -337,11 +337,14 @@ static void act(enum lt_act a, int64_t n, const float *x, float *y)
 #undef CALL
 }
 
-static void act_back(enum lt_act a, int64_t n, const float *x, const float *dy, float *dx)
+static void act_back(enum lt_act a, int64_t n, const float *x, const float *dy, float *dx, bool set)
 {
-#define CALL(k) act_back_row(k, n, x, dy, dx);
-    ACTS(CALL)
-#undef CALL
+#define SET(k) act_back_row(k, n, x, dy, dx, true);
+#define ADD(k) act_back_row(k, n, x, dy, dx, false);
+    if (set) ACTS(SET)
+    else ACTS(ADD)
+#undef SET
+#undef ADD
 }
 
 static void glu(enum lt_act a, int64_t n, const float *gate, const float *up, float *y)
@@ -352,11 +355,14 @@ static void glu(enum lt_act a, int64_t n, const float *gate, const float *up, fl
 }
 
 static void glu_back(enum lt_act a, int64_t n, const float *gate, const float *up, const float *dy, float *dgate,
-                     float *dup)
+                     float *dup, bool set)
 {
-#define CALL(k) glu_back_row(k, n, gate, up, dy, dgate, dup);
-    ACTS(CALL)
-#undef CALL
+#define SET(k) glu_back_row(k, n, gate, up, dy, dgate, dup, true);
+#define ADD(k) glu_back_row(k, n, gate, up, dy, dgate, dup, false);
+    if (set) ACTS(SET)
+    else ACTS(ADD)
+#undef SET
+#undef ADD
 }
 
 /* ---- rotary positions ---- */

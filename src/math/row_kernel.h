@@ -27,12 +27,12 @@ struct lt_row_kernel {
     /* dw += dy (x - mean) r */
     void (*norm_sums)(int64_t n, float mean, float r, const float *x, const float *dy, float *dw);
 
-    /* ---- activations ---- */
+    /* ---- activations; gradients are added to what is there, or to 0 with `set` ---- */
     void (*act)(enum lt_act a, int64_t n, const float *x, float *y);
-    void (*act_back)(enum lt_act a, int64_t n, const float *x, const float *dy, float *dx);
+    void (*act_back)(enum lt_act a, int64_t n, const float *x, const float *dy, float *dx, bool set);
     void (*glu)(enum lt_act a, int64_t n, const float *gate, const float *up, float *y);
     void (*glu_back)(enum lt_act a, int64_t n, const float *gate, const float *up, const float *dy, float *dgate,
-                     float *dup);
+                     float *dup, bool set);
 
     /* ---- rotary positions of one head: angle holds rot/2 pairs, sign -1 turns back; y may be x ---- */
     void (*rope)(int64_t rot, bool interleaved, float sign, const float *angle, const float *x, float *y);
