@@ -151,17 +151,21 @@ def race(folder, shape, s):
     start = time.monotonic()
     try:
         for begin in begins:            # one after the other: the next begins when this one is stopped
-            sides.append(begin())
-            if not all(sides[-1].step() for _ in range(s["warm"])):
-                sys.exit(f"training: {sides[-1].name} ended before its first steps did")
-            sides[-1].speeds.clear()
+            side = begin()
+            sides.append(side)
+            if not all(side.step() for _ in range(s["warm"])):
+                print(f"training: {side.name} ended before its first steps did; it is not raced", file=sys.stderr)
+                sides.remove(side)
+                side.end()
+            side.speeds.clear()
+        mine, torch = [[x for x in sides if isinstance(x, kind)] for kind in (Ours, Torch)]
+        if not mine or not torch: sys.exit(f"training: {s['what']} is not measured")
         for _ in range(s["rounds"]):
             if not all(side.step() for side in sides): sys.exit("training: a side ended in the middle of the race")
             if time.monotonic() - start > LIMIT: break
     finally:
         for side in sides: side.end()
-    report(s, [x for x in sides if isinstance(x, Ours)], [x for x in sides if isinstance(x, Torch)],
-           next((x for x in sides if isinstance(x, LlmC)), None))
+    report(s, mine, torch, next((x for x in sides if isinstance(x, LlmC)), None))
 
 
 def main():
