@@ -148,8 +148,8 @@ static struct running start_peer(const struct peer *p, const char *model, int pr
     snprintf(threads, sizeof threads, "%d", THREADS);
     const char *argv[] = { program, "-m", path, "-p", prompt ? lengths : "0", "-n", generate ? lengths : "0", "-t",
                            threads, "-r", "1", "-o", "json", p->option[0], p->option[1], NULL };
-    if (pipe2(ends, O_CLOEXEC)) exit((fprintf(stderr, "bench: no pipe: %s\n", strerror(errno)), 1));
-    const pid_t pid = fork();
+    const pid_t pid = pipe2(ends, O_CLOEXEC) ? -1 : fork();
+    if (pid < 0) exit((fprintf(stderr, "bench: %s cannot be started: %s\n", p->name, strerror(errno)), 1));
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(ends[1], STDOUT_FILENO);
@@ -157,7 +157,9 @@ static struct running start_peer(const struct peer *p, const char *model, int pr
         _exit(127);
     }
     close(ends[1]);
-    return (struct running){ pid, fdopen(ends[0], "r") };
+    FILE *out = fdopen(ends[0], "r");
+    if (!out) exit((fprintf(stderr, "bench: what %s says cannot be read: %s\n", p->name, strerror(errno)), 1));
+    return (struct running){ pid, out };
 }
 
 /* Lets it go on until it has printed the speed of its next test, which it timed itself: it then makes a context anew

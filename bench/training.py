@@ -40,7 +40,9 @@ class Side:
 
     def __init__(self, name, tokens, command, **more):
         self.name, self.tokens, self.speeds, self.memory = name, tokens, [], 0
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more)
+        # A stopped process would outlive a bench that is killed.
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdout=subprocess.PIPE, text=True,
+                                        **more)
         self.ends = self.lines()
 
     def lines(self):
@@ -69,8 +71,7 @@ class Side:
 class Torch(Side):
     def __init__(self, shape, s, dtype, mode):
         super().__init__(f"torch {dtype} {mode}", s["batch"] * s["length"],
-                         [sys.executable, PEER, shape, "--dtype", dtype, "--mode", mode, "--batch", str(s["batch"]),
-                          "--steps"])
+                         [sys.executable, PEER, shape, "--dtype", dtype, "--mode", mode, "--batch", str(s["batch"])])
 
     def note(self, line):
         self.memory = float(line)

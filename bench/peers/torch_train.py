@@ -1,32 +1,23 @@
-"""Training speed of PyTorch on the CPU: tokens a second, forward + backward + AdamW.
+"""PyTorch training on the CPU, for bench/training.py: steps of forward, backward, clipping and AdamW until it is
+killed; at the end of each a line with the peak resident MiB.
 
-A plain decoder written with torch.nn.functional, in the two shapes of bench/train: `small` (d 256, 8 layers, 8 heads,
-vocabulary 8192, 256 tokens a row; RMSNorm, rotary positions, SwiGLU) and `gpt2` (124M parameters, 512 tokens a row;
-LayerNorm, learned positions, GELU).  Fused attention, fused AdamW, random tokens.  Every setting runs in a process of
-its own, so that its peak memory is its own.
+A plain decoder written with torch.nn.functional, in the two shapes of bench/training.py: `small` (d 256, 8 layers,
+8 heads, vocabulary 8192, 256 tokens a row; RMSNorm, rotary positions, SwiGLU) and `gpt2` (124M parameters, 512 tokens a
+row; LayerNorm, learned positions, GELU).  Fused attention, fused AdamW, random tokens.
 
-    torch_train.py [small|gpt2] [--dtype f32|bf16] [--mode eager|compile] [--batch N] [--seconds S] [--threads N]
-    torch_train.py SHAPE --dtype TYPE --mode MODE --batch N --steps
-
-Without --dtype, --mode or --batch all of them are tried.  One line each:
-shape, dtype, mode, rows of a batch, tokens a second (median step), peak resident MiB.
-With --steps it goes on until it is killed, and says the peak resident MiB at the end of each step.
+    torch_train.py small|gpt2 --dtype f32|bf16 --mode eager|compile --batch N [--threads N]
 """
 import argparse
 import math
 import resource
-import statistics
-import subprocess
-import sys
-import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
 SHAPES = {
-    "small": dict(width=256, layers=8, heads=8, inner=1024, vocab=8192, tokens=256, llama=True, batches=[8, 16, 32]),
-    "gpt2": dict(width=768, layers=12, heads=12, inner=3072, vocab=50304, tokens=512, llama=False, batches=[4]),
+    "small": dict(width=256, layers=8, heads=8, inner=1024, vocab=8192, tokens=256, llama=True),
+    "gpt2": dict(width=768, layers=12, heads=12, inner=3072, vocab=50304, tokens=512, llama=False),
 }
 
 
@@ -89,10 +80,6 @@ class Decoder(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), target.flatten())
 
 
-def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
 def trainer(name, dtype, mode, batch, threads):
     """What takes a step."""
     torch.set_num_threads(threads)
@@ -117,46 +104,18 @@ def trainer(name, dtype, mode, batch, threads):
     return step
 
 
-def measure(name, dtype, mode, batch, seconds, threads, warm):
-    step = trainer(name, dtype, mode, batch, threads)
-    for _ in range(warm):
-        step()
-    times = []
-    end = time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < end:
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    speed = batch * SHAPES[name]["tokens"] / statistics.median(times)
-    print(f"{name}\t{dtype}\t{mode}\t{batch}\t{speed:.0f}\t{peak_mib()}", flush=True)
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("shape", nargs="?", choices=SHAPES, help="default: both")
-    p.add_argument("--dtype", choices=["f32", "bf16"])
-    p.add_argument("--mode", choices=["eager", "compile"])
-    p.add_argument("--batch", type=int)
-    p.add_argument("--seconds", type=float, default=20)
+    p.add_argument("shape", choices=SHAPES)
+    p.add_argument("--dtype", choices=["f32", "bf16"], required=True)
+    p.add_argument("--mode", choices=["eager", "compile"], required=True)
+    p.add_argument("--batch", type=int, required=True)
     p.add_argument("--threads", type=int, default=2)
-    p.add_argument("--warm", type=int, default=3, help="steps before those that are timed")
-    p.add_argument("--steps", action="store_true", help="a line a step, for ever")
     a = p.parse_args()
-    if a.steps:
-        step = trainer(a.shape, a.dtype, a.mode, a.batch, a.threads)
-        while True:
-            step()
-            print(peak_mib(), flush=True)
-    if a.shape and a.dtype and a.mode and a.batch:
-        measure(a.shape, a.dtype, a.mode, a.batch, a.seconds, a.threads, a.warm)
-        return
-    for shape in [a.shape] if a.shape else SHAPES:
-        for dtype in [a.dtype] if a.dtype else ["f32", "bf16"]:
-            for mode in [a.mode] if a.mode else ["eager", "compile"]:
-                for batch in [a.batch] if a.batch else SHAPES[shape]["batches"]:
-                    subprocess.run([sys.executable, __file__, shape, "--dtype", dtype, "--mode", mode,
-                                    "--batch", str(batch), "--seconds", str(a.seconds),
-                                    "--threads", str(a.threads), "--warm", str(a.warm)], check=True)
+    step = trainer(a.shape, a.dtype, a.mode, a.batch, a.threads)
+    while True:
+        step()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
 
 
 main()

@@ -37,7 +37,7 @@ static void glu_back_row(const struct job *j, int64_t i)
     enum { PIECE = 1024 };
     float unwanted[PIECE];
     int64_t at = i * j->s->ldx;
-    if (!j->s->set) memset(unwanted, 0, sizeof unwanted);
+    if (!j->s->set && !(j->dx && j->dup)) memset(unwanted, 0, sizeof unwanted);
     for (int64_t k = 0; k < j->s->cols; k += PIECE, at += PIECE) {
         int64_t n = LT_MIN(PIECE, j->s->cols - k);
         float *dgate = j->dx ? j->dx + at : unwanted, *dup = j->dup ? j->dup + at : unwanted;

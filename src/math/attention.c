@@ -31,13 +31,13 @@ struct job {
 struct block {
     const struct item *item;
     int64_t n;                      /* rows */
-    float *q, *score, *out;         /* (ROWS, dim), (ROWS, KEYS), (n, dim) */
+    float *q, *score, *out;         /* (ROWS, dim), NULL if plain; (ROWS, KEYS), (n, dim) */
     float *wide;                    /* (KEYS, dim), of keys and values kept in bytes; NULL: none are */
     float *top, *sum;               /* (n) running maximum, and sum of exp(score - top) */
     char *q_packed;                 /* the row blocks of q, q_size bytes each */
     size_t q_size;
     struct lt_gemm_rows qp[ITEM_BLOCKS];
-    void *kp, *pp, *vp;             /* packed keys, probabilities, values */
+    void *kp, *pp, *vp;             /* packed keys, probabilities (NULL if plain), values */
 };
 
 /* Called twice: with memory NULL it returns the bytes needed. */
@@ -46,7 +46,7 @@ static size_t lay_out(const struct lt_gemm_kernel *kn, const struct lt_attn *s, 
     struct lt_attn_room at = { .memory = memory };
     int64_t dim = s->dim;
     b->q_size = lt_tile_bytes(kn, LT_ATTN_ROWS, dim);
-    b->q = lt_attn_cut(&at, (size_t)(LT_ATTN_ROWS * dim) * 4);
+    b->q = kn->plain ? NULL : lt_attn_cut(&at, (size_t)(LT_ATTN_ROWS * dim) * 4);
     b->score = lt_attn_cut(&at, LT_ATTN_ROWS * LT_ATTN_KEYS * 4);
     b->out = lt_attn_cut(&at, (size_t)(ITEM_ROWS * dim) * 4);
     b->top = lt_attn_cut(&at, ITEM_ROWS * 4);
@@ -54,7 +54,7 @@ static size_t lay_out(const struct lt_gemm_kernel *kn, const struct lt_attn *s, 
     b->q_packed = lt_attn_cut(&at, ITEM_BLOCKS * b->q_size);
     b->wide = s->kv_type == LT_I8 ? lt_attn_cut(&at, (size_t)(LT_ATTN_KEYS * dim) * 4) : NULL;
     b->kp = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_KEYS, dim));
-    b->pp = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_ROWS, LT_ATTN_KEYS));
+    b->pp = kn->plain ? NULL : lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_ROWS, LT_ATTN_KEYS));
     b->vp = lt_attn_cut(&at, lt_tile_bytes(kn, dim, LT_ATTN_KEYS));
     return at.used;
 }

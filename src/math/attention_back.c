@@ -26,7 +26,7 @@ struct head {
     const struct job *job;
     const struct lt_attn_seq *seq;
     int64_t rows, kv_head;
-    float *q, *dout;                /* (ROWS, dim) */
+    float *q, *dout;                /* (ROWS, dim); NULL if the kernel is plain */
     float *dq;                      /* (rows, dim) */
     float *dk, *dv;                 /* of the key tile, in place; NULL: not wanted */
     float *lse, *delta;             /* (rows): delta = dout . o */
@@ -34,7 +34,7 @@ struct head {
     char *q_left, *d_left, *qb, *db;        /* q and dout of every block, as left and as right operands */
     struct lt_gemm_rows *qa, *da;   /* where the left ones lie */
     size_t left_size, qb_size;      /* bytes of one block */
-    void *kt, *kb, *vt, *pa;        /* key tile: K^T and K, V^T; left operand made from p or ds */
+    void *kt, *kb, *vt, *pa;        /* key tile: K^T and K, V^T; left operand made from p or ds, NULL if plain */
 };
 
 /* Called twice: with memory NULL it returns the bytes needed. */
@@ -45,8 +45,8 @@ static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t rows, int64_t dim
     struct lt_attn_room at = { .memory = memory };
     h->left_size = lt_tile_bytes(kn, ROWS, dim);
     h->qb_size = lt_tile_bytes(kn, dim, ROWS);
-    h->q = lt_attn_cut(&at, wide);
-    h->dout = lt_attn_cut(&at, wide);
+    h->q = kn->plain ? NULL : lt_attn_cut(&at, wide);
+    h->dout = kn->plain ? NULL : lt_attn_cut(&at, wide);
     h->dq = lt_attn_cut(&at, (size_t)(rows * dim) * 4);
     h->lse = lt_attn_cut(&at, (size_t)rows * 4);
     h->delta = lt_attn_cut(&at, (size_t)rows * 4);
@@ -62,7 +62,7 @@ static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t rows, int64_t dim
     h->vt = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_KEYS, dim));
     h->kb = lt_attn_cut(&at, lt_tile_bytes(kn, dim, LT_ATTN_KEYS));
     size_t across = lt_tile_bytes(kn, ROWS, LT_ATTN_KEYS), down = lt_tile_bytes(kn, LT_ATTN_KEYS, ROWS);
-    h->pa = lt_attn_cut(&at, LT_MAX(across, down));
+    h->pa = kn->plain ? NULL : lt_attn_cut(&at, LT_MAX(across, down));
     return at.used;
 }
 

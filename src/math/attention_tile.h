@@ -70,7 +70,7 @@ static inline int64_t lt_tile_units(const struct lt_gemm_kernel *k, int64_t dept
 }
 /* Bytes of an operand of `width` rows (or columns) and `depth` products, packed; a multiple of 64. */
 size_t lt_tile_bytes(const struct lt_gemm_kernel *k, int64_t width, int64_t depth);
-/* A as the kernel reads it, in dst, or where it lies if that serves. */
+/* A as the kernel reads it: packed in dst, or, for floats and a plain kernel, where s has it, which must then stay. */
 struct lt_gemm_rows lt_tile_pack_a(const struct lt_gemm_kernel *k, void *dst, int64_t width, int64_t depth,
                                    const struct lt_gemm_source *s);
 /* Where to gather floats that lt_tile_pack_a shall take to dst: there, if they stay as they are, or at `apart`. */
