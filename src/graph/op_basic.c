@@ -54,11 +54,13 @@ static void add_forward(struct lt_graph *g, struct lt_tensor *out)
 /* Adds out's gradient into t's, leaving out's in place. */
 static void add_grad(struct lt_graph *g, struct lt_tensor *t, const struct lt_tensor *out, float alpha)
 {
-    float *to = lt_grad(g, t);
+    bool set = false;
+    float *to = lt_dense(t) ? lt_grad_whole(g, t, &set) : lt_grad(g, t);
     if (!to) return;
     int64_t rows = lt_rows(t), cols = lt_cols(t);
     if (lt_dense(t)) {
-        lt_axpy(lt_graph_pool(g), rows * cols, alpha, out->grad, to);
+        if (set) lt_scale(lt_graph_pool(g), rows * cols, alpha, out->grad, to);
+        else lt_axpy(lt_graph_pool(g), rows * cols, alpha, out->grad, to);
         return;
     }
     for (int64_t i = 0; i < rows; i++) lt_axpy(NULL, cols, alpha, out->grad + i * cols, to + i * t->ld);
@@ -106,9 +108,13 @@ static void scale_forward(struct lt_graph *g, struct lt_tensor *out)
 {
     const struct lt_tensor *x = out->src[0];
     int64_t rows = lt_rows(x), cols = lt_cols(x);
-    for (int64_t i = 0; i < rows; i++)
-        memcpy(lt_f32(out) + i * cols, lt_f32(x) + i * x->ld, (size_t)cols * sizeof(float));
-    lt_scale(lt_graph_pool(g), rows * cols, *(const float *)out->arg, out->data);
+    const float *from = lt_f32(x), alpha = *(const float *)out->arg;
+    if (!lt_dense(x)) {
+        for (int64_t i = 0; i < rows; i++)
+            memcpy(lt_f32(out) + i * cols, lt_f32(x) + i * x->ld, (size_t)cols * sizeof(float));
+        from = lt_f32(out);
+    }
+    lt_scale(lt_graph_pool(g), rows * cols, alpha, from, lt_f32(out));
 }
 
 static void scale_backward(struct lt_graph *g, struct lt_tensor *out)

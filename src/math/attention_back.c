@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { AHEAD = 8 };                     /* rows asked for before they are gathered */
 enum { ROWS = LT_ATTN_ROWS / 2 };       /* of a block: two matrices of scores at once, that a near cache holds */
 
 struct job {
@@ -66,6 +67,19 @@ static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t rows, int64_t dim
     return at.used;
 }
 
+/* Asks for rows that are gathered soon; no stream of memory foresees pieces of rows. */
+static void ask_ahead(const struct job *j, const struct lt_attn_place *at)
+{
+    const struct lt_attn *s = j->s;
+    const float *q = j->q + (at->row + AHEAD) * s->ldq + at->head * s->dim;
+    const int64_t to = (at->row + AHEAD) * s->ldo + at->head * s->dim;
+    for (int64_t i = 0; i < s->dim; i += 16) {
+        __builtin_prefetch(q + i);
+        __builtin_prefetch(j->dout + to + i);
+        __builtin_prefetch(j->o + to + i);
+    }
+}
+
 static void gather_block(struct head *h, int64_t row)
 {
     const struct job *j = h->job;
@@ -76,6 +90,7 @@ static void gather_block(struct head *h, int64_t row)
     float *q_rows = lt_tile_gather(j->kernel, q_left, h->q), *d_rows = lt_tile_gather(j->kernel, d_left, h->dout);
     for (int64_t r = 0; r < n; r++) {
         struct lt_attn_place at = lt_attn_place(s, h->seq, h->kv_head, row + r);
+        ask_ahead(j, &at);
         const float *dout = j->dout + at.row * s->ldo + at.head * dim;
         memcpy(q_rows + r * dim, j->q + at.row * s->ldq + at.head * dim, (size_t)dim * 4);
         memcpy(d_rows + r * dim, dout, (size_t)dim * 4);

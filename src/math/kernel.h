@@ -91,10 +91,12 @@ void lt_dropout(struct lt_pool *p, int64_t n, float rate, uint64_t seed, uint64_
  * Rows with weight 0 are skipped.  When dx or dw is given their gradients, times `scale`, are produced in the same
  * pass.  hit[i] (may be NULL): 1 when target is the most likely token.  logp[i] (may be NULL): log p(target),
  * unweighted. */
+struct lt_packs;
 struct lt_head {
     int64_t rows, width, vocab, ldx;
     const float *x;                 /* (rows, width) */
     const void *w; enum lt_dtype w_type; int64_t ldw; bool w_trans; /* (vocab, width), or (width, vocab) when w_trans */
+    const struct lt_packs *packs;   /* of w, for compute (math/gemm.h); NULL: products read w */
     const float *bias;              /* (vocab) or NULL */
     const int32_t *target; const float *weight;
     float smoothing, z_loss, scale;
@@ -109,7 +111,7 @@ void lt_head_xent(struct lt_pool *p, const struct lt_head *s);
 /* Small things, all with fixed summation order. */
 void lt_add(struct lt_pool *p, int64_t n, const float *a, const float *b, float *y);
 void lt_axpy(struct lt_pool *p, int64_t n, float alpha, const float *x, float *y);      /* y += alpha x */
-void lt_scale(struct lt_pool *p, int64_t n, float alpha, float *x);
+void lt_scale(struct lt_pool *p, int64_t n, float alpha, const float *x, float *y);     /* y = alpha x; y may be x */
 double lt_sum_squares(struct lt_pool *p, int64_t n, const float *x);
 double lt_dot(struct lt_pool *p, int64_t n, const float *a, const float *b);
 /* bias gradients */

@@ -57,12 +57,14 @@ void lt_axpy(struct lt_pool *p, int64_t n, float alpha, const float *x, float *y
 static void scale_chunk(void *arg, int64_t c)
 {
     const struct job *j = arg;
-    j->rows->scale(chunk_size(j, c), j->alpha, j->y + chunk_begin(c));
+    const int64_t at = chunk_begin(c), size = chunk_size(j, c);
+    if (j->a != j->y) memcpy(j->y + at, j->a + at, (size_t)size * sizeof *j->y);
+    if (j->alpha != 1) j->rows->scale(size, j->alpha, j->y + at);
 }
 
-void lt_scale(struct lt_pool *p, int64_t n, float alpha, float *x)
+void lt_scale(struct lt_pool *p, int64_t n, float alpha, const float *x, float *y)
 {
-    run(p, scale_chunk, &(struct job){ .n = n, .alpha = alpha, .y = x });
+    run(p, scale_chunk, &(struct job){ .n = n, .alpha = alpha, .a = x, .y = y });
 }
 
 static void dot_chunk(void *arg, int64_t c)

@@ -433,7 +433,7 @@ static void axpy_and_scale(struct lt_pool *p, const void *self, float *out)
 {
     const struct whole *t = self;
     lt_axpy(p, t->n, 0.5f, t->a, out);
-    lt_scale(p, t->n, -3, out);
+    lt_scale(p, t->n, -3, out, out);
 }
 
 static void sums(struct lt_pool *p, const void *self, float *out)

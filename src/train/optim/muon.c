@@ -66,7 +66,7 @@ static void step(const void *v, struct lt_ctx *ctx, const struct lt_update *u)
     else memcpy(x, m, (size_t)n * sizeof *x);
 
     double norm = sqrt(lt_sum_squares(p, n, x));
-    lt_scale(p, n, norm > 0 ? (float)(1 / norm) : 0, x);
+    lt_scale(p, n, norm > 0 ? (float)(1 / norm) : 0, x, x);
     for (int64_t i = 0; i < o->ns_steps; i++) {
         newton_schulz(p, u->rows, u->cols, x, y, a, a + k * k);
         float *t = x;
