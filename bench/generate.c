@@ -60,9 +60,9 @@ static void products(void *arg)
     static float x[4096], y[65536];
     for (int i = 0; i < s->m->weight_count; i++) {
         const struct lt_weight *w = &s->m->weight[i];
-        if (!w->packed) continue;
+        if (!w->packs.forward) continue;
         lt_gemm(lt_ctx_pool(s->c), &(struct lt_gemm){ .m = 1, .n = w->dim[0], .k = w->dim[1], .a = x, .c = y,
-                                                      .packed = w->packed, .compute = w->packed_for });
+                                                      .packed = w->packs.forward, .compute = w->packed_for });
     }
 }
 

@@ -25,7 +25,7 @@ PEER = pathlib.Path(__file__).parent / "peers" / "torch_train.py"
 LATHE = f"{os.environ.get('BUILD', 'build')}/lathe"
 LLM_C_TOKENS = 4 * 64
 SHAPES = {
-    "small": dict(warm=3, rounds=25, batch=16, micro=8, length=256, what="training/10.5M, T 256", arch=[
+    "small": dict(warm=3, rounds=25, batch=16, micro=4, length=256, what="training/10.5M, T 256", arch=[
         "--arch", "llama", "--arch.hidden_size", "256", "--arch.intermediate_size", "1024",
         "--arch.num_hidden_layers", "8", "--arch.num_attention_heads", "8", "--arch.tie_word_embeddings",
         "--max_length", "256"]),
@@ -146,7 +146,7 @@ def race(folder, shape, s):
     if shape == "gpt2" and not (peer and os.access(f"{peer}/train_gpt2", os.X_OK)):
         print("training: LLM_C names no folder with a built train_gpt2; llm.c is not raced", file=sys.stderr)
         peer = None
-    begins = [lambda t=t: Ours(folder, s, t) for t in ("bfloat16", "int16")]
+    begins = [lambda t=t: Ours(folder, s, t) for t in ("bfloat16", "int16", "int8")]
     begins += [lambda t=t, m=m: Torch(shape, s, t, m) for t in types for m in ("eager", "compile")]
     begins += [lambda: LlmC(peer)] if peer else []
     start = time.monotonic()

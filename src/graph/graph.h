@@ -27,8 +27,8 @@ struct lt_tensor {
     float *grad;                    /* same layout; NULL until something flows back */
     struct lt_tensor *src[4];
     struct lt_tensor *base;         /* a view shares data and grad with base */
-    void *arg;                      /* the operation's arguments and what it saved for backward; of a leaf: the weight
-                                     * as lt_pack_b packed it for the graph's compute, or NULL */
+    void *arg;                      /* the operation's arguments and what it saved for backward; of a leaf: the struct
+                                     * lt_packs of the weight, for the graph's compute, or NULL */
     bool need;                      /* a gradient is wanted here */
 };
 static inline int64_t lt_cols(const struct lt_tensor *t) { return t->rank ? t->dim[t->rank - 1] : 1; }

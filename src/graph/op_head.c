@@ -81,6 +81,7 @@ struct lt_tensor *lt_op_head_xent(struct lt_graph *g, struct lt_tensor *x, struc
     s->ldw = s->lddw = w->ld;
     s->w_trans = transposed;
     s->bias = b ? lt_f32(b) : NULL;
+    s->packs = w->op ? NULL : w->arg;
     s->dx = s->dw = s->dbias = NULL;
     s->scale = 0;
     s->compute = lt_graph_compute(g);

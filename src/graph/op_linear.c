@@ -13,6 +13,12 @@ static int64_t width_of(const struct linear *l, int i)
     return l->w[i]->dim[l->transposed ? 1 : 0];
 }
 
+/* What a product with a weight may read instead of it. */
+static struct lt_packs packs_of(const struct lt_tensor *w)
+{
+    return w->op || !w->arg ? (struct lt_packs){ 0 } : *(const struct lt_packs *)w->arg;
+}
+
 static void linear_forward(struct lt_graph *g, struct lt_tensor *out)
 {
     const struct linear *l = out->arg;
@@ -24,7 +30,7 @@ static void linear_forward(struct lt_graph *g, struct lt_tensor *out)
         each[i] = (struct lt_gemm){
             .m = lt_rows(x), .n = width_of(l, i), .k = lt_cols(x), .a = x->data, .lda = x->ld, .a_type = LT_F32,
             .b = w->data, .ldb = w->ld, .b_type = w->type, .b_trans = !l->transposed, .bias = b ? lt_f32(b) : NULL,
-            .c = c, .ldc = out->ld, .compute = lt_graph_compute(g), .packed = w->op ? NULL : w->arg,
+            .c = c, .ldc = out->ld, .compute = lt_graph_compute(g), .packed = packs_of(w).forward,
         };
     }
     lt_gemm_all(lt_graph_pool(g), each, l->count);
@@ -40,16 +46,17 @@ static void linear_backward(struct lt_graph *g, struct lt_tensor *out)
     float *dx = lt_grad_whole(g, x, &set), *dw = lt_grad(g, w), *db = lt_grad(g, b);
     if (dx)
         lt_gemm(pool, &(struct lt_gemm){
-            .m = rows, .n = in, .k = width, .a = out->grad, .lda = out->ld, .a_type = LT_F32, .b = w->data,
-            .ldb = w->ld, .b_type = w->type, .b_trans = transposed, .c = dx, .ldc = x->ld, .add = !set,
-            .compute = lt_graph_compute(g),
+            .m = rows, .n = in, .k = width, .a = out->grad, .lda = out->ld, .a_type = LT_F32, .a_stochastic = true,
+            .b = w->data, .ldb = w->ld, .b_type = w->type, .b_trans = transposed, .c = dx, .ldc = x->ld, .add = !set,
+            .compute = lt_graph_compute(g), .packed = packs_of(w).input,
         });
     if (dw) {
         const struct lt_tensor *left = transposed ? x : out, *right = transposed ? out : x;
         lt_gemm(pool, &(struct lt_gemm){
             .m = lt_cols(left), .n = lt_cols(right), .k = rows, .a = transposed ? lt_f32(x) : out->grad,
             .lda = left->ld, .a_type = LT_F32, .a_trans = true, .b = transposed ? out->grad : lt_f32(x),
-            .ldb = right->ld, .b_type = LT_F32, .c = dw, .ldc = w->ld, .add = true, .compute = lt_graph_compute(g),
+            .ldb = right->ld, .b_type = LT_F32, .a_stochastic = !transposed, .b_stochastic = transposed, .c = dw,
+            .ldc = w->ld, .add = true, .compute = lt_graph_compute(g),
         });
     }
     if (db) lt_colsum(pool, rows, width, out->ld, out->grad, db, true);

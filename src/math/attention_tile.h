@@ -59,10 +59,12 @@ static inline void *lt_attn_cut(struct lt_attn_room *r, size_t bytes)
 
 /* ---- products of tiles with the kernels of lt_gemm ---- */
 
-/* The kernel of a compute type.  Scores and probabilities stay out of whole numbers: one scale does not suit them. */
+/* The kernel of a compute type.  Scores and probabilities stay out of whole numbers: one scale does not suit them.
+ * Floats stand in for those of 12 bits, bf16 for those of 8. */
 static inline const struct lt_gemm_kernel *lt_tile_kernel(enum lt_compute compute)
 {
-    return lt_gemm_kernel(LT_ISA_BEST, compute == LT_COMPUTE_INT16 ? LT_COMPUTE_F32 : compute);
+    return lt_gemm_kernel(LT_ISA_BEST, compute == LT_COMPUTE_INT16 ? LT_COMPUTE_F32
+                                         : compute == LT_COMPUTE_INT8 ? LT_COMPUTE_BF16 : compute);
 }
 static inline int64_t lt_tile_units(const struct lt_gemm_kernel *k, int64_t depth)
 {

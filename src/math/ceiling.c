@@ -27,7 +27,8 @@ static spin_fn *choose(enum lt_compute compute)
 {
 #if defined(__x86_64__)
     enum lt_isa level = lt_cpu_level();
-    if (level >= LT_ISA_AVX2 && compute == LT_COMPUTE_INT16) return lt_spin_int16_avx2;
+    if (level == LT_ISA_AVX512 && compute == LT_COMPUTE_INT8) return lt_spin_int8_avx512;
+    if (level >= LT_ISA_AVX2 && compute >= LT_COMPUTE_INT16) return lt_spin_int16_avx2;
     if (level == LT_ISA_AVX512) return compute == LT_COMPUTE_BF16 ? lt_spin_bf16_avx512 : lt_spin_f32_avx512;
     if (level == LT_ISA_AVX2) return lt_spin_f32_avx2;
 #endif

@@ -37,6 +37,21 @@ int64_t lt_spin_bf16_avx512(int64_t rounds)
             }
     return rounds * UNROLL * SUMS * 64;
 }
+
+int64_t lt_spin_int8_avx512(int64_t rounds)
+{
+    __m512i sum[SUMS], x = _mm512_set1_epi8(3), y = _mm512_set1_epi8(5);
+#pragma GCC unroll 24
+    for (int i = 0; i < SUMS; i++) sum[i] = _mm512_set1_epi32(i);
+    for (int64_t r = 0; r < rounds; r++)
+        for (int u = 0; u < UNROLL; u++)
+#pragma GCC unroll 24
+            for (int i = 0; i < SUMS; i++) {
+                sum[i] = _mm512_dpbusd_epi32(sum[i], x, y);
+                __asm__ volatile("" : "+v"(sum[i]));
+            }
+    return rounds * UNROLL * SUMS * 128;
+}
 #else
 typedef int lt_no_avx512_here;
 #endif

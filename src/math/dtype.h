@@ -12,8 +12,9 @@ enum lt_dtype {
     LT_Q8_0, LT_Q4_0, LT_Q5_0, LT_Q5_1, LT_Q4_K, LT_Q5_K, LT_Q6_K,      /* blocks of several elements */
     LT_DTYPE_COUNT
 };
-/* Of products; results are always f32.  INT16: operands are whole numbers of 12 bits times a scale (math/gemm.h). */
-enum lt_compute { LT_COMPUTE_F32, LT_COMPUTE_BF16, LT_COMPUTE_INT16, LT_COMPUTES };
+/* Of products; results are always f32.  INT16 and INT8: operands are whole numbers of 12 or 8 bits times a scale
+ * (math/gemm.h). */
+enum lt_compute { LT_COMPUTE_F32, LT_COMPUTE_BF16, LT_COMPUTE_INT16, LT_COMPUTE_INT8, LT_COMPUTES };
 
 static inline bool lt_dtype_quantised(enum lt_dtype t) { return t >= LT_Q8_0 && t < LT_DTYPE_COUNT; }
 size_t lt_dtype_size(enum lt_dtype t);                  /* bytes of one element, not quantised */

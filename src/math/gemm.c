@@ -10,6 +10,7 @@
 #include "math/quant_gemm.h"
 #include "math/split.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -30,7 +31,7 @@ struct lt_packed {
     const struct lt_gemm_kernel *kernel;
     enum lt_dtype type;                 /* F32: panels are read in place; else they are widened first */
     size_t panel;                       /* bytes of one panel, nr columns by all of k */
-    size_t block;                       /* of a scaled kernel: bytes of one block of k of a panel */
+    size_t block;                       /* of whole numbers: bytes of one block of k of a panel */
     size_t size;
     char *data;
 };
@@ -48,7 +49,7 @@ struct plan {
     int64_t first, units;               /* groups of columns, of all plans of a job: where these begin, how many */
     bool narrow, thin;
     size_t a_panel, a_size, b_panel, b_size;    /* bytes; a_size + b_size is one thread's scratch */
-    size_t a_scale, b_scale;            /* of a scaled kernel: where in a panel its scales lie */
+    size_t a_scale, b_scale;            /* of whole numbers: where in a panel its scales lie */
 };
 
 struct job {
@@ -74,6 +75,8 @@ const struct lt_gemm_kernel *lt_gemm_kernel(enum lt_isa isa, enum lt_compute com
 #if defined(__x86_64__)
     enum lt_isa level = lt_cpu_choose(isa);
     if (level >= LT_ISA_AVX2 && compute == LT_COMPUTE_INT16) return &lt_gemm_kernel_int16_avx2;
+    if (level == LT_ISA_AVX2 && compute == LT_COMPUTE_INT8) return &lt_gemm_kernel_int8_avx2;
+    if (level == LT_ISA_AVX512 && compute == LT_COMPUTE_INT8) return &lt_gemm_kernel_int8_avx512;
     if (level == LT_ISA_AVX512) return &lt_gemm_kernel_avx512[compute];
     if (level == LT_ISA_AVX2) return &lt_gemm_kernel_avx2[compute];
 #else
@@ -132,6 +135,7 @@ static struct plan make_plan(const struct lt_gemm *g, int threads)
     p.lda = g->lda ? g->lda : g->a_trans ? g->m : g->k;
     p.ldb = g->ldb ? g->ldb : g->b_trans ? g->k : g->n;
     p.ldc = g->ldc ? g->ldc : g->n;
+    assert(!g->packed || (g->packed->n == g->n && g->packed->k == g->k && g->packed->kernel == p.kernel));
     split_k(&p, g->k);
     const int mr = p.kernel->mr, nr = p.kernel->nr;
     const int64_t units = ceil_div(p.kc, p.kernel->step);
@@ -139,7 +143,7 @@ static struct plan make_plan(const struct lt_gemm *g, int threads)
     p.a_unit = g->a_trans ? round_up(mr, p.kernel->lanes) * 4 : 4;
     p.a_panel = (size_t)(g->a_trans ? round_up(units * p.a_unit, LINE) + LINE : mr * p.a_row);
     p.b_panel = panel_bytes(p.kernel, nr, p.kc);
-    if (p.kernel->scaled) {
+    if (p.kernel->most) {
         p.a_scale = p.a_panel;
         p.b_scale = p.b_panel;
         p.a_panel += LT_GEMM_SCALES;
@@ -176,6 +180,8 @@ static void pack_a(const struct plan *p, char *out, int64_t m0, int64_t m, int64
     int64_t from = g->a_trans ? k0 * p->lda + m0 : m0 * p->lda + k0;
     struct lt_gemm_source s = { .p = at(g->a, g->a_type, from), .ld = p->lda, .type = g->a_type };
     s.k_fast = !g->a_trans;
+    s.most = p->kernel->most;
+    s.stochastic = g->a_stochastic && g->compute == LT_COMPUTE_INT8;
     s.scale = (float *)(out + p->a_scale);
     if (g->a_trans) {
         p->kernel->pack_across(out, p->a_panel, height, p->a_unit / 4, m, k, &s);
@@ -197,6 +203,8 @@ static void pack_b(const struct plan *p, char *out, int64_t n0, int64_t n1, int6
     int64_t from = g->b_trans ? n0 * p->ldb + k0 : k0 * p->ldb + n0;
     struct lt_gemm_source s = { .p = at(g->b, g->b_type, from), .ld = p->ldb, .type = g->b_type };
     s.k_fast = g->b_trans;
+    s.most = p->kernel->most;
+    s.stochastic = g->b_stochastic && g->compute == LT_COMPUTE_INT8;
     s.scale = (float *)(out + p->b_scale);
     if (!g->b_trans) {
         p->kernel->pack_across(out, p->b_panel, nr, nr, n1 - n0, k, &s);
@@ -217,7 +225,7 @@ static const char *packed_panel(const struct plan *p, char *out, int64_t n0, int
     const struct lt_packed *b = p->g->packed;
     const int nr = p->kernel->nr;
     const char *panel = b->data + (size_t)(n0 / nr) * b->panel;
-    if (b->kernel->scaled) return panel + (size_t)(k0 / p->kc) * b->block;
+    if (b->kernel->most) return panel + (size_t)(k0 / p->kc) * b->block;
     if (b->type == LT_F32) return panel + k0 / p->kernel->step * nr * 4;
     lt_convert(LT_F32, out, b->type, at(panel, b->type, k0 * nr), k * nr);
     return out;
@@ -449,9 +457,9 @@ static void pack_panel(void *arg, int64_t panel)
     struct lt_packed *to = job->to;
     const int nr = p->kernel->nr;
     char *out = to->data + (size_t)panel * to->panel;
-    for (int64_t k0 = 0; p->kernel->scaled && k0 < to->k; k0 += p->kc, out += to->block)
+    for (int64_t k0 = 0; p->kernel->most && k0 < to->k; k0 += p->kc, out += to->block)
         pack_b(p, out, panel * nr, LT_MIN(to->n, (panel + 1) * nr), k0, LT_MIN(p->kc, to->k - k0));
-    if (p->kernel->scaled) return;
+    if (p->kernel->most) return;
     if (to->type == LT_F32) {
         pack_b(p, out, panel * nr, LT_MIN(to->n, (panel + 1) * nr), 0, to->k);
         return;
@@ -477,7 +485,7 @@ struct lt_packed *lt_pack_b(struct lt_pool *pool, const struct lt_gemm *g)
     to->type = p.kernel->step == 2 ? LT_F32 : rounded ? LT_BF16 : g->b_type;    /* pairs are units of four bytes */
     to->panel = panel_bytes(p.kernel, p.kernel->nr, g->k);
     if (to->type != LT_F32) to->panel /= 2;
-    if (p.kernel->scaled) {
+    if (p.kernel->most) {
         to->type = LT_F32;
         to->block = p.b_panel;
         to->panel = p.b_panel * (size_t)p.blocks;

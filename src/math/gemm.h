@@ -14,7 +14,12 @@
  * most 512 products, a row of A and a column of B become integers from -2047 to 2047 times a scale of their own, its
  * largest magnitude / 2047.  The sum of a block is exact in 32 bits and is multiplied by both scales, so the bits are
  * the same on every instruction set.  A row or column of a block that holds an infinity or a NaN gives NaN; one whose
- * largest magnitude is below 2^-100 is rounded as if it were 2^-100. */
+ * largest magnitude is below 2^-100 is rounded as if it were 2^-100.
+ *
+ * LT_COMPUTE_INT8 is the same with integers from -127 to 127.  There an operand may be rounded stochastically, and not
+ * to the nearest integer: it becomes the one below or the one above (-128 is possible), the nearer it is the likelier,
+ * so that what is smaller than a step is not lost on the average.  Chance comes from the last bits of the element and
+ * from its place in the block, so that the bits depend on nothing else. */
 #ifndef LT_GEMM_H
 #define LT_GEMM_H
 
@@ -33,6 +38,7 @@ struct lt_gemm {
     bool add;                           /* C += A B instead of C = A B */
     const float *bias;                  /* (n), added to every row; NULL: none */
     enum lt_compute compute;
+    bool a_stochastic, b_stochastic;    /* how INT8 rounds it: gradients are, and what they meet is not */
     enum lt_isa isa;                    /* LT_ISA_BEST: what the machine can */
     const struct lt_packed *packed;     /* B packed before by lt_pack_b; b, ldb, b_type, b_trans are then not read */
 };
@@ -56,9 +62,12 @@ size_t lt_gemm_scratch(const struct lt_gemm *g);
 void lt_gemm_serial(const struct lt_gemm *g, void *scratch);
 
 /* B laid out as the kernels read it, in its own element type (bf16 when compute is LT_COMPUTE_BF16).  Reads n, k, b,
- * ldb, b_type, b_trans, compute and isa of g; products that use it must have the same n, k, compute and isa. */
+ * ldb, b_type, b_trans, b_stochastic, compute and isa of g; products that use it must have the same n, k, compute and
+ * isa. */
 struct lt_packed *lt_pack_b(struct lt_pool *pool, const struct lt_gemm *g);
 size_t lt_packed_size(const struct lt_packed *p);           /* bytes held */
 void lt_packed_free(struct lt_packed *p);                   /* NULL is fine */
+/* A weight packed for the two forms that multiply by it; either may be NULL. */
+struct lt_packs { struct lt_packed *forward, *input; };
 
 #endif

@@ -1,5 +1,5 @@
-/* Products of whole numbers for AVX2: operands of 12 bits in pairs along k, whose products one instruction multiplies
- * and adds (vpmaddwd), exact in 32 bits over a block.
+/* Products of whole numbers for AVX2: operands of 12 bits, or 8, in pairs along k, whose products one instruction
+ * multiplies and adds (vpmaddwd), exact in 32 bits over a block.
  *
  * That instruction needs two of the four places where an addition may run, and loses them to additions that waited; so
  * the tile trades multiplications for additions (Winograd, doi:10.1109/TC.1968.227420).  Four products of row a and
@@ -21,7 +21,7 @@ struct lines {
     float scale[NR];
     int32_t less[NR];                   /* what a line's own products add to its sums, negative */
 };
-_Static_assert(sizeof(struct lines) == LT_GEMM_SCALES, "gemm.c leaves room for it");
+_Static_assert(sizeof(struct lines) <= LT_GEMM_SCALES, "gemm.c leaves room for it");
 
 /* ---- packing: the largest magnitude of every row or column first, then the numbers ---- */
 
@@ -30,10 +30,33 @@ INLINE __m256i magnitude(__m256 x)
     return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
 }
 
-/* Infinity and NaN may give any number: their scale is NaN. */
-INLINE __m256i fixed(__m256 x, __m256 inverse)
+/* How elements become numbers: lt_fixed_inverse, and what stochastic rounding needs (math/gemm_kernel.h). */
+struct fixing { __m256 inverse; int most; bool stochastic; };
+
+INLINE struct fixing fixing_of(const struct lt_gemm_source *s, __m256 inverse)
 {
-    return _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse));
+    return (struct fixing){ inverse, s->most, s->stochastic };
+}
+
+INLINE __m256i stochastic_of(__m256 x, __m256i place, const struct fixing *f)
+{
+    const __m256i at = _mm256_srli_epi32(_mm256_mullo_epi32(place, _mm256_set1_epi32(LT_CHANCE_STEP)),
+                                         32 - LT_MANTISSA_BITS);
+    const __m256i last = _mm256_slli_epi32(_mm256_castps_si256(x), LT_MANTISSA_BITS - LT_CHANCE_BITS);
+    const __m256i bits = _mm256_and_si256(_mm256_xor_si256(last, at), _mm256_set1_epi32((1 << LT_MANTISSA_BITS) - 1));
+    const __m256 chance = _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_set1_epi32(0x3f800000)));
+    const __m256 below = _mm256_floor_ps(_mm256_add_ps(_mm256_mul_ps(x, f->inverse), chance));
+    const __m256i q = _mm256_cvtps_epi32(_mm256_sub_ps(below, _mm256_set1_ps(1)));
+    return _mm256_min_epi32(q, _mm256_set1_epi32(f->most));
+}
+
+/* Elements of which the first is product j of the block, and the others its neighbours `apart` products away (0: the
+ * same product of other lines).  Infinity and NaN may give any number: their scale is NaN. */
+INLINE __m256i fixed(__m256 x, int64_t j, const int apart, const struct fixing *f)
+{
+    if (!f->stochastic) return _mm256_cvtps_epi32(_mm256_mul_ps(x, f->inverse));
+    const __m256i lane = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(apart));
+    return stochastic_of(x, _mm256_add_epi32(_mm256_set1_epi32((int)j), lane), f);
 }
 
 /* Sixteen numbers in the order of their places. */
@@ -64,10 +87,10 @@ INLINE uint32_t largest_of(const char *row, int64_t k, enum lt_dtype type)
 }
 
 /* Sixteen numbers of a row from element j on; beyond k they are 0. */
-INLINE __m256i sixteen(const char *row, int64_t j, int64_t k, enum lt_dtype type, __m256 inverse)
+INLINE __m256i sixteen(const char *row, int64_t j, int64_t k, enum lt_dtype type, const struct fixing *f)
 {
     __m256 high = k - j > 8 ? load(row, j + 8, k - j - 8, type) : _mm256_setzero_ps();
-    return narrow(fixed(load(row, j, k - j, type), inverse), fixed(high, inverse));
+    return narrow(fixed(load(row, j, k - j, type), j, 1, f), fixed(high, j + 8, 1, f));
 }
 
 INLINE int32_t sum_of_lanes(__m256i x)
@@ -92,43 +115,46 @@ INLINE void rows_of(char *out, int64_t row, int64_t rows, int64_t k, const struc
     for (int64_t i = 0; i < rows; i++, out += row) {
         const char *from = (const char *)s->p + i * s->ld * size;
         const uint32_t largest = largest_of(from, k, type);
-        const __m256 inverse = _mm256_set1_ps(lt_fixed_inverse(largest));
+        const struct fixing f = fixing_of(s, _mm256_set1_ps(lt_fixed_inverse(largest, s->most)));
         __m256i own = _mm256_setzero_si256();
         int64_t j = 0;
         for (; j + 16 <= k; j += 16) {
-            const __m256i x = sixteen(from, j, j + 16, type, inverse);
+            const __m256i x = sixteen(from, j, j + 16, type, &f);
             __builtin_prefetch(from + NEXT * s->ld * size + j * size);
             _mm256_storeu_si256((__m256i *)(out + 2 * j), x);
             own = _mm256_add_epi32(own, own_twice(x));
         }
         if (j < k) {
-            const __m256i x = sixteen(from, j, k, type, inverse);
+            const __m256i x = sixteen(from, j, k, type, &f);
             _mm256_maskstore_epi32((int *)(out + 2 * j), lanes((k - j + 3) / 4 * 2), x);
             own = _mm256_add_epi32(own, own_twice(x));
         }
-        lines->scale[i] = lt_fixed_scale(largest);
+        lines->scale[i] = lt_fixed_scale(largest, s->most);
         lines->less[i] = -(sum_of_lanes(own) / 2);
     }
 }
 
 /* Columns at .. at + 7 of a panel from rows along which k runs. */
-INLINE void eight_columns(char *out, int64_t at, int64_t width, int64_t k, const char *p, int64_t row_bytes,
-                          struct lines *lines, enum lt_dtype type)
+INLINE void eight_columns(char *out, int64_t at, int64_t width, int64_t k, const struct lt_gemm_source *s,
+                          enum lt_dtype type)
 {
-    __m256 inverse[8];
+    const int64_t row_bytes = s->ld * (type == LT_F32 ? 4 : 2);
+    const char *p = (const char *)s->p + at * row_bytes;
+    struct lines *lines = (struct lines *)(void *)s->scale;
+    struct fixing f[8];
     __m256i own = _mm256_setzero_si256();
     for (int i = 0; i < 8; i++) {
         const uint32_t largest = i < width ? largest_of(p + i * row_bytes, k, type) : 0;
-        inverse[i] = _mm256_set1_ps(lt_fixed_inverse(largest));
-        lines->scale[at + i] = lt_fixed_scale(largest);
+        f[i] = fixing_of(s, _mm256_set1_ps(lt_fixed_inverse(largest, s->most)));
+        lines->scale[at + i] = lt_fixed_scale(largest, s->most);
     }
     out += at * 4;
     for (int64_t j = 0; j < k; j += 16) {
         __m256 r[8];
         for (int i = 0; i < 8; i++) {
             __m256i x = _mm256_setzero_si256();
-            if (i < width && j + 16 <= k) x = sixteen(p + i * row_bytes, j, j + 16, type, inverse[i]);
-            else if (i < width) x = sixteen(p + i * row_bytes, j, k, type, inverse[i]);
+            if (i < width && j + 16 <= k) x = sixteen(p + i * row_bytes, j, j + 16, type, &f[i]);
+            else if (i < width) x = sixteen(p + i * row_bytes, j, k, type, &f[i]);
             r[i] = _mm256_castsi256_ps(x);
         }
         transpose8(r);
@@ -144,10 +170,7 @@ INLINE void eight_columns(char *out, int64_t at, int64_t width, int64_t k, const
 
 INLINE void columns_of(char *out, int64_t width, int64_t k, const struct lt_gemm_source *s, enum lt_dtype type)
 {
-    const int64_t row_bytes = s->ld * (type == LT_F32 ? 4 : 2);
-    for (int64_t i = 0; i < NR; i += 8)
-        eight_columns(out, i, LT_MAX(LT_MIN(width - i, 8), 0), k, (const char *)s->p + i * row_bytes, row_bytes,
-                      (struct lines *)(void *)s->scale, type);
+    for (int64_t i = 0; i < NR; i += 8) eight_columns(out, i, LT_MAX(LT_MIN(width - i, 8), 0), k, s, type);
 }
 
 /* Panels side by side, SIDE columns at a time, which are copied first: rows may lie a multiple of 4 KiB apart, where a
@@ -178,22 +201,23 @@ INLINE void copy_side(struct side *t, const char *row, int64_t row_bytes, int64_
     for (int g = 0; g < SIDE / 8; g++) _mm256_store_si256((__m256i *)(t->top + 8 * g), top[g]);
 }
 
-/* Eight units: the numbers of two rows side by side in 32 bits. */
-INLINE __m256i units(const float *row, __m256 inverse)
+/* Eight units: the numbers of two rows, products j and j + 1, side by side in 32 bits. */
+INLINE __m256i units(const float *row, int64_t j, const struct fixing *f)
 {
-    const __m256i low = fixed(_mm256_load_ps(row), inverse), high = fixed(_mm256_load_ps(row + SIDE), inverse);
+    const __m256i low = fixed(_mm256_load_ps(row), j, 0, f), high = fixed(_mm256_load_ps(row + SIDE), j + 1, 0, f);
     return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
 }
 
 /* Eight columns of the side to units of panels of four or sixteen columns. */
-INLINE void eight_across(struct side *t, int64_t g, int64_t n, int64_t k, char *out, size_t distance, bool four)
+INLINE void eight_across(struct side *t, int64_t g, int64_t n, int64_t k, char *out, size_t distance, bool four,
+                         const struct lt_gemm_source *s)
 {
-    const __m256 inverse = _mm256_load_ps(t->inverse + 8 * g);
+    const struct fixing f = fixing_of(s, _mm256_load_ps(t->inverse + 8 * g));
     const int64_t unit = four ? 4 * MR : 4 * NR;
     __m256i own = _mm256_setzero_si256();
     out += four ? (size_t)(2 * g) * distance : (size_t)(g / 2) * distance + (size_t)(g % 2 * 32);
     for (int64_t j = 0; j < k; j += 4, out += 2 * unit) {
-        const __m256i x = units(t->x[j] + 8 * g, inverse), y = units(t->x[j + 2] + 8 * g, inverse);
+        const __m256i x = units(t->x[j] + 8 * g, j, &f), y = units(t->x[j + 2] + 8 * g, j + 2, &f);
         own = _mm256_sub_epi32(own, _mm256_madd_epi16(x, y));
         if (!four) {
             _mm256_storeu_si256((__m256i *)out, x);
@@ -211,13 +235,17 @@ INLINE void eight_across(struct side *t, int64_t g, int64_t n, int64_t k, char *
 
 /* The same for panels of any other height, which only a few rows have. */
 static void any_across(struct side *t, int64_t height, int64_t stride, int64_t n, int64_t k, char *out,
-                       size_t distance)
+                       size_t distance, const struct lt_gemm_source *s)
 {
     for (int64_t i = 0; i < n; i++) {
+        const struct fixing f = fixing_of(s, _mm256_set1_ps(t->inverse[i]));
         t->less[i] = 0;
         for (int64_t j = 0; j < k; j += 4) {
             int16_t q[4];
-            for (int h = 0; h < 4; h++) q[h] = (int16_t)_mm_cvtss_si32(_mm_set_ss(t->x[j + h][i] * t->inverse[i]));
+            for (int h = 0; h < 4; h++) {
+                const __m256i x = fixed(_mm256_set1_ps(t->x[j + h][i]), j + h, 0, &f);
+                q[h] = (int16_t)_mm_cvtsi128_si32(_mm256_castsi256_si128(x));
+            }
             t->less[i] -= q[0] * q[2] + q[1] * q[3];
             char *to = out + (size_t)(i / height) * distance + (j / 2 * stride + i % height) * 4;
             memcpy(to, q, 4);
@@ -236,14 +264,14 @@ INLINE void across(char *out, size_t distance, int64_t height, int64_t stride, i
     for (int64_t at = 0; at < width; at += step) {
         const int64_t n = LT_MIN(step, width - at), panels = (n + height - 1) / height;
         copy_side(&t, (const char *)s->p + at * size, s->ld * size, n, k, type);
-        for (int64_t i = 0; i < SIDE; i++) t.inverse[i] = lt_fixed_inverse(t.top[i]);
+        for (int64_t i = 0; i < SIDE; i++) t.inverse[i] = lt_fixed_inverse(t.top[i], s->most);
         if (four || wide)
             for (int64_t g = 0; g < (panels * stride + 7) / 8; g++)
-                eight_across(&t, g, n, k, out, distance, four);
-        else any_across(&t, height, stride, n, k, out, distance);
+                eight_across(&t, g, n, k, out, distance, four, s);
+        else any_across(&t, height, stride, n, k, out, distance, s);
         for (int64_t i = 0; i < panels * height; i++) {
             struct lines *lines = (struct lines *)(void *)(scale + (size_t)(i / height) * distance);
-            lines->scale[i % height] = lt_fixed_scale(t.top[i]);
+            lines->scale[i % height] = lt_fixed_scale(t.top[i], s->most);
             lines->less[i % height] = t.less[i];
         }
         out += (size_t)panels * distance;
@@ -414,10 +442,11 @@ static void tile(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, 
     else any_tile(m, n, k, a, b, c, ldc, bias, add);
 }
 
-const struct lt_gemm_kernel lt_gemm_kernel_int16_avx2 = {
-    .mr = MR, .nr = NR, .kc = LONGEST, .near = 128 << 10, .step = 2, .scaled = true, .lanes = 4, .chains = 1,
-    .pack = pack, .pack_across = pack_across, .pack_rows = pack_rows, .tile = tile,
-};
+#define WHOLE .mr = MR, .nr = NR, .kc = LONGEST, .near = 128 << 10, .step = 2, .lanes = 4, .chains = 1, .pack = pack, \
+    .pack_across = pack_across, .pack_rows = pack_rows, .tile = tile
+
+const struct lt_gemm_kernel lt_gemm_kernel_int16_avx2 = { WHOLE, .most = LT_INT16_MOST };
+const struct lt_gemm_kernel lt_gemm_kernel_int8_avx2 = { WHOLE, .most = LT_INT8_MOST };
 #else
 typedef int lt_no_int16_avx2_here;
 #endif

@@ -92,13 +92,24 @@ static void part(int64_t m, int64_t k, const struct lt_gemm_rows *a, const void 
 
 /* ---- whole numbers, kept as floats; sums of a block are exact ---- */
 
-static float fixed(float x, float inverse)
+struct fixing { float scale, inverse; int most; bool stochastic; };
+
+static float fixed(const struct fixing *f, float x, int64_t j)
 {
-    return inverse == 0 ? 0 : nearbyintf(x * inverse);
+    const float r = x * f->inverse;
+    uint32_t bits;
+    if (f->inverse == 0) return 0;
+    if (!f->stochastic) return nearbyintf(r);
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits << (LT_MANTISSA_BITS - LT_CHANCE_BITS) ^ lt_chance_at(j)) & ((1u << LT_MANTISSA_BITS) - 1);
+    bits |= 0x3f800000;
+    float chance;
+    memcpy(&chance, &bits, sizeof chance);
+    return fminf(floorf(r + chance) - 1, (float)f->most);
 }
 
-/* The scale of column or row i, and what its elements are multiplied by. */
-static float scale_of(const struct lt_gemm_source *s, int64_t i, int64_t k)
+/* How column or row i becomes whole numbers. */
+static struct fixing fixing_of(const struct lt_gemm_source *s, int64_t i, int64_t k)
 {
     uint32_t largest = 0;
     for (int64_t j = 0; j < k; j++) {
@@ -107,39 +118,40 @@ static float scale_of(const struct lt_gemm_source *s, int64_t i, int64_t k)
         memcpy(&bits, &x, sizeof bits);
         largest = LT_MAX(largest, bits);
     }
-    s->scale[i] = lt_fixed_scale(largest);
-    return lt_fixed_inverse(largest);
+    s->scale[i] = lt_fixed_scale(largest, s->most);
+    return (struct fixing){ s->scale[i], lt_fixed_inverse(largest, s->most), s->most, s->stochastic };
 }
 
-static void pack_int16(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
+static void pack_whole(void *dst, int64_t stride, int64_t width, int64_t k, const struct lt_gemm_source *s)
 {
     float *out = dst;
     for (int64_t i = 0; i < stride; i++) {
-        float inverse = i < width ? scale_of(s, i, k) : 0;
-        for (int64_t j = 0; j < k; j++) out[j * stride + i] = i < width ? fixed(element(s, i, j), inverse) : 0;
+        struct fixing f = { 0 };
+        if (i < width) f = fixing_of(s, i, k);
+        for (int64_t j = 0; j < k; j++) out[j * stride + i] = i < width ? fixed(&f, element(s, i, j), j) : 0;
     }
 }
 
-static void across_int16(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
+static void across_whole(void *dst, size_t distance, int64_t height, int64_t stride, int64_t width, int64_t k,
                          const struct lt_gemm_source *s)
 {
     struct lt_gemm_source part = *s;
     for (int64_t i = 0; i < width; i += height) {
-        pack_int16((char *)dst + (size_t)(i / height) * distance, stride, LT_MIN(height, width - i), k, &part);
+        pack_whole((char *)dst + (size_t)(i / height) * distance, stride, LT_MIN(height, width - i), k, &part);
         part.p = (const char *)part.p + (size_t)height * lt_dtype_size(s->type);
         part.scale += distance / sizeof *part.scale;
     }
 }
 
-static void rows_int16(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s)
+static void rows_whole(void *dst, int64_t row, int64_t rows, int64_t k, const struct lt_gemm_source *s)
 {
     for (int64_t i = 0; i < rows; i++) {
-        float inverse = scale_of(s, i, k);
-        for (int64_t j = 0; j < k; j++) ((float *)dst)[i * row / 4 + j] = fixed(element(s, i, j), inverse);
+        const struct fixing f = fixing_of(s, i, k);
+        for (int64_t j = 0; j < k; j++) ((float *)dst)[i * row / 4 + j] = fixed(&f, element(s, i, j), j);
     }
 }
 
-static void tile_int16(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c,
+static void tile_whole(int64_t m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const void *b, float *c,
                        int64_t ldc, const float *bias, bool add)
 {
     const float *pb = b;
@@ -155,10 +167,12 @@ static void tile_int16(int64_t m, int64_t n, int64_t k, const struct lt_gemm_row
     }
 }
 
+#define WHOLE .mr = MR, .nr = NR, .kc = 512, .near = 64 << 10, .step = 1, .lanes = 1, .chains = 1, .pack = pack_whole, \
+    .pack_across = across_whole, .pack_rows = rows_whole, .tile = tile_whole
+
 const struct lt_gemm_kernel lt_gemm_kernel_ref[LT_COMPUTES] = {
-    [LT_COMPUTE_INT16] = { .mr = MR, .nr = NR, .kc = 512, .near = 64 << 10, .step = 1, .scaled = true, .lanes = 1,
-                           .pack = pack_int16, .pack_across = across_int16, .pack_rows = rows_int16,
-                           .tile = tile_int16 },
+    [LT_COMPUTE_INT16] = { WHOLE, .most = LT_INT16_MOST },
+    [LT_COMPUTE_INT8] = { WHOLE, .most = LT_INT8_MOST },
     [LT_COMPUTE_F32] = { .mr = MR, .nr = NR, .kc = 256, .near = 64 << 10, .step = 1, .plain = true, .lanes = 1,
                          .chains = 1, .pack = pack_f32, .pack_across = across_f32, .pack_rows = rows_f32,
                          .tile = tile, .part = part },

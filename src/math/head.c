@@ -82,7 +82,8 @@ static void logits(struct lt_pool *p, const struct job *j)
     const struct lt_head *s = j->s;
     lt_gemm(p, &(struct lt_gemm){ .m = j->n, .n = s->vocab, .k = s->width, .a = j->x, .a_type = LT_F32, .b = s->w,
                                   .b_type = s->w_type, .ldb = s->ldw, .b_trans = !s->w_trans, .c = j->logit,
-                                  .bias = s->bias, .compute = s->compute });
+                                  .bias = s->bias, .compute = s->compute,
+                                  .packed = s->packs ? s->packs->forward : NULL });
 }
 
 /* Of a row of gradients: it begins where its logits did. */
@@ -95,8 +96,9 @@ static void input_gradient(struct lt_pool *p, const struct job *j)
 {
     const struct lt_head *s = j->s;
     lt_gemm(p, &(struct lt_gemm){ .m = j->n, .n = s->width, .k = s->vocab, .a = j->logit, .lda = slope_ld(j),
-                                  .a_type = j->narrow ? LT_BF16 : LT_F32, .b = s->w, .b_type = s->w_type, .ldb = s->ldw,
-                                  .b_trans = s->w_trans, .c = j->dx, .compute = s->compute });
+                                  .a_type = j->narrow ? LT_BF16 : LT_F32, .a_stochastic = true, .b = s->w,
+                                  .b_type = s->w_type, .ldb = s->ldw, .b_trans = s->w_trans, .c = j->dx,
+                                  .compute = s->compute, .packed = s->packs ? s->packs->input : NULL });
     for (int64_t i = 0; i < j->n; i++) j->rows->axpy(s->width, 1, j->dx + i * s->width, s->dx + j->row[i] * s->lddx);
 }
 
@@ -106,12 +108,13 @@ static void weight_gradient(struct lt_pool *p, const struct job *j)
     const struct lt_head *s = j->s;
     enum lt_dtype type = j->narrow ? LT_BF16 : LT_F32;
     struct lt_gemm g = { .m = s->vocab, .n = s->width, .k = j->n, .a = j->logit, .a_type = type, .lda = slope_ld(j),
-                         .a_trans = true, .b = j->x, .b_type = LT_F32, .c = s->dw, .ldc = s->lddw, .add = true,
+                         .a_trans = true, .a_stochastic = true, .b = j->x, .b_type = LT_F32, .c = s->dw, .ldc = s->lddw,
+                         .add = true,
                          .compute = s->compute };
     if (s->w_trans)
         g = (struct lt_gemm){ .m = s->width, .n = s->vocab, .k = j->n, .a = j->x, .a_type = LT_F32, .a_trans = true,
-                              .b = j->logit, .b_type = type, .ldb = slope_ld(j), .c = s->dw, .ldc = s->lddw,
-                              .add = true, .compute = s->compute };
+                              .b = j->logit, .b_type = type, .b_stochastic = true, .ldb = slope_ld(j), .c = s->dw,
+                              .ldc = s->lddw, .add = true, .compute = s->compute };
     lt_gemm(p, &g);
 }
 
@@ -193,7 +196,7 @@ void lt_head_xent(struct lt_pool *p, const struct lt_head *s)
     struct job j = { .s = s, .rows = lt_row_kernel(), .x = (float *)at, .dx = (float *)(at + wide),
                      .logit = (float *)(at + 2 * wide), .narrow = s->compute == LT_COMPUTE_BF16 && !s->dbias };
     j.row = (int64_t *)(at + 2 * wide + padded(rows * (size_t)s->vocab * 4));
-    if (s->compute == LT_COMPUTE_INT16) j.apart = (float *)((char *)j.row + padded(rows * sizeof(int64_t)));
+    if (s->compute >= LT_COMPUTE_INT16) j.apart = (float *)((char *)j.row + padded(rows * sizeof(int64_t)));
     for (int64_t i = 0; i < s->rows; i++) {
         if (weight_of(s, i) != 0) j.row[j.n++] = i;
         else {

@@ -222,26 +222,54 @@ int lt_model_new(const struct lt_arch *a, struct lt_options *options, uint64_t s
 
 void lt_weight_unpack(struct lt_weight *w)
 {
-    lt_packed_free(w->packed);
-    w->packed = NULL;
+    lt_packed_free(w->packs.forward);
+    lt_packed_free(w->packs.input);
+    w->packs = (struct lt_packs){ 0 };
+}
+
+void lt_model_unpack(struct lt_model *m)
+{
+    for (int i = 0; i < m->weight_count; i++) lt_weight_unpack(&m->weight[i]);
+}
+
+/* A matrix of `rows` rows that begins with w, for the forward product or for its input's gradient. */
+static struct lt_packed *pack(const struct lt_weight *w, int64_t rows, bool forward, enum lt_compute compute,
+                              struct lt_ctx *c)
+{
+    const bool along = forward != w->transposed;        /* what is summed over runs along rows */
+    return lt_pack_b(lt_ctx_pool(c), &(struct lt_gemm){
+        .n = along ? rows : w->dim[1], .k = along ? w->dim[1] : rows, .b = w->data, .ldb = w->dim[1],
+        .b_type = w->type, .b_trans = along, .compute = compute });
 }
 
 void lt_weight_pack(struct lt_weight *w, enum lt_compute compute, struct lt_ctx *c)
 {
-    if (lt_dtype_quantised(w->type) || (w->packed && w->packed_for == compute)) return;
+    if (lt_dtype_quantised(w->type) || (w->packs.forward && w->packed_for == compute)) return;
     lt_weight_unpack(w);
-    w->packed = lt_pack_b(lt_ctx_pool(c), &(struct lt_gemm){
-        .n = w->dim[w->transposed ? 1 : 0], .k = w->dim[w->transposed ? 0 : 1], .b = w->data, .ldb = w->dim[1],
-        .b_type = w->type, .b_trans = !w->transposed, .compute = compute });
+    w->packs.forward = pack(w, w->dim[0], true, compute, c);
     w->packed_for = compute;
+}
+
+static bool multiplied(const struct lt_model *m, const struct lt_weight *w)
+{
+    return w->rank == 2 && (w->layer >= 0 || !strcmp(w->name, m->head_name));
 }
 
 void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c)
 {
+    for (int i = 0; i < m->weight_count; i++)
+        if (multiplied(m, &m->weight[i])) lt_weight_pack(&m->weight[i], compute, c);
+}
+
+void lt_model_pack_step(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c)
+{
     for (int i = 0; i < m->weight_count; i++) {
         struct lt_weight *w = &m->weight[i];
-        bool multiplied = w->rank == 2 && (w->layer >= 0 || !strcmp(w->name, m->head_name));
-        if (multiplied) lt_weight_pack(w, compute, c);
+        if (!multiplied(m, w) || lt_dtype_quantised(w->type) || w->stack < 0) continue;
+        const int64_t rows = w->stack ? stack_count(w) / w->dim[1] : w->dim[0];
+        lt_weight_unpack(w);
+        w->packs = (struct lt_packs){ pack(w, rows, true, compute, c), pack(w, rows, false, compute, c) };
+        w->packed_for = compute;
     }
 }
 
@@ -300,7 +328,8 @@ void lt_model_free(struct lt_model *m)
 struct lt_tensor *lt_weight_leaf(struct lt_graph *g, struct lt_weight *w)
 {
     struct lt_tensor *t = lt_leaf(g, w->name, w->type, w->rank, w->dim, (void *)w->data, w->grad);
-    if (w->packed && w->packed_for == lt_graph_compute(g) && !lt_graph_recording(g)) t->arg = w->packed;
+    const bool valid = lt_graph_recording(g) ? w->packs.input && !w->stack : w->packs.forward && !w->packs.input;
+    if (valid && w->packed_for == lt_graph_compute(g)) t->arg = &w->packs;
     return t;
 }
 
@@ -354,7 +383,8 @@ static bool lie_stacked(const struct lt_weight *w)
 {
     int64_t at = 0;
     for (int i = 0; i < w->stack; i++) {
-        if (!w[i].master || w[i].data != w->master + at || w[i].packed || !w[i].grad != !w->grad ||
+        const bool alone = w[i].packs.forward && !w[i].packs.input;
+        if (!w[i].master || w[i].data != w->master + at || alone || !w[i].grad != !w->grad ||
             (w->grad && w[i].grad != w->grad + at)) return false;
         at += lt_weight_count(&w[i]);
     }
@@ -370,7 +400,10 @@ static struct lt_tensor *multiply_all(struct lt_graph *g, struct lt_weight *cons
     for (int i = 0; i < count; i++) plain &= !bias[i] && w[i] == w[0] + i;
     if (plain && lie_stacked(w[0])) {
         int64_t dim[2] = { stack_count(w[0]) / w[0]->dim[1], w[0]->dim[1] };
-        return lt_op_linear(g, x, lt_leaf(g, w[0]->name, LT_F32, 2, dim, w[0]->master, w[0]->grad), NULL, false);
+        leaf[0] = lt_leaf(g, w[0]->name, LT_F32, 2, dim, w[0]->master, w[0]->grad);
+        if (w[0]->packs.input && w[0]->packed_for == lt_graph_compute(g) && lt_graph_recording(g))
+            leaf[0]->arg = &w[0]->packs;
+        return lt_op_linear(g, x, leaf[0], NULL, false);
     }
     if (lt_graph_recording(g)) return NULL;
     for (int i = 0; i < count; i++) {

@@ -14,6 +14,7 @@
 #include "graph/graph.h"
 #include "lm/batch.h"
 #include "lm/generation.h"
+#include "math/gemm.h"
 
 enum lt_init {
     LT_INIT_NORMAL,
@@ -34,7 +35,7 @@ struct lt_weight {
     float *master, *grad;           /* f32; NULL unless training, and grad if frozen (lt_weight_freeze) */
     float *grad_memory;             /* what is freed in the end; NULL: nothing */
     int32_t stack;                  /* weights stacked from here on (lt_model_stack); 0: alone; -1: behind another */
-    struct lt_packed *packed;       /* by lt_model_pack; NULL: products read data */
+    struct lt_packs packs;          /* by lt_model_pack, or, all of a stack's with its first, lt_model_pack_step */
     enum lt_compute packed_for;
 };
 
@@ -93,6 +94,10 @@ int lt_model_train(struct lt_model *m);         /* gives every weight an f32 mas
 void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c);
 void lt_weight_pack(struct lt_weight *w, enum lt_compute compute, struct lt_ctx *c);    /* one matrix */
 void lt_weight_unpack(struct lt_weight *w);
+/* The same for training, for the backward products too and a stack as one matrix: micro-batches then share the work.
+ * They hold what the weights were: to be made before the passes of a step and unpacked before weights change. */
+void lt_model_pack_step(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c);
+void lt_model_unpack(struct lt_model *m);
 /* Writes config.json, model.safetensors (floats as `type`) and generation_config.json into a folder, each atomically;
  * other files there stay, but for the shards of an earlier save.  For a whole folder at once give it the temporary one
  * of an lt_folder. */

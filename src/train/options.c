@@ -56,8 +56,9 @@ const struct lt_opt lt_train_rows[] = {
     TEXT("packing", packing, "best_fit keeps documents whole and apart; concat cuts one long text",
          .text = "best_fit|concat", .flags = LT_ENUM, .alias = "packing_strategy"),
     TEXT("dtype", dtype, "operands of matrix products; sums, weights and optimiser are f32 always; int16: whole "
-         "numbers of 12 bits with scales (arXiv:1802.00930), the fastest without bf16 units",
-         .text = "bfloat16|float32|int16|bf16|f32",
+         "numbers of 12 bits with scales (arXiv:1802.00930), the fastest without AVX-512; int8: of 8 bits, gradients "
+         "rounded stochastically (arXiv:2403.12422), the fastest with it",
+         .text = "bfloat16|float32|int16|int8|bf16|f32",
          .flags = LT_ENUM),
     TEXT("save_dtype", save_dtype, "type of the finished model's weights",
          .text = "float32|bfloat16|float16|f32|bf16|f16", .flags = LT_ENUM),

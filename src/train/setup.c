@@ -17,6 +17,7 @@ static enum lt_compute compute_of(const struct lt_train_options *o)
 {
     enum lt_dtype type;
     if (!strcmp(o->dtype, "int16")) return LT_COMPUTE_INT16;
+    if (!strcmp(o->dtype, "int8")) return LT_COMPUTE_INT8;
     return lt_dtype_find(o->dtype, &type) == 0 && type == LT_BF16 ? LT_COMPUTE_BF16 : LT_COMPUTE_F32;
 }
 

@@ -86,6 +86,18 @@ static int pass(struct lt_trainer *t, int64_t micro, double total, struct lt_ste
     return lt_graph_backward(t->graph, loss, seed);
 }
 
+/* Whole numbers of the weights are worked out once, not in every pass and by every thread. */
+static int passes(struct lt_trainer *t, double total, struct lt_step *out)
+{
+    int rc = 0;
+    const enum lt_compute compute = lt_graph_compute(t->graph);
+    if (compute >= LT_COMPUTE_INT16) lt_model_pack_step(t->model, compute, t->ctx);
+    for (int64_t i = 0; i < t->o->accumulation && !rc; i++)
+        rc = lt_ctx_interrupted(t->ctx) ? 1 : pass(t, i, total, out);
+    lt_model_unpack(t->model);
+    return rc;
+}
+
 static double gradient_norm(struct lt_trainer *t)
 {
     double sum = 0;
@@ -126,10 +138,8 @@ int lt_train_step(struct lt_trainer *t, struct lt_step *out)
     *out = (struct lt_step){ 0 };
     if (count_targets(t, &total)) return -1;
     clear_gradients(t);
-    for (int64_t i = 0; i < t->o->accumulation; i++) {
-        if (lt_ctx_interrupted(t->ctx)) return 1;
-        if (pass(t, i, total, out)) return -1;
-    }
+    int rc = passes(t, total, out);
+    if (rc) return rc;
     out->norm = gradient_norm(t);
     if (!isfinite(out->norm)) return diverged(t, "the gradient's norm", out->norm);
     out->lr = t->o->learning_rate * schedule->factor(t->o->schedule.o, t->step, lt_plan_total(&t->plan, t->step));

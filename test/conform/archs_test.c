@@ -354,13 +354,50 @@ static void test_archs__packed_weights_give_the_same_bits(void **state)
                 lt_graph_free(g);
             }
             if (memcmp(out[0], out[1], ROWS * VOCAB * sizeof(float))) fail_msg("%s: packing changes bits", (*a)->name);
-            assert_non_null(lt_model_weight(m, m->head_name)->packed);
+            assert_non_null(lt_model_weight(m, m->head_name)->packs.forward);
             assert_ok(lt_model_train(m));
-            assert_null(lt_model_weight(m, m->head_name)->packed);
+            assert_null(lt_model_weight(m, m->head_name)->packs.forward);
             free(out[0]);
             free(out[1]);
             lt_model_free(m);
         }
+}
+
+/* Stacks are packed as one; taken away, they are not read again. */
+static void test_archs__packs_of_a_step_change_no_gradient(void **state)
+{
+    (void)state;
+    static const enum lt_compute computes[] = { LT_COMPUTE_F32, LT_COMPUTE_BF16, LT_COMPUTE_INT16, LT_COMPUTE_INT8 };
+    struct lt_ctx *c = lt_ctx_new(2, NULL, NULL);
+    for (const struct lt_method *const *a = archs()->member; *a; a++)
+        for (int i = 0; i < LT_COUNT(computes); i++) {
+            struct lt_model *m = make(*a, 1, NULL), *n = make(*a, 1, NULL);
+            struct lt_graph *g = lt_graph_new(c, computes[i]);
+            struct text t;
+            int packed = 0;
+            fill(&t);
+            assert_ok(lt_model_train(m));
+            assert_ok(lt_model_train(n));
+            for (int round = 0; round < 2; round++) {
+                lt_model_pack_step(n, computes[i], c);
+                for (int k = 0; k < n->weight_count; k++) packed += n->weight[k].packs.input != NULL;
+                const double loss = step(n, g, &t.b);
+                lt_model_unpack(n);
+                assert_true(step(m, g, &t.b) == loss);
+                for (int k = 0; k < m->weight_count; k++) {
+                    struct lt_weight *w = &m->weight[k], *v = &n->weight[k];
+                    if (memcmp(w->grad, v->grad, (size_t)lt_weight_count(w) * sizeof(float)))
+                        fail_msg("%s: packs change the gradient of %s", (*a)->name, w->name);
+                    lt_axpy(NULL, lt_weight_count(w), -0.1f, w->grad, w->master);
+                    lt_axpy(NULL, lt_weight_count(w), -0.1f, v->grad, v->master);
+                }
+            }
+            assert_true(packed >= 2 * 2 * 3);       /* rounds, layers, matrices or stacks of them */
+            lt_graph_free(g);
+            lt_model_free(m);
+            lt_model_free(n);
+        }
+    lt_ctx_free(c);
 }
 
 /* The text in calls of `part` tokens, fed or scored; the logits after it and every log probability. */
@@ -557,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_archs__taps_see_and_steer),
         cmocka_unit_test(test_archs__wrong_tokens_and_positions),
         cmocka_unit_test(test_archs__packed_weights_give_the_same_bits),
+        cmocka_unit_test(test_archs__packs_of_a_step_change_no_gradient),
         cmocka_unit_test(test_archs__sessions_give_the_same_bits_in_any_parts),
         cmocka_unit_test(test_archs__a_session_agrees_with_a_full_pass),
         cmocka_unit_test(test_archs__caches_side_by_side),

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const compute_name[LT_COMPUTES] = { "f32", "bf16", "int16" };
+static const char *const compute_name[LT_COMPUTES] = { "f32", "bf16", "int16", "int8" };
 
 struct shape { int64_t m, n, k; };
 
@@ -77,8 +77,18 @@ static double value(const void *p, enum lt_dtype type, int64_t i, enum lt_comput
 /* Rows of A or columns of B as lt_gemm defines its whole numbers: element k of line i lies at i * line + k * step. */
 struct whole { int32_t *q; float *scale; int64_t blocks, length, k; };
 
+/* Product j of its block, rounded at random as math/gemm_kernel.h has it. */
+static int32_t by_chance(float x, float inverse, int64_t j)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    uint32_t mantissa = (bits % 4096 * 2048) ^ ((uint32_t)j * 0x9e3779b1u / 512);
+    float r = x * inverse, chance = 1 + (float)mantissa / 8388608;
+    return (int32_t)fminf(floorf(r + chance) - 1, 127);
+}
+
 static struct whole whole_numbers(const void *p, enum lt_dtype type, int64_t lines, int64_t line, int64_t step,
-                                  int64_t k)
+                                  int64_t k, int most, bool stochastic)
 {
     struct whole w = { .k = k, .blocks = LT_MAX((k + 511) / 512, 1) };
     w.length = LT_MAX(((k + w.blocks - 1) / w.blocks + 7) / 8 * 8, 1);
@@ -90,10 +100,11 @@ static struct whole whole_numbers(const void *p, enum lt_dtype type, int64_t lin
             float top = 0x1p-100f;
             for (int64_t j = from; j < end; j++)
                 top = fmaxf(top, fabsf((float)value(p, type, i * line + j * step, LT_COMPUTE_F32)));
-            float scale = w.scale[i * w.blocks + from / w.length] = top / 2047, inverse = 1 / scale;
-            for (int64_t j = from; j < end; j++)
-                w.q[i * k + j] =
-                    (int32_t)nearbyintf((float)value(p, type, i * line + j * step, LT_COMPUTE_F32) * inverse);
+            float scale = w.scale[i * w.blocks + from / w.length] = top / (float)most, inverse = 1 / scale;
+            for (int64_t j = from; j < end; j++) {
+                float x = (float)value(p, type, i * line + j * step, LT_COMPUTE_F32);
+                w.q[i * k + j] = stochastic ? by_chance(x, inverse, j - from) : (int32_t)nearbyintf(x * inverse);
+            }
         }
     }
     return w;
@@ -120,15 +131,20 @@ static float whole_element(const struct operands *o, const struct whole *a, cons
 static void compare_whole(const struct operands *o)
 {
     const struct lt_gemm *g = &o->g;
-    struct whole a = whole_numbers(o->a, g->a_type, g->m, g->a_trans ? 1 : g->lda, g->a_trans ? g->lda : 1, g->k);
-    struct whole b = whole_numbers(o->b, g->b_type, g->n, g->b_trans ? g->ldb : 1, g->b_trans ? 1 : g->ldb, g->k);
+    const bool narrow = g->compute == LT_COMPUTE_INT8;
+    const int most = narrow ? 127 : 2047;
+    struct whole a = whole_numbers(o->a, g->a_type, g->m, g->a_trans ? 1 : g->lda, g->a_trans ? g->lda : 1, g->k, most,
+                                   narrow && g->a_stochastic);
+    struct whole b = whole_numbers(o->b, g->b_type, g->n, g->b_trans ? g->ldb : 1, g->b_trans ? 1 : g->ldb, g->k, most,
+                                   narrow && g->b_stochastic);
     for (int64_t i = 0; i < g->m; i++)
         for (int64_t j = 0; j < g->ldc; j++) {
             float want = j < g->n ? whole_element(o, &a, &b, i, j) : o->start[i * g->ldc + j];
             float got = o->c[i * g->ldc + j];
             if (memcmp(&want, &got, sizeof got))
-                fail_msg("%s int16 m %d n %d k %d: C[%d, %d] is %.9g, expected %.9g", lt_isa_name(g->isa), (int)g->m,
-                         (int)g->n, (int)g->k, (int)i, (int)j, (double)got, (double)want);
+                fail_msg("%s %s m %d n %d k %d: C[%d, %d] is %.9g, expected %.9g", lt_isa_name(g->isa),
+                         compute_name[g->compute], (int)g->m, (int)g->n, (int)g->k, (int)i, (int)j, (double)got,
+                         (double)want);
         }
     free(a.q), free(a.scale), free(b.q), free(b.scale);
 }
@@ -187,7 +203,7 @@ static void test_gemm__chains_of_avx2(void **state)
 static void compare_with_double(const struct operands *o)
 {
     const struct lt_gemm *g = &o->g;
-    if (g->compute == LT_COMPUTE_INT16) {
+    if (g->compute >= LT_COMPUTE_INT16) {
         compare_whole(o);
         return;
     }
@@ -237,6 +253,7 @@ static void test_gemm__forms(void **state)
             if (!choose(&g, i)) continue;
             for (int s = 0; s < LT_COUNT(shapes); s++) {
                 g.m = shapes[s].m, g.n = shapes[s].n, g.k = shapes[s].k;
+                g.a_stochastic = s & 1, g.b_stochastic = s & 2;
                 struct operands o = make(g, s % 3 * 5);
                 lt_gemm(pool, &o.g);
                 compare_with_double(&o);
@@ -289,6 +306,7 @@ static void test_gemm__awkward_sizes(void **state)
             g.b_trans = form & 2;
             g.add = form & 4;
             g.bias = form & 8 ? &some : NULL;
+            g.a_stochastic = pad & 1, g.b_stochastic = pad & 2;
             if (!choose(&g, i)) continue;
             struct operands o = make(g, (int64_t)pad);
             lt_gemm(draw & 1 ? pool : NULL, &o.g);
@@ -342,7 +360,8 @@ static void test_gemm__rows_have_the_same_bits_anywhere(void **state)
         for (int t = 0; t < LT_COUNT(row); t++) {
             struct lt_gemm g = { .m = 512, .n = row[t].n, .k = row[t].k, .a_type = row[t].a_type,
                                  .b_type = row[t].b_type, .a_trans = row[t].a_trans, .b_trans = row[t].b_trans,
-                                 .add = row[t].add, .bias = t & 1 ? &some : NULL };
+                                 .add = row[t].add, .bias = t & 1 ? &some : NULL, .a_stochastic = t & 1,
+                                 .b_stochastic = t & 2 };
             if (!choose(&g, i)) continue;
             struct operands o = make(g, t & 1);
             lt_gemm(pool[1], &o.g);
@@ -423,7 +442,7 @@ static void test_gemm__nan_and_infinity(void **state)
                 for (int64_t c = 0; c < g.n; c++) {
                     float x = o.c[r * o.g.ldc + c];
                     if (r == 5) assert_true(isnan(x));
-                    else if (c == 44) assert_true(g.compute == LT_COMPUTE_INT16 ? isnan(x) : isinf(x));
+                    else if (c == 44) assert_true(g.compute >= LT_COMPUTE_INT16 ? isnan(x) : isinf(x));
                     else assert_true(isfinite(x));
                 }
             }
@@ -439,7 +458,7 @@ static void test_gemm__whole_numbers_at_their_limits(void **state)
     (void)state;
     for (int i = 0; i < CASES; i++) {
         struct lt_gemm g = { .m = 13, .n = 35, .k = 512, .b_trans = true };
-        if (!choose(&g, i) || g.compute != LT_COMPUTE_INT16) continue;
+        if (!choose(&g, i) || g.compute < LT_COMPUTE_INT16) continue;
         struct operands o = make(g, 1);
         for (int64_t r = 0; r < g.m; r++)
             for (int64_t k = 0; k < g.k; k++) ((float *)o.a)[r * o.g.lda + k] = r & 1 ? -3.0f : 3.0f;
@@ -448,6 +467,31 @@ static void test_gemm__whole_numbers_at_their_limits(void **state)
         lt_gemm(NULL, &o.g);
         compare_whole(&o);
         release(&o);
+    }
+}
+
+/* A step is 1 / 127 here, and the others are 0.3 of it: to the nearest they are all lost, and chance keeps their sum to
+ * its standard deviation, of which five are allowed.  Both for elements whose last bits are all 0 and for others. */
+static void test_gemm__stochastic_rounding_keeps_what_is_small(void **state)
+{
+    (void)state;
+    enum { K = 512 };
+    for (int i = 0; i < 2 * CASES; i++) {
+        float a[K], b[K], c;
+        struct lt_gemm g = { .m = 1, .n = 1, .k = K, .a = a, .b = b, .c = &c, .b_trans = true };
+        if (!choose(&g, i / 2) || g.compute != LT_COMPUTE_INT8) continue;
+        struct lt_rng r = lt_rng_make(9, "small");
+        for (int k = 0; k < K; k++) {
+            b[k] = k ? 1 : 0;
+            a[k] = !k ? 1 : i % 2 ? 0x1p-9f : (float)(0.6 * lt_rng_unit(&r)) / 127;
+        }
+        double sum = 0;
+        for (int k = 1; k < K; k++) sum += (double)a[k];
+        lt_gemm(NULL, &g);
+        assert_true(i % 2 == 0 || c == 0);
+        g.a_stochastic = true;
+        lt_gemm(NULL, &g);
+        assert_true(fabs((double)c - sum) < 5 * sqrt(K * 0.25) / 127);
     }
 }
 
@@ -474,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_gemm__additions_in_pieces),
         cmocka_unit_test(test_gemm__nan_and_infinity),
         cmocka_unit_test(test_gemm__whole_numbers_at_their_limits),
+        cmocka_unit_test(test_gemm__stochastic_rounding_keeps_what_is_small),
         cmocka_unit_test(test_gemm__empty),
     };
     for (int i = LT_ISA_C; i < LT_ISAS; i++)

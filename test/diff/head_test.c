@@ -50,12 +50,17 @@ static void round_bf16(float *x, int64_t n)
     for (int64_t i = 0; i < n; i++) x[i] = lt_from_bf16(lt_to_bf16(x[i]));
 }
 
-/* n elements, `step` apart, become multiples of what a row's largest makes of 2047. */
-static void round_whole(float *x, int64_t step, int64_t n)
+static float most_of(enum lt_compute compute)
+{
+    return compute == LT_COMPUTE_INT8 ? 127 : 2047;
+}
+
+/* n elements, `step` apart, become multiples of what a row's largest makes of `most`. */
+static void round_whole(float *x, int64_t step, int64_t n, float most)
 {
     float top = 0;
     for (int64_t i = 0; i < n; i++) top = fmaxf(top, fabsf(x[i * step]));
-    for (int64_t i = 0; i < n; i++) x[i * step] = nearbyintf(x[i * step] * (2047 / top)) * (top / 2047);
+    for (int64_t i = 0; i < n; i++) x[i * step] = nearbyintf(x[i * step] * (most / top)) * (top / most);
 }
 
 static struct setup make(const struct shape *h, enum lt_compute compute, float scale)
@@ -77,10 +82,10 @@ static struct setup make(const struct shape *h, enum lt_compute compute, float s
         round_bf16(t.x, h->rows * t.s.ldx);
         round_bf16(t.w, lines * ldw);
     }
-    if (compute == LT_COMPUTE_INT16) {
-        for (int64_t i = 0; i < h->rows; i++) round_whole(t.x + i * t.s.ldx, 1, h->width);
+    if (compute >= LT_COMPUTE_INT16) {
+        for (int64_t i = 0; i < h->rows; i++) round_whole(t.x + i * t.s.ldx, 1, h->width, most_of(compute));
         for (int64_t v = 0; v < h->vocab; v++)
-            round_whole(t.w + (h->trans ? v : v * ldw), h->trans ? ldw : 1, h->width);
+            round_whole(t.w + (h->trans ? v : v * ldw), h->trans ? ldw : 1, h->width, most_of(compute));
     }
     t.weight = ones(h->rows);
     t.target = lt_alloc((size_t)h->rows * sizeof *t.target);
@@ -151,11 +156,29 @@ static void close_to(float got, double want, double bound, const char *what)
     if (fabs((double)got - want) > bound) fail_msg("%s: %.9g, want %.9g within %.3g", what, (double)got, want, bound);
 }
 
+/* What sums of gradients times numbers are off with whole numbers: numbers by half a step of the largest among them,
+ * and gradients too, or by a step with 8 bits, where they are rounded stochastically. */
+struct extent { double top, sum; };
+
+static void extend(struct extent *e, double x)
+{
+    e->top = fmax(e->top, fabs(x));
+    e->sum += fabs(x);
+}
+
+static double whole_bound(enum lt_compute compute, struct extent slopes, struct extent numbers)
+{
+    const double half = compute >= LT_COMPUTE_INT16 ? 0.5 / ((double)most_of(compute) - 2) : 0;
+    return half * (slopes.sum * numbers.top + slopes.top * numbers.sum * (compute == LT_COMPUTE_INT8 ? 2 : 1));
+}
+
 /* Every result of t.s against sums of the twin; bounds in units of what one product of this precision may be off. */
 static void check(const struct setup *t)
 {
     const struct lt_head *s = &t->s;
-    double unit = s->compute == LT_COMPUTE_F32 ? 1e-6 : s->compute == LT_COMPUTE_BF16 ? 4e-3 : 6e-3;
+    const bool whole = s->compute >= LT_COMPUTE_INT16;
+    double unit = s->compute == LT_COMPUTE_F32 || whole ? 1e-6 : 4e-3;
+    struct extent *slope = lt_calloc((size_t)s->vocab + 1, sizeof *slope), *x = lt_calloc((size_t)s->width, sizeof *x);
     double *dw = lt_calloc((size_t)(s->vocab * s->width) + 1, 8), *db = lt_calloc((size_t)s->vocab + 1, 8);
     struct twin w = { .slope = lt_calloc((size_t)s->vocab + 1, 8) };
     for (int64_t i = 0; i < s->rows; i++) {
@@ -168,31 +191,33 @@ static void check(const struct setup *t)
         close_to(t->logp[i], w.logp, 4e-6 * (1 + fabs(w.logp)), "logp");
         assert_int_equal(t->hit[i], w.best == s->target[i]);
         for (int64_t k = 0; k < s->width; k++) {
-            double dx = 0, size = 0, w_top = 0, w_sum = 0, slope_top = 0, slope_sum = 0;
+            double dx = 0, size = 0;
+            struct extent ws = { 0 }, slopes = { 0 };
             for (int64_t v = 0; v < s->vocab; v++) {
                 double one = (double)t->w[weight_at(s, v, k)], term = w.slope[v] * one;
                 dx += term;
                 size += fabs(term);
-                w_sum += fabs(one);
-                slope_sum += fabs(w.slope[v]);
-                w_top = fmax(w_top, fabs(one));
-                slope_top = fmax(slope_top, fabs(w.slope[v]));
+                extend(&ws, one);
+                if (v != s->target[i]) extend(&slopes, w.slope[v]);
                 dw[v * s->width + k] += w.slope[v] * (double)t->x[i * s->ldx + k];
             }
-            /* Whole numbers are off by half a step of the largest. */
-            double step = s->compute == LT_COMPUTE_INT16 ? (slope_sum * w_top + slope_top * w_sum) / 4090 : 0;
-            close_to(t->dx[i * s->lddx + k], 1 + dx, (step > 0 ? step : unit * (1e-3 + size)) + 1e-6, "dx");
+            extend(&x[k], (double)t->x[i * s->ldx + k]);
+            close_to(t->dx[i * s->lddx + k], 1 + dx, whole_bound(s->compute, slopes, ws) + unit * (1e-3 + size) + 1e-6,
+                     "dx");
         }
-        for (int64_t v = 0; v < s->vocab; v++) db[v] += w.slope[v];
+        for (int64_t v = 0; v < s->vocab; v++) {
+            db[v] += w.slope[v];
+            if (v != s->target[i]) extend(&slope[v], w.slope[v]);
+        }
         assert_true(t->dx[i * s->lddx + s->width] == 1);
     }
     for (int64_t v = 0; v < s->vocab; v++) {
         if (s->bias) close_to(t->dbias[v], 1 + db[v], 1e-5 * (1 + fabs(db[v])), "dbias");
         for (int64_t k = 0; k < s->width; k++)
-            close_to(t->dw[weight_at(s, v, k)], 1 + dw[v * s->width + k], unit * 5 * (1 + fabs(dw[v * s->width + k])),
-                     "dw");
+            close_to(t->dw[weight_at(s, v, k)], 1 + dw[v * s->width + k],
+                     whole_bound(s->compute, slope[v], x[k]) + unit * 5 * (1 + fabs(dw[v * s->width + k])), "dw");
     }
-    free(dw); free(db); free(w.slope);
+    free(dw); free(db); free(w.slope); free(slope); free(x);
 }
 
 static void test_head__values_and_gradients(void **state)
@@ -200,7 +225,7 @@ static void test_head__values_and_gradients(void **state)
     (void)state;
     for (int n = 0; n < LT_COMPUTES * LT_COUNT(shapes); n++) {
         enum lt_compute compute = (enum lt_compute)(n % LT_COMPUTES);
-        if (compute == LT_COMPUTE_INT16 && shapes[n / LT_COMPUTES].type != LT_F32) continue;    /* seen as rounded */
+        if (compute >= LT_COMPUTE_INT16 && shapes[n / LT_COMPUTES].type != LT_F32) continue;    /* seen as rounded */
         struct setup t = make(&shapes[n / LT_COMPUTES], compute, 0.3f);
         lt_head_xent(NULL, &t.s);
         check(&t);
