@@ -319,6 +319,13 @@ static void pack_rows(void *dst, int64_t row, int64_t rows, int64_t k, const str
 
 /* ---- the tile ---- */
 
+/* Keeps the compiler from moving sums between registers and memory: there are just enough. */
+#if defined(LT_EMULATE_AVX512)
+#define HOLD(x, y) (void)(x), (void)(y)
+#else
+#define HOLD(x, y) __asm__ volatile("" : "+v"(x), "+v"(y))
+#endif
+
 INLINE void finish(float *c, __mmask16 mask, __m512i sum, __m512 scale, __m512 columns, const float *bias, bool add)
 {
     __m512 v = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale), columns);
@@ -327,8 +334,7 @@ INLINE void finish(float *c, __mmask16 mask, __m512i sum, __m512 scale, __m512 c
     _mm512_mask_storeu_ps(c, mask, v);
 }
 
-/* k counts units.  Four pointers, four rows apart, and multiples of `row` reach all rows without arithmetic.  The empty
- * statement keeps the compiler from moving sums between registers and memory: there are just enough. */
+/* k counts units.  Four pointers, four rows apart, and multiples of `row` reach all rows without arithmetic. */
 INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows *a, const char *b, float *c,
                     int64_t ldc, const float *bias, bool add)
 {
@@ -352,7 +358,7 @@ INLINE void tile_of(const int m, int64_t n, int64_t k, const struct lt_gemm_rows
             const __m512i x = _mm512_set1_epi32(*(const int32_t *)(const void *)(p[r / 4] + r % 4 * row));
             sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], x, b0);
             sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], x, b1);
-            __asm__ volatile("" : "+v"(sum[r][0]), "+v"(sum[r][1]));
+            HOLD(sum[r][0], sum[r][1]);
         }
         LT_UNROLL
         for (int i = 0; i < 4; i++) p[i] += unit;

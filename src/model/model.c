@@ -261,11 +261,24 @@ void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c
         if (multiplied(m, &m->weight[i])) lt_weight_pack(&m->weight[i], compute, c);
 }
 
+/* All gradients one behind the other, or none. */
+static bool lie_stacked(const struct lt_weight *w)
+{
+    int64_t at = 0;
+    for (int i = 0; i < w->stack; i++) {
+        const bool alone = w[i].packs.forward && !w[i].packs.input;
+        if (!w[i].master || w[i].data != w->master + at || alone || !w[i].grad != !w->grad ||
+            (w->grad && w[i].grad != w->grad + at)) return false;
+        at += lt_weight_count(&w[i]);
+    }
+    return w->stack > 0;
+}
+
 void lt_model_pack_step(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c)
 {
     for (int i = 0; i < m->weight_count; i++) {
         struct lt_weight *w = &m->weight[i];
-        if (!multiplied(m, w) || lt_dtype_quantised(w->type) || w->stack < 0) continue;
+        if (!multiplied(m, w) || !w->grad || w->stack < 0 || (w->stack && !lie_stacked(w))) continue;
         const int64_t rows = w->stack ? stack_count(w) / w->dim[1] : w->dim[0];
         lt_weight_unpack(w);
         w->packs = (struct lt_packs){ pack(w, rows, true, compute, c), pack(w, rows, false, compute, c) };
@@ -328,8 +341,8 @@ void lt_model_free(struct lt_model *m)
 struct lt_tensor *lt_weight_leaf(struct lt_graph *g, struct lt_weight *w)
 {
     struct lt_tensor *t = lt_leaf(g, w->name, w->type, w->rank, w->dim, (void *)w->data, w->grad);
-    const bool valid = lt_graph_recording(g) ? w->packs.input && !w->stack : w->packs.forward && !w->packs.input;
-    if (valid && w->packed_for == lt_graph_compute(g)) t->arg = &w->packs;
+    const bool whole_stack = w->stack && w->packs.input;
+    if (w->packs.forward && !whole_stack && w->packed_for == lt_graph_compute(g)) t->arg = &w->packs;
     return t;
 }
 
@@ -378,19 +391,6 @@ struct lt_tensor *lt_linear(struct lt_graph *g, const struct lt_pass *p, struct 
     return p->stretches ? adapt(g, p, w, x, y, 0) : y;
 }
 
-/* All gradients one behind the other, or none. */
-static bool lie_stacked(const struct lt_weight *w)
-{
-    int64_t at = 0;
-    for (int i = 0; i < w->stack; i++) {
-        const bool alone = w[i].packs.forward && !w[i].packs.input;
-        if (!w[i].master || w[i].data != w->master + at || alone || !w[i].grad != !w->grad ||
-            (w->grad && w[i].grad != w->grad + at)) return false;
-        at += lt_weight_count(&w[i]);
-    }
-    return w->stack > 0;
-}
-
 static struct lt_tensor *multiply_all(struct lt_graph *g, struct lt_weight *const *w, struct lt_weight *const *bias,
                                       int count, struct lt_tensor *x)
 {
@@ -401,8 +401,7 @@ static struct lt_tensor *multiply_all(struct lt_graph *g, struct lt_weight *cons
     if (plain && lie_stacked(w[0])) {
         int64_t dim[2] = { stack_count(w[0]) / w[0]->dim[1], w[0]->dim[1] };
         leaf[0] = lt_leaf(g, w[0]->name, LT_F32, 2, dim, w[0]->master, w[0]->grad);
-        if (w[0]->packs.input && w[0]->packed_for == lt_graph_compute(g) && lt_graph_recording(g))
-            leaf[0]->arg = &w[0]->packs;
+        if (w[0]->packs.input && w[0]->packed_for == lt_graph_compute(g)) leaf[0]->arg = &w[0]->packs;
         return lt_op_linear(g, x, leaf[0], NULL, false);
     }
     if (lt_graph_recording(g)) return NULL;

@@ -15,6 +15,21 @@ union wide {
 
 struct words16 { uint16_t h[16]; };
 
+static inline int16_t emulate_clamp16(int32_t x)
+{
+    return (int16_t)(x > 32767 ? 32767 : x < -32768 ? -32768 : x);
+}
+
+static inline int8_t emulate_clamp8(int16_t x)
+{
+    return (int8_t)(x > 127 ? 127 : x < -128 ? -128 : x);
+}
+
+static inline uint8_t emulate_clamp_u8(int16_t x)
+{
+    return (uint8_t)(x > 255 ? 255 : x < 0 ? 0 : x);
+}
+
 #define FOR(i, n) for (int i = 0; i < (n); i++)
 #define TWO(name, body) static inline union wide emulate_##name(union wide a, union wide b) \
     { \
@@ -39,6 +54,12 @@ TWO(low32, FOR(i, 16) o.d[i] = (i & 1 ? b : a).d[(i & ~3) + (i & 3) / 2];)
 TWO(high32, FOR(i, 16) o.d[i] = (i & 1 ? b : a).d[(i & ~3) + 2 + (i & 3) / 2];)
 TWO(low64, FOR(i, 8) o.q[i] = (i & 1 ? b : a).q[i & ~1];)
 TWO(high64, FOR(i, 8) o.q[i] = (i & 1 ? b : a).q[i | 1];)
+TWO(add16, FOR(i, 32) o.w[i] = (int16_t)(a.w[i] + b.w[i]);)
+TWO(packs32, FOR(i, 32) o.w[i] = emulate_clamp16((i & 4 ? b : a).d[i / 8 * 4 + i % 4]);)
+TWO(packs16, FOR(i, 64) o.b[i] = emulate_clamp8((i & 8 ? b : a).w[i / 16 * 8 + i % 8]);)
+TWO(packus16, FOR(i, 64) o.ub[i] = emulate_clamp_u8((i & 8 ? b : a).w[i / 16 * 8 + i % 8]);)
+TWO(permute32, FOR(i, 16) o.d[i] = b.d[a.d[i] & 15];)
+TWO(addf, FOR(i, 16) o.f[i] = a.f[i] + b.f[i];)
 SHIFT(shl32, FOR(i, 16) o.ud[i] = a.ud[i] << n;)
 SHIFT(shr32, FOR(i, 16) o.ud[i] = a.ud[i] >> n;)
 SHIFT(sra32, FOR(i, 16) o.d[i] = a.d[i] >> n;)
@@ -60,6 +81,13 @@ static inline union wide emulate_set32(int v)
 {
     union wide o;
     FOR(i, 16) o.d[i] = v;
+    return o;
+}
+
+static inline union wide emulate_set16(short v)
+{
+    union wide o;
+    FOR(i, 32) o.w[i] = v;
     return o;
 }
 
@@ -87,6 +115,32 @@ static inline union wide emulate_load(const void *p)
 static inline void emulate_store(void *p, union wide v)
 {
     memcpy(p, &v, 64);
+}
+
+static inline union wide emulate_load_some(uint16_t mask, const void *p)
+{
+    union wide o;
+    FOR(i, 16) {
+        o.d[i] = 0;
+        if (mask >> i & 1) memcpy(&o.d[i], (const char *)p + 4 * i, 4);
+    }
+    return o;
+}
+
+static inline void emulate_store_some(void *p, uint16_t mask, union wide v)
+{
+    FOR(i, 16)
+        if (mask >> i & 1) memcpy((char *)p + 4 * i, &v.d[i], 4);
+}
+
+static inline struct words16 emulate_words_some(uint16_t mask, const void *p)
+{
+    struct words16 v;
+    FOR(i, 16) {
+        v.h[i] = 0;
+        if (mask >> i & 1) memcpy(&v.h[i], (const char *)p + 2 * i, 2);
+    }
+    return v;
 }
 
 static inline union wide emulate_same(union wide v)
@@ -138,6 +192,41 @@ static inline union wide emulate_to_int(union wide a)
 {
     FOR(i, 16) a.d[i] = (int32_t)rintf(a.f[i]);
     return a;
+}
+
+static inline union wide emulate_to_int_below(union wide a)
+{
+    FOR(i, 16) a.d[i] = (int32_t)floorf(a.f[i]);
+    return a;
+}
+
+/* Bit by bit, what the table says of the three. */
+static inline union wide emulate_ternary(union wide a, union wide b, union wide c, int table)
+{
+    union wide o;
+    FOR(i, 16) {
+        o.ud[i] = 0;
+        FOR(k, 32) {
+            const uint32_t row = (a.ud[i] >> k & 1) << 2 | (b.ud[i] >> k & 1) << 1 | (c.ud[i] >> k & 1);
+            o.ud[i] |= ((uint32_t)table >> row & 1) << k;
+        }
+    }
+    return o;
+}
+
+/* Quarters two of a, then two of b, that the four pairs of bits name. */
+static inline union wide emulate_quarters(union wide a, union wide b, int order)
+{
+    union wide o;
+    FOR(i, 4) memcpy(o.b + 16 * i, (i < 2 ? a : b).b + (order >> 2 * i & 3) * 16, 16);
+    return o;
+}
+
+static inline union wide emulate_widen(struct words16 v)
+{
+    union wide o;
+    FOR(i, 16) o.ud[i] = v.h[i];
+    return o;
 }
 
 static inline union wide emulate_from_half(struct words16 v)
@@ -224,5 +313,32 @@ static inline uint32_t emulate_reduce_max(union wide a)
 #define _mm512_cvtepi32_epi16 emulate_to_words
 #define _mm512_cvtepi32_epi8 emulate_to_bytes
 #define _mm256_loadu_si256 emulate_load_words
+#define _mm256_maskz_loadu_epi16 emulate_words_some
+#define _mm512_maskz_loadu_ps emulate_load_some
+#define _mm512_mask_storeu_ps emulate_store_some
+#define _mm512_mask_storeu_epi32 emulate_store_some
+#define _mm512_loadu_si512 emulate_load
+#define _mm512_storeu_si512 emulate_store
+#define _mm512_setzero_ps() emulate_set32(0)
+#define _mm512_castsi512_ps emulate_same
+#define _mm512_add_ps emulate_addf
+#define _mm512_add_epi16 emulate_add16
+#define _mm512_set1_epi16 emulate_set16
+#define _mm512_packs_epi32 emulate_packs32
+#define _mm512_packs_epi16 emulate_packs16
+#define _mm512_packus_epi16 emulate_packus16
+#define _mm512_permutexvar_epi32 emulate_permute32
+#define _mm512_cvtepu16_epi32 emulate_widen
+#undef _mm512_ternarylogic_epi32
+#define _mm512_ternarylogic_epi32 emulate_ternary
+#undef _mm512_shuffle_i32x4
+#define _mm512_shuffle_i32x4 emulate_quarters
+#undef _mm512_cvt_roundps_epi32
+#define _mm512_cvt_roundps_epi32(a, mode) emulate_to_int_below(a)
+#undef _mm512_setr_epi32
+#define _mm512_setr_epi32(...) (union wide){ .d = { __VA_ARGS__ } }
+#undef _mm512_set4_epi32
+#define _mm512_set4_epi32(d3, d2, d1, d0) \
+    (union wide){ .d = { d0, d1, d2, d3, d0, d1, d2, d3, d0, d1, d2, d3, d0, d1, d2, d3 } }
 
 #endif
