@@ -101,7 +101,8 @@ class Ours(Side):
     def note(self, line):
         x = json.loads(line)
         self.memory = max(self.memory, x["memory_bytes"] / 2**20)
-        self.token_of_peak = x["share_of_peak"] / x["tokens_per_second"]    # seconds of a token at the peak
+        if "share_of_peak" in x:        # not in the first second, which does not measure the peak
+            self.token_of_peak = x["share_of_peak"] / x["tokens_per_second"]    # seconds of a token at the peak
 
 
 class LlmC(Side):

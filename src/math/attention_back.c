@@ -29,7 +29,7 @@ struct head {
     int64_t rows, kv_head;
     float *q, *dout;                /* (ROWS, dim); NULL if the kernel is plain */
     float *dq;                      /* (rows, dim) */
-    float *dk, *dv;                 /* of the key tile, in place; NULL: not wanted */
+    float *dk, *dv;                 /* (KEYS, dim) of the key tile */
     float *lse, *delta;             /* (rows): delta = dout . o */
     float *p, *ds;                  /* (ROWS, KEYS) */
     char *q_left, *d_left, *qb, *db;        /* q and dout of every block, as left and as right operands */
@@ -62,12 +62,14 @@ static size_t lay_out(const struct lt_gemm_kernel *kn, int64_t rows, int64_t dim
     h->kt = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_KEYS, dim));
     h->vt = lt_attn_cut(&at, lt_tile_bytes(kn, LT_ATTN_KEYS, dim));
     h->kb = lt_attn_cut(&at, lt_tile_bytes(kn, dim, LT_ATTN_KEYS));
+    h->dk = lt_attn_cut(&at, (size_t)(LT_ATTN_KEYS * dim) * 4);
+    h->dv = lt_attn_cut(&at, (size_t)(LT_ATTN_KEYS * dim) * 4);
     size_t across = lt_tile_bytes(kn, ROWS, LT_ATTN_KEYS), down = lt_tile_bytes(kn, LT_ATTN_KEYS, ROWS);
     h->pa = kn->plain ? NULL : lt_attn_cut(&at, LT_MAX(across, down));
     return at.used;
 }
 
-/* Asks for rows that are gathered soon; no stream of memory foresees pieces of rows. */
+/* Asks for rows that are read soon: pieces of rows are no stream that the machine foresees. */
 static void ask_ahead(const struct job *j, const struct lt_attn_place *at)
 {
     const struct lt_attn *s = j->s;
@@ -80,6 +82,29 @@ static void ask_ahead(const struct job *j, const struct lt_attn_place *at)
     }
 }
 
+/* The rows of a block of q and dout, one behind the other: where they are, if they lie equally far apart and are packed
+ * anyhow, or copied to q_rows and d_rows. */
+static void find_rows(const struct head *h, int64_t row, int64_t n, float *q_rows, float *d_rows,
+                      struct lt_gemm_source *q, struct lt_gemm_source *d)
+{
+    const struct job *j = h->job;
+    const struct lt_attn *s = j->s;
+    const int64_t dim = s->dim;
+    *q = (struct lt_gemm_source){ .p = q_rows, .ld = dim, .type = LT_F32, .k_fast = true };
+    *d = (struct lt_gemm_source){ .p = d_rows, .ld = dim, .type = LT_F32, .k_fast = true };
+    if (!j->kernel->plain && s->heads == s->kv_heads) {
+        const struct lt_attn_place at = lt_attn_place(s, h->seq, h->kv_head, row);
+        q->p = j->q + at.row * s->ldq + at.head * dim, q->ld = s->ldq;
+        d->p = j->dout + at.row * s->ldo + at.head * dim, d->ld = s->ldo;
+        return;
+    }
+    for (int64_t r = 0; r < n; r++) {
+        const struct lt_attn_place at = lt_attn_place(s, h->seq, h->kv_head, row + r);
+        memcpy(q_rows + r * dim, j->q + at.row * s->ldq + at.head * dim, (size_t)dim * 4);
+        memcpy(d_rows + r * dim, j->dout + at.row * s->ldo + at.head * dim, (size_t)dim * 4);
+    }
+}
+
 static void gather_block(struct head *h, int64_t row)
 {
     const struct job *j = h->job;
@@ -87,18 +112,15 @@ static void gather_block(struct head *h, int64_t row)
     int64_t dim = s->dim, n = LT_MIN(ROWS, h->rows - row);
     size_t b = (size_t)(row / ROWS);
     char *q_left = h->q_left + b * h->left_size, *d_left = h->d_left + b * h->left_size;
-    float *q_rows = lt_tile_gather(j->kernel, q_left, h->q), *d_rows = lt_tile_gather(j->kernel, d_left, h->dout);
+    struct lt_gemm_source q, d;
     for (int64_t r = 0; r < n; r++) {
-        struct lt_attn_place at = lt_attn_place(s, h->seq, h->kv_head, row + r);
+        const struct lt_attn_place at = lt_attn_place(s, h->seq, h->kv_head, row + r);
+        const int64_t o = at.row * s->ldo + at.head * dim;
         ask_ahead(j, &at);
-        const float *dout = j->dout + at.row * s->ldo + at.head * dim;
-        memcpy(q_rows + r * dim, j->q + at.row * s->ldq + at.head * dim, (size_t)dim * 4);
-        memcpy(d_rows + r * dim, dout, (size_t)dim * 4);
         h->lse[row + r] = j->lse[at.row * s->heads + at.head];
-        h->delta[row + r] = j->rows->dot(dim, dout, j->o + at.row * s->ldo + at.head * dim);
+        h->delta[row + r] = j->rows->dot(dim, j->dout + o, j->o + o);
     }
-    struct lt_gemm_source q = { .p = q_rows, .ld = dim, .type = LT_F32, .k_fast = true };
-    struct lt_gemm_source d = { .p = d_rows, .ld = dim, .type = LT_F32, .k_fast = true };
+    find_rows(h, row, n, lt_tile_gather(j->kernel, q_left, h->q), lt_tile_gather(j->kernel, d_left, h->dout), &q, &d);
     h->qa[b] = lt_tile_pack_a(j->kernel, q_left, n, dim, &q);
     h->da[b] = lt_tile_pack_a(j->kernel, d_left, n, dim, &d);
     q.k_fast = d.k_fast = false;
@@ -120,18 +142,28 @@ static void row_block(struct head *h, int64_t row, int64_t first, int64_t keys)
     struct lt_gemm_source p = { .p = h->p, .ld = LT_ATTN_KEYS, .type = LT_F32 };
     struct lt_gemm_source ds = { .p = h->ds, .ld = LT_ATTN_KEYS, .type = LT_F32 };
     struct lt_gemm_rows left;
-    if (h->dv) {
+    if (h->seq->dv) {
         left = lt_tile_pack_a(kn, h->pa, keys, n, &p);
-        lt_tile_add(kn, keys, dim, n, &left, h->db + b * h->qb_size, h->dv, s->ldk, &mask, true);
+        lt_tile_add(kn, keys, dim, n, &left, h->db + b * h->qb_size, h->dv, dim, &mask, true);
     }
-    if (h->dk) {
+    if (h->seq->dk) {
         left = lt_tile_pack_a(kn, h->pa, keys, n, &ds);
-        lt_tile_add(kn, keys, dim, n, &left, h->qb + b * h->qb_size, h->dk, s->ldk, &mask, true);
+        lt_tile_add(kn, keys, dim, n, &left, h->qb + b * h->qb_size, h->dk, dim, &mask, true);
     }
     if (!h->job->dq) return;
     ds.k_fast = true;
     left = lt_tile_pack_a(kn, h->pa, n, keys, &ds);
     lt_tile_add(kn, n, dim, keys, &left, h->kb, h->dq + row * dim, dim, &mask, false);
+}
+
+/* Rows that were summed up side by side, since far apart they would share cache sets, go to their place. */
+static void put_rows(const struct job *j, int64_t rows, const float *from, float *to, int64_t ld)
+{
+    const int64_t dim = j->s->dim;
+    for (int64_t r = 0; r < rows; r++, from += dim, to += ld) {
+        if (j->s->set) memcpy(to, from, (size_t)dim * 4);
+        else j->rows->axpy(dim, 1, from, to);
+    }
 }
 
 static void key_tile(struct head *h, int64_t first)
@@ -148,16 +180,14 @@ static void key_tile(struct head *h, int64_t first)
     lt_tile_pack_b(j->kernel, h->vt, keys, dim, &v);
     k.k_fast = false;
     lt_tile_pack_b(j->kernel, h->kb, dim, keys, &k);
-    h->dk = h->seq->dk ? h->seq->dk + at : NULL;
-    h->dv = h->seq->dv ? h->seq->dv + at : NULL;
-    for (int64_t r = 0; r < keys && s->set; r++) {
-        if (h->dk) memset(h->dk + r * s->ldk, 0, (size_t)dim * 4);
-        if (h->dv) memset(h->dv + r * s->ldk, 0, (size_t)dim * 4);
-    }
+    memset(h->dk, 0, (size_t)(keys * dim) * 4);
+    memset(h->dv, 0, (size_t)(keys * dim) * 4);
     for (int64_t row = 0; row < h->rows; row += ROWS) {
         struct lt_span seen = lt_attn_block_span(s, h->seq, row, LT_MIN(ROWS, h->rows - row));
         if (first >= seen.from && first < seen.end) row_block(h, row, first, keys);
     }
+    if (h->seq->dk) put_rows(j, keys, h->dk, h->seq->dk + at, s->ldk);
+    if (h->seq->dv) put_rows(j, keys, h->dv, h->seq->dv + at, s->ldk);
 }
 
 static void run_head(struct head *h)
