@@ -174,14 +174,6 @@ struct group {
     int count;
 };
 
-INLINE __m512 load_lanes(const char *p, __mmask16 mask, enum lt_dtype type)
-{
-    if (type == LT_F32) return _mm512_maskz_loadu_ps(mask, p);
-    const __m256i h = _mm256_maskz_loadu_epi16(mask, p);
-    if (type == LT_F16) return _mm512_cvtph_ps(h);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
-}
-
 /* Empty vectors at the end of a group read nothing. */
 INLINE void scales_of(struct group *g, int64_t k, const struct lt_gemm_source *s, enum lt_dtype type)
 {
@@ -192,9 +184,8 @@ INLINE void scales_of(struct group *g, int64_t k, const struct lt_gemm_source *s
     for (int v = 0; v < GROUP; v++) top[v] = _mm512_setzero_si512();
     for (int64_t j = 0; j < k; j++, row += row_bytes) {
         LT_UNROLL
-        for (int v = 0; v < GROUP; v++) {
+        for (int v = 0; v < GROUP; v++)
             top[v] = _mm512_max_epu32(top[v], magnitude(load_lanes(row + g->at[v], g->mask[v], type)));
-        }
     }
     for (int v = 0; v < g->count; v++) {
         uint32_t largest[16];

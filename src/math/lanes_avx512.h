@@ -13,14 +13,19 @@ INLINE __mmask16 mask16(int64_t n)
     return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1);
 }
 
-/* n <= 16 elements as floats, the other lanes 0; reads nothing beyond them. */
-INLINE __m512 load(const char *p, int64_t n, enum lt_dtype type)
+/* Elements of the mask as floats, the other lanes 0; reads nothing beyond them. */
+INLINE __m512 load_lanes(const char *p, __mmask16 mask, enum lt_dtype type)
 {
-    __mmask16 mask = mask16(n);
     if (type == LT_F32) return _mm512_maskz_loadu_ps(mask, p);
-    __m256i h = _mm256_maskz_loadu_epi16(mask, p);
+    const __m256i h = _mm256_maskz_loadu_epi16(mask, p);
     if (type == LT_F16) return _mm512_cvtph_ps(h);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+
+/* The first n <= 16 of them. */
+INLINE __m512 load(const char *p, int64_t n, enum lt_dtype type)
+{
+    return load_lanes(p, mask16(n), type);
 }
 
 INLINE void transpose16(__m512i r[16])
