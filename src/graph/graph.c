@@ -286,17 +286,23 @@ void lt_grad_whole_all(struct lt_graph *g, struct lt_tensor *const *t, int count
     }
 }
 
+void lt_grad_add(struct lt_graph *g, struct lt_tensor *t, const struct lt_tensor *out, float alpha)
+{
+    const bool dense = lt_dense(t) && lt_dense(out);
+    bool set = false;
+    float *to = dense ? lt_grad_whole(g, t, &set) : lt_grad(g, t);
+    int64_t rows = lt_rows(t), cols = lt_cols(t);
+    if (!to) return;
+    if (set) lt_scale(lt_graph_pool(g), rows * cols, alpha, out->grad, to);
+    else if (dense) lt_axpy(lt_graph_pool(g), rows * cols, alpha, out->grad, to);
+    else for (int64_t i = 0; i < rows; i++) lt_axpy(NULL, cols, alpha, out->grad + i * out->ld, to + i * t->ld);
+}
+
 void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out)
 {
     if (!wanted(t)) return;
     if (!t->op || t->base || out->base || t->grad) {
-        float *to = lt_grad(g, t);
-        if (lt_dense(t) && lt_dense(out)) {
-            lt_axpy(lt_graph_pool(g), lt_elements(t), 1, out->grad, to);
-        } else {
-            int64_t rows = lt_rows(t), cols = lt_cols(t);
-            for (int64_t i = 0; i < rows; i++) lt_axpy(NULL, cols, 1, out->grad + i * out->ld, to + i * t->ld);
-        }
+        lt_grad_add(g, t, out, 1);
         return;
     }
     t->grad = out->grad;

@@ -51,24 +51,9 @@ static void add_forward(struct lt_graph *g, struct lt_tensor *out)
         lt_add(NULL, cols, lt_f32(a) + i * a->ld, lt_f32(b) + i * b->ld, lt_f32(out) + i * cols);
 }
 
-/* Adds out's gradient into t's, leaving out's in place. */
-static void add_grad(struct lt_graph *g, struct lt_tensor *t, const struct lt_tensor *out, float alpha)
-{
-    bool set = false;
-    float *to = lt_dense(t) ? lt_grad_whole(g, t, &set) : lt_grad(g, t);
-    if (!to) return;
-    int64_t rows = lt_rows(t), cols = lt_cols(t);
-    if (lt_dense(t)) {
-        if (set) lt_scale(lt_graph_pool(g), rows * cols, alpha, out->grad, to);
-        else lt_axpy(lt_graph_pool(g), rows * cols, alpha, out->grad, to);
-        return;
-    }
-    for (int64_t i = 0; i < rows; i++) lt_axpy(NULL, cols, alpha, out->grad + i * cols, to + i * t->ld);
-}
-
 static void add_backward(struct lt_graph *g, struct lt_tensor *out)
 {
-    add_grad(g, out->src[1], out, 1);
+    lt_grad_add(g, out->src[1], out, 1);
     lt_grad_give(g, out->src[0], out);
 }
 
@@ -119,7 +104,7 @@ static void scale_forward(struct lt_graph *g, struct lt_tensor *out)
 
 static void scale_backward(struct lt_graph *g, struct lt_tensor *out)
 {
-    add_grad(g, out->src[0], out, *(const float *)out->arg);
+    lt_grad_add(g, out->src[0], out, *(const float *)out->arg);
 }
 
 struct lt_tensor *lt_op_scale(struct lt_graph *g, struct lt_tensor *x, float alpha)

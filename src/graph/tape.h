@@ -36,6 +36,8 @@ float *lt_grad_whole(struct lt_graph *g, struct lt_tensor *t, bool *set);
 void lt_grad_whole_all(struct lt_graph *g, struct lt_tensor *const *t, int count, float **grad, bool *set);
 /* t's gradient += out's.  Takes the buffer over where it can, so call it last: out->grad may be NULL afterwards. */
 void lt_grad_give(struct lt_graph *g, struct lt_tensor *t, struct lt_tensor *out);
+/* t's gradient += alpha times out's, of the same shape, which stays. */
+void lt_grad_add(struct lt_graph *g, struct lt_tensor *t, const struct lt_tensor *out, float alpha);
 float lt_graph_expected(const struct lt_graph *g);
 /* What names the randomness of the next dropout; false when dropout is off. */
 bool lt_graph_dropout(struct lt_graph *g, uint64_t *seed, uint64_t *stream);

@@ -38,7 +38,7 @@ struct lt_gemm {
     bool add;                           /* C += A B instead of C = A B */
     const float *bias;                  /* (n), added to every row; NULL: none */
     enum lt_compute compute;
-    bool a_stochastic, b_stochastic;    /* how INT8 rounds it: gradients are, and what they meet is not */
+    bool a_stochastic, b_stochastic;    /* INT8 rounds it stochastically, as befits gradients; others ignore it */
     enum lt_isa isa;                    /* LT_ISA_BEST: what the machine can */
     const struct lt_packed *packed;     /* B packed before by lt_pack_b; b, ldb, b_type, b_trans are then not read */
 };
@@ -67,7 +67,7 @@ void lt_gemm_serial(const struct lt_gemm *g, void *scratch);
 struct lt_packed *lt_pack_b(struct lt_pool *pool, const struct lt_gemm *g);
 size_t lt_packed_size(const struct lt_packed *p);           /* bytes held */
 void lt_packed_free(struct lt_packed *p);                   /* NULL is fine */
-/* A weight packed for the two forms that multiply by it; either may be NULL. */
+/* A weight packed for the two forms that multiply by it; either may be NULL.  Whoever packed them frees them. */
 struct lt_packs { struct lt_packed *forward, *input; };
 
 #endif

@@ -227,9 +227,10 @@ void lt_weight_unpack(struct lt_weight *w)
     w->packs = (struct lt_packs){ 0 };
 }
 
-void lt_model_unpack(struct lt_model *m)
+void lt_model_unpack_step(struct lt_model *m)
 {
-    for (int i = 0; i < m->weight_count; i++) lt_weight_unpack(&m->weight[i]);
+    for (int i = 0; i < m->weight_count; i++)
+        if (m->weight[i].packs.input) lt_weight_unpack(&m->weight[i]);
 }
 
 /* A matrix of `rows` rows that begins with w, for the forward product or for its input's gradient. */
@@ -341,8 +342,8 @@ void lt_model_free(struct lt_model *m)
 struct lt_tensor *lt_weight_leaf(struct lt_graph *g, struct lt_weight *w)
 {
     struct lt_tensor *t = lt_leaf(g, w->name, w->type, w->rank, w->dim, (void *)w->data, w->grad);
-    const bool whole_stack = w->stack && w->packs.input;
-    if (w->packs.forward && !whole_stack && w->packed_for == lt_graph_compute(g)) t->arg = &w->packs;
+    const bool valid = w->packs.input ? !w->stack : w->packs.forward && !lt_graph_recording(g);
+    if (valid && w->packed_for == lt_graph_compute(g)) t->arg = &w->packs;
     return t;
 }
 

@@ -90,14 +90,15 @@ void lt_weight_freeze(struct lt_weight *w);     /* no gradient for it; after lt_
 int lt_model_train(struct lt_model *m);         /* gives every weight an f32 master and a zeroed gradient */
 /* Keeps matrices that are not quantised a second time, rounded for this compute and in the order in which products
  * read: with bf16 a token then costs half the memory traffic.  The bits of products do not change.  For graphs of this
- * compute; lt_model_train undoes it. */
+ * compute that do not record; lt_model_train undoes it. */
 void lt_model_pack(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c);
 void lt_weight_pack(struct lt_weight *w, enum lt_compute compute, struct lt_ctx *c);    /* one matrix */
 void lt_weight_unpack(struct lt_weight *w);
-/* The same of what is trained, for the backward products too and a stack as one matrix: micro-batches then share the
- * work.  Made before the passes of a step, and unpacked before weights change: packs hold what these were. */
+/* The same of what is trained, for the backward products too and a stack as one matrix, for graphs that record as well:
+ * micro-batches then share the work.  Packs hold what weights were, so they are made before the passes of a step and
+ * dropped before weights change. */
 void lt_model_pack_step(struct lt_model *m, enum lt_compute compute, struct lt_ctx *c);
-void lt_model_unpack(struct lt_model *m);
+void lt_model_unpack_step(struct lt_model *m);
 /* Writes config.json, model.safetensors (floats as `type`) and generation_config.json into a folder, each atomically;
  * other files there stay, but for the shards of an earlier save.  For a whole folder at once give it the temporary one
  * of an lt_folder. */

@@ -94,7 +94,7 @@ static int passes(struct lt_trainer *t, double total, struct lt_step *out)
     if (compute >= LT_COMPUTE_INT16) lt_model_pack_step(t->model, compute, t->ctx);
     for (int64_t i = 0; i < t->o->accumulation && !rc; i++)
         rc = lt_ctx_interrupted(t->ctx) ? 1 : pass(t, i, total, out);
-    lt_model_unpack(t->model);
+    lt_model_unpack_step(t->model);
     return rc;
 }
 
