@@ -233,29 +233,55 @@ static const char *packed_panel(const struct plan *p, char *out, int64_t n0, int
 
 /* ---- one cell ---- */
 
+/* Rows of a matrix that are read soon: products ask for them line by line, and so hide the wait for memory. */
+struct ahead {
+    const char *row;
+    int64_t stride, width, rows;        /* bytes, bytes; rows that are left */
+    int64_t line, lines;                /* where in the row; how many to ask for with each tile */
+};
+
+/* Rows m0 .. m0 + m of A, products k0 .. k0 + k, packed. */
+struct block {
+    const char *a;
+    int64_t m0, m, k0, k;
+    struct ahead next;
+};
+
+static void ask(struct ahead *s)
+{
+    for (int64_t i = 0; i < s->lines && s->rows; i++) {
+        __builtin_prefetch(s->row + s->line, 0, 2);
+        s->line += LINE;
+        if (s->line < s->width) continue;
+        s->line = 0;
+        s->row += s->stride;
+        s->rows--;
+    }
+}
+
 /* All panels of a block of A against one panel of B. */
-static void column(const struct plan *p, const char *a, const char *b, int64_t m0, int64_t m, int64_t n0, int64_t k0,
-                   int64_t k)
+static void column(const struct plan *p, struct block *block, const char *b, int64_t n0)
 {
     const struct lt_gemm *g = p->g;
-    const int64_t height = panel_height(m, p->kernel->mr), n = LT_MIN(p->kernel->nr, g->n - n0);
-    const float *bias = g->bias && k0 == 0 ? g->bias + n0 : NULL;
-    for (int64_t i = 0; i < m; i += height, a += p->a_panel) {
+    const int64_t height = panel_height(block->m, p->kernel->mr), n = LT_MIN(p->kernel->nr, g->n - n0);
+    const float *bias = g->bias && block->k0 == 0 ? g->bias + n0 : NULL;
+    const char *a = block->a;
+    for (int64_t i = 0; i < block->m; i += height, a += p->a_panel) {
         struct lt_gemm_rows rows = { .p = a, .row = p->a_row, .unit = p->a_unit };
         rows.scale = (const float *)(a + p->a_scale);
         rows.columns = (const float *)(b + p->b_scale);
-        p->kernel->tile(LT_MIN(height, m - i), n, k, &rows, b, g->c + (m0 + i) * p->ldc + n0, p->ldc, bias,
-                        g->add || k0 > 0);
+        ask(&block->next);
+        p->kernel->tile(LT_MIN(height, block->m - i), n, block->k, &rows, b, g->c + (block->m0 + i) * p->ldc + n0,
+                        p->ldc, bias, g->add || block->k0 > 0);
     }
 }
 
 /* A block of A against columns n0 .. n1 of B, which lie packed in b if `ready` and come to lie there if not. */
-static void columns(const struct plan *p, const char *a, char *b, bool ready, int64_t m0, int64_t m, int64_t n0,
-                    int64_t n1, int64_t k0, int64_t k)
+static void columns(const struct plan *p, struct block *block, char *b, bool ready, int64_t n0, int64_t n1)
 {
-    if (!p->g->packed && !ready) pack_b(p, b, n0, n1, k0, k);
+    if (!p->g->packed && !ready) pack_b(p, b, n0, n1, block->k0, block->k);
     for (int64_t j = n0; j < n1; j += p->kernel->nr, b += p->b_panel)
-        column(p, a, p->g->packed ? packed_panel(p, b, j, k0, k) : b, m0, m, j, k0, k);
+        column(p, block, p->g->packed ? packed_panel(p, b, j, block->k0, block->k) : b, j);
 }
 
 /* What tile does at the end of a block. */
@@ -310,8 +336,9 @@ static void narrow_cell(const struct plan *p, const char *a, char *b, int64_t n0
     for (int64_t j = n0; j < n1; j += p->group) {
         for (int64_t i = 0; i < p->blocks; i++) {
             const int64_t to = LT_MIN(j + p->group, n1), k0 = i * p->kc, k = LT_MIN(p->kc, k_all - k0);
-            if (p->thin) thin_panel(p, a + (size_t)i * a_block, b, j, to, k0, k);
-            else columns(p, a + (size_t)i * a_block, b, false, 0, m, j, to, k0, k);
+            struct block block = { .a = a + (size_t)i * a_block, .m = m, .k0 = k0, .k = k };
+            if (p->thin) thin_panel(p, block.a, b, j, to, k0, k);
+            else columns(p, &block, b, false, j, to);
         }
     }
 }
@@ -323,17 +350,33 @@ static void pack_narrow_a(const struct plan *p, char *a)
         pack_a(p, a + (size_t)i * a_block, 0, p->g->m, i * p->kc, LT_MIN(p->kc, p->g->k - i * p->kc));
 }
 
+/* What pack_a reads next, once a block of A has met `panels` of B: rows below, or the first of the next products. */
+static struct ahead after(const struct plan *p, const struct block *block, int64_t m0, int64_t m1, int64_t panels)
+{
+    const struct lt_gemm *g = p->g;
+    const bool below = block->m0 + p->mc < m1;
+    const int64_t i = below ? block->m0 + p->mc : m0, m = LT_MIN(p->mc, m1 - i);
+    const int64_t k0 = below ? block->k0 : block->k0 + p->kc, k = LT_MIN(p->kc, g->k - k0);
+    if (k <= 0) return (struct ahead){ 0 };
+    const int64_t size = (int64_t)lt_dtype_size(g->a_type);
+    struct ahead s = { .stride = p->lda * size, .width = (g->a_trans ? m : k) * size, .rows = g->a_trans ? k : m };
+    s.row = at(g->a, g->a_type, g->a_trans ? k0 * p->lda + i : i * p->lda + k0);
+    s.lines = ceil_div(s.rows * ceil_div(s.width, LINE), panels * ceil_div(block->m, p->kernel->mr));
+    return s;
+}
+
 static void wide_block(const struct plan *p, char *a, char *b, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
                        int64_t k0)
 {
-    const int64_t k = LT_MIN(p->kc, p->g->k - k0);
+    const int64_t panels = ceil_div(n1 - n0, p->kernel->nr), k = LT_MIN(p->kc, p->g->k - k0);
     const bool keep = p->mc < p->rows;
     for (int64_t i = m0; i < m1; i += p->mc) {
-        const int64_t m = LT_MIN(p->mc, m1 - i);
-        pack_a(p, a, i, m, k0, k);
+        struct block block = { .a = a, .m0 = i, .m = LT_MIN(p->mc, m1 - i), .k0 = k0, .k = k };
+        pack_a(p, a, i, block.m, k0, k);
+        block.next = after(p, &block, m0, m1, panels);
         char *strip = b;
         for (int64_t j = n0; j < n1; j += p->group) {
-            columns(p, a, strip, i > m0, i, m, j, LT_MIN(j + p->group, n1), k0, k);
+            columns(p, &block, strip, i > m0, j, LT_MIN(j + p->group, n1));
             if (keep) strip += p->group / p->kernel->nr * (int64_t)p->b_panel;
         }
     }
