@@ -69,6 +69,16 @@ static const struct lt_method *member_of(const struct lt_kind *k, struct lt_str 
     return NULL;
 }
 
+/* The member of a chain that a flag means: by its name, or by another spelling of its first option (--temp). */
+static const struct lt_method *link_of(const struct lt_kind *k, struct lt_str flag, bool dotted)
+{
+    const struct lt_method *named = member_of(k, flag);
+    if (named || dotted) return named;
+    for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++)
+        if ((*m)->opts && (*m)->opts->key && has_alias((*m)->opts, flag)) return *m;
+    return NULL;
+}
+
 static bool any_member_has(const struct lt_kind *k, struct lt_str sub)
 {
     for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++)
@@ -116,7 +126,7 @@ static bool resolve(const struct lt_method *m, const char *key, struct given *g)
     }
     for (r = m->opts; r && r->key; r++) {
         if (chain && r != chain) continue;
-        const struct lt_method *member = r->type == LT_METHODS ? member_of(lt_option_kind(r), head) : NULL;
+        const struct lt_method *member = r->type == LT_METHODS ? link_of(lt_option_kind(r), head, dotted) : NULL;
         if (!member) continue;
         const char *sub = dotted ? rest.p : member->opts && member->opts->key ? member->opts->key : "";
         if (*sub && !lt_option_row(member, lt_str(sub))) return false;
@@ -141,13 +151,32 @@ static void consider(struct near *n, const char *key, const char *prefix, const 
     memcpy(n->text, full, sizeof(full));
 }
 
+static void consider_aliases(struct near *n, const char *key, const char *prefix, const struct lt_opt *r)
+{
+    struct lt_str rest = r->alias ? lt_str(r->alias) : (struct lt_str){ 0 }, part;
+    while (lt_str_split(&rest, ',', &part)) {
+        char name[64];
+        snprintf(name, sizeof(name), "%.*s", (int)part.n, part.p);
+        consider(n, key, prefix, name);
+    }
+}
+
+static void consider_row(struct near *n, const char *key, const char *prefix, const struct lt_opt *r)
+{
+    consider(n, key, prefix, r->key);
+    consider_aliases(n, key, prefix, r);
+}
+
 static void consider_members(struct near *n, const char *key, const struct lt_opt *r)
 {
     const struct lt_kind *k = lt_option_kind(r);
     for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++) {
         const char *prefix = r->type == LT_METHOD ? r->key : (*m)->name;
-        if (r->type == LT_METHODS) consider(n, key, "", (*m)->name);
-        for (const struct lt_opt *s = (*m)->opts; s && s->key; s++) consider(n, key, prefix, s->key);
+        if (r->type == LT_METHODS) {
+            consider(n, key, "", (*m)->name);
+            if ((*m)->opts && (*m)->opts->key) consider_aliases(n, key, "", (*m)->opts);
+        }
+        for (const struct lt_opt *s = (*m)->opts; s && s->key; s++) consider_row(n, key, prefix, s);
     }
 }
 
@@ -155,7 +184,7 @@ static int unknown(const struct lt_options *s, const char *key)
 {
     struct near n = { .best = (int)strlen(key) / 3 + 2 };
     for (const struct lt_opt *r = s->m->opts; r && r->key; r++) {
-        consider(&n, key, "", r->key);
+        consider_row(&n, key, "", r);
         if (r->type == LT_METHOD || r->type == LT_METHODS) consider_members(&n, key, r);
     }
     if (n.text[0]) return lt_misuse("%s has no option \"%s\"; did you mean \"%s\"?", s->m->name, key, n.text);
@@ -273,7 +302,7 @@ bool lt_options_renamed(const struct lt_options *s, int i, const char **spelling
         bool same = said.n <= key.n;
         for (size_t j = 0; same && j < said.n; j++)
             same = said.p[j] == key.p[j] || (said.p[j] == '-' && key.p[j] == '_');
-        if ((same && (said.n == key.n || s->given[k].member)) || i-- > 0) continue;
+        if ((same && (said.n == key.n || (s->given[k].member && key.p[said.n] == '.'))) || i-- > 0) continue;
         *spelling = s->given[k].spelling;
         *canon = s->given[k].key;
         return true;

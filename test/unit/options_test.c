@@ -116,6 +116,43 @@ static const struct lt_opt chooser_rows[] = {
 };
 static const struct lt_method chooser = { .name = "chooser", .size = sizeof(struct chooser), .opts = chooser_rows };
 
+struct chained { struct lt_choices controls; };
+static const struct lt_opt chained_rows[] = {
+    { .key = "controls", .help = "controls", .type = LT_METHODS, .at = offsetof(struct chained, controls),
+      .text = "control" },
+    { 0 },
+};
+static const struct lt_method chained = { .name = "chained", .size = sizeof(struct chained), .opts = chained_rows };
+
+static void test_options__a_link_has_the_other_names_of_its_first_option(void **state)
+{
+    (void)state;
+    struct lt_options *s = lt_options_new(&chained);
+    const char *w[] = { "--temp", "0.5", "--repeat-penalty=2", "--repetition_penalty.last_n", "8" };
+    assert_int_equal(lt_options_args(s, 5, (char **)w), 0);
+    const struct chained *o = lt_options_done(s);
+    assert_non_null(o);
+    const char *said, *canonical;
+    assert_true(lt_options_renamed(s, 0, &said, &canonical));
+    assert_string_equal(said, "temp");
+    assert_string_equal(canonical, "temperature.value");
+    char *json = lt_options_resolved(s, false);
+    assert_non_null(strstr(json, "\"temperature\""));
+    assert_non_null(strstr(json, "\"value\": 0.5"));
+    assert_int_equal(o->controls.count, 2);
+    free(json);
+    lt_options_free(s);
+
+    s = lt_options_new(&chained);
+    assert_int_equal(lt_options_set(s, "temperature", "1"), 0);
+    assert_int_equal(lt_options_set(s, "temp", "1"), -1);           /* the same key twice */
+    assert_int_equal(lt_options_set(s, "temp.value", "1"), -1);     /* a name of an option, not of the control */
+    assert_int_equal(lt_options_set(s, "last_n", "1"), -1);         /* nor of one that is not the first */
+    assert_int_equal(lt_options_set(s, "tmp", "1"), -1);
+    assert_non_null(strstr(lt_error(), "did you mean \"temp\"?"));
+    lt_options_free(s);
+}
+
 static void test_options__bare_keys_reach_into_the_one_method_that_has_them(void **state)
 {
     (void)state;
@@ -154,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_options__values_and_defaults),
         cmocka_unit_test(test_options__misuse),
         cmocka_unit_test(test_options__commas_of_texts_stay),
+        cmocka_unit_test(test_options__a_link_has_the_other_names_of_its_first_option),
         cmocka_unit_test(test_options__bare_keys_reach_into_the_one_method_that_has_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,15 +51,18 @@ static void presence(const void *v, void *st, struct lt_seq seq, float *logits, 
     { .key = "last_n", .help = "tokens looked back on; 0: all", .type = LT_INT, \
       .at = offsetof(struct penalty, last_n), \
       .min = 0, .max = 1e9 }
-#define VALUE(text, d, lo, hi) \
+#define VALUE(text, d, lo, hi, also) \
     { .key = "value", .help = text, .type = LT_REAL, .at = offsetof(struct penalty, value), .dflt = d, .min = lo, \
-      .max = hi }
-static const struct lt_opt repetition_rows[] = { VALUE("seen tokens' logits shrink by this factor", 1.1, 0.01, 100),
-                                                 LAST, { 0 } };
-static const struct lt_opt frequency_rows[] = { VALUE("subtracted once for each occurrence", 0.1, -100, 100), LAST,
-                                                { 0 } };
-static const struct lt_opt presence_rows[] = { VALUE("subtracted once from every token that occurred", 0.1, -100, 100),
-                                               LAST, { 0 } };
+      .max = hi, .alias = also }
+static const struct lt_opt repetition_rows[] = {
+    VALUE("seen tokens' logits shrink by this factor", 1.1, 0.01, 100, "repeat_penalty"), LAST, { 0 },
+};
+static const struct lt_opt frequency_rows[] = {
+    VALUE("subtracted once for each occurrence", 0.1, -100, 100, NULL), LAST, { 0 },
+};
+static const struct lt_opt presence_rows[] = {
+    VALUE("subtracted once from every token that occurred", 0.1, -100, 100, NULL), LAST, { 0 },
+};
 
 const struct lt_control lt_control_repetition_penalty = {
     .m = { .name = "repetition_penalty", .brief = "makes seen tokens less likely, by a factor",

@@ -135,11 +135,11 @@ static void typical_p(const void *v, void *st, struct lt_seq seq, float *logits,
     free(c);
 }
 
-#define VALUE(text, d, lo, hi) \
+#define VALUE(text, d, lo, hi, also) \
     { .key = "value", .help = text, .type = LT_REAL, .at = offsetof(struct shape, value), .dflt = d, .min = lo, \
-      .max = hi }
+      .max = hi, .alias = also }
 static const struct lt_opt temperature_rows[] = {
-    VALUE("logits are divided by this; 0: only the most likely token stays", 1, 0, 100),
+    VALUE("logits are divided by this; 0: only the most likely token stays", 1, 0, 100, "temp"),
     { 0 },
 };
 static const struct lt_opt top_k_rows[] = {
@@ -148,16 +148,20 @@ static const struct lt_opt top_k_rows[] = {
     { 0 },
 };
 static const struct lt_opt top_p_rows[] = {
-    VALUE("probability the kept tokens must reach", 0.95, 1e-6, 1),
+    VALUE("probability the kept tokens must reach", 0.95, 1e-6, 1, NULL),
     { .key = "min_keep", .help = "tokens kept at least", .type = LT_INT, .at = offsetof(struct shape, min_keep),
       .dflt = 1,
       .min = 1, .max = 1e9 },
     { 0 },
 };
-static const struct lt_opt min_p_rows[] = { VALUE("share of the highest probability a token must have", 0.05, 0, 1),
-                                            { 0 } };
-static const struct lt_opt typical_rows[] = { VALUE("probability the typical tokens must reach", 0.95, 1e-6, 1),
-                                              { 0 } };
+static const struct lt_opt min_p_rows[] = {
+    VALUE("share of the highest probability a token must have", 0.05, 0, 1, NULL),
+    { 0 },
+};
+static const struct lt_opt typical_rows[] = {
+    VALUE("probability the typical tokens must reach", 0.95, 1e-6, 1, "typical"),
+    { 0 },
+};
 
 const struct lt_control lt_control_temperature = {
     .m = { .name = "temperature", .brief = "flattens (above 1) or sharpens (below 1) the distribution",
