@@ -34,13 +34,19 @@ static const char *canonical(struct lt_arena *a, const char *key)
     return k;
 }
 
+bool lt_option_name(const struct lt_opt *r, int i, struct lt_str *name)
+{
+    struct lt_str rest = r->alias ? lt_str(r->alias) : (struct lt_str){ 0 };
+    *name = lt_str(r->key);
+    while (i > 0 && lt_str_split(&rest, ',', name)) i--;
+    return i == 0;
+}
+
 static bool has_alias(const struct lt_opt *r, struct lt_str key)
 {
-    struct lt_str rest = r->alias ? lt_str(r->alias) : (struct lt_str){ 0 }, part;
-    while (lt_str_split(&rest, ',', &part)) {
-        while (part.n && part.p[0] == ' ') part.p++, part.n--;
-        if (lt_str_eq(part, key)) return true;
-    }
+    struct lt_str name;
+    for (int i = 1; lt_option_name(r, i, &name); i++)
+        if (lt_str_eq(name, key)) return true;
     return false;
 }
 
@@ -69,13 +75,18 @@ static const struct lt_method *member_of(const struct lt_kind *k, struct lt_str 
     return NULL;
 }
 
+static const struct lt_opt *first_option(const struct lt_method *m)
+{
+    return m->opts && m->opts->key ? m->opts : NULL;
+}
+
 /* The member of a chain that a flag means: by its name, or by another spelling of its first option (--temp). */
 static const struct lt_method *link_of(const struct lt_kind *k, struct lt_str flag, bool dotted)
 {
     const struct lt_method *named = member_of(k, flag);
     if (named || dotted) return named;
     for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++)
-        if ((*m)->opts && (*m)->opts->key && has_alias((*m)->opts, flag)) return *m;
+        if (first_option(*m) && has_alias(first_option(*m), flag)) return *m;
     return NULL;
 }
 
@@ -128,7 +139,7 @@ static bool resolve(const struct lt_method *m, const char *key, struct given *g)
         if (chain && r != chain) continue;
         const struct lt_method *member = r->type == LT_METHODS ? link_of(lt_option_kind(r), head, dotted) : NULL;
         if (!member) continue;
-        const char *sub = dotted ? rest.p : member->opts && member->opts->key ? member->opts->key : "";
+        const char *sub = dotted ? rest.p : first_option(member) ? first_option(member)->key : "";
         if (*sub && !lt_option_row(member, lt_str(sub))) return false;
         g->row = r;
         g->member = member;
@@ -141,30 +152,21 @@ static bool resolve(const struct lt_method *m, const char *key, struct given *g)
 /* ---- near names ---- */
 struct near { const char *key; char text[128]; int best; };
 
-static void consider(struct near *n, const char *key, const char *prefix, const char *name)
+static void consider(struct near *n, const char *key, const char *prefix, struct lt_str name)
 {
     char full[128];
-    snprintf(full, sizeof(full), "%s%s%s", prefix, *prefix ? "." : "", name);
+    snprintf(full, sizeof(full), "%s%s%.*s", prefix, *prefix ? "." : "", (int)name.n, name.p);
     int d = lt_edit_distance(key, full);
     if (d >= n->best) return;
     n->best = d;
     memcpy(n->text, full, sizeof(full));
 }
 
-static void consider_aliases(struct near *n, const char *key, const char *prefix, const struct lt_opt *r)
+/* The spellings of a row from the i-th. */
+static void consider_row(struct near *n, const char *key, const char *prefix, const struct lt_opt *r, int i)
 {
-    struct lt_str rest = r->alias ? lt_str(r->alias) : (struct lt_str){ 0 }, part;
-    while (lt_str_split(&rest, ',', &part)) {
-        char name[64];
-        snprintf(name, sizeof(name), "%.*s", (int)part.n, part.p);
-        consider(n, key, prefix, name);
-    }
-}
-
-static void consider_row(struct near *n, const char *key, const char *prefix, const struct lt_opt *r)
-{
-    consider(n, key, prefix, r->key);
-    consider_aliases(n, key, prefix, r);
+    struct lt_str name;
+    for (; lt_option_name(r, i, &name); i++) consider(n, key, prefix, name);
 }
 
 static void consider_members(struct near *n, const char *key, const struct lt_opt *r)
@@ -173,10 +175,10 @@ static void consider_members(struct near *n, const char *key, const struct lt_op
     for (const struct lt_method *const *m = k ? k->member : NULL; m && *m; m++) {
         const char *prefix = r->type == LT_METHOD ? r->key : (*m)->name;
         if (r->type == LT_METHODS) {
-            consider(n, key, "", (*m)->name);
-            if ((*m)->opts && (*m)->opts->key) consider_aliases(n, key, "", (*m)->opts);
+            consider(n, key, "", lt_str((*m)->name));
+            if (first_option(*m)) consider_row(n, key, "", first_option(*m), 1);
         }
-        for (const struct lt_opt *s = (*m)->opts; s && s->key; s++) consider_row(n, key, prefix, s);
+        for (const struct lt_opt *s = (*m)->opts; s && s->key; s++) consider_row(n, key, prefix, s, 0);
     }
 }
 
@@ -184,7 +186,7 @@ static int unknown(const struct lt_options *s, const char *key)
 {
     struct near n = { .best = (int)strlen(key) / 3 + 2 };
     for (const struct lt_opt *r = s->m->opts; r && r->key; r++) {
-        consider_row(&n, key, "", r);
+        consider_row(&n, key, "", r, 0);
         if (r->type == LT_METHOD || r->type == LT_METHODS) consider_members(&n, key, r);
     }
     if (n.text[0]) return lt_misuse("%s has no option \"%s\"; did you mean \"%s\"?", s->m->name, key, n.text);

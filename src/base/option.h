@@ -13,6 +13,8 @@ struct lt_option_entry {
     struct lt_list value;
     bool split;                         /* one text that may hold a list separated by commas */
 };
+/* The i-th spelling of a row: 0 its key, then its aliases; false past the last. */
+bool lt_option_name(const struct lt_opt *r, int i, struct lt_str *name);
 /* by key, then by alias; NULL: none */
 const struct lt_opt *lt_option_row(const struct lt_method *m, struct lt_str key);
 const struct lt_kind *lt_option_kind(const struct lt_opt *r);                       /* of a METHOD or METHODS row */

@@ -1,6 +1,8 @@
 /* lathe help: everything the option rows and heads know, as text, man page, paper index or JSON.
  *     lathe help train */
 #include "cli/cli.h"
+
+#include "base/option.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,9 +94,9 @@ static void put_groups_named(struct lt_buf *b, const char *name)
 
 static bool row_is_named(const struct lt_opt *r, const char *name)
 {
-    struct lt_str rest = r->alias ? lt_str(r->alias) : (struct lt_str){ 0 }, alias;
+    struct lt_str alias;
     if (lt_cli_same_name(r->key, name)) return true;
-    while (lt_str_split(&rest, ',', &alias))
+    for (int i = 1; lt_option_name(r, i, &alias); i++)
         if (lt_str_is(alias, name)) return true;
     return false;
 }

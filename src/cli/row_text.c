@@ -1,5 +1,7 @@
 /* What option rows say about themselves, as text. */
 #include "cli/cli.h"
+
+#include "base/option.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,12 +88,11 @@ static void put_range(struct lt_buf *b, size_t from, const struct lt_opt *r)
 
 static void put_aliases(struct lt_buf *b, size_t from, const struct lt_opt *r)
 {
-    struct lt_str rest = lt_str(r->alias), part;
+    struct lt_str alias;
     put_fact(b, from, "also");
-    while (lt_str_split(&rest, ',', &part)) {
-        while (part.n && part.p[0] == ' ') part.p++, part.n--;
+    for (int i = 1; lt_option_name(r, i, &alias); i++) {
         lt_buf_str(b, " --");
-        lt_buf_put(b, part.p, part.n);
+        lt_buf_put(b, alias.p, alias.n);
     }
 }
 

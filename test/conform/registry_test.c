@@ -1,5 +1,6 @@
 /* Laws of the registry: whatever is listed has a head from which flags, help and records can be made. */
 #include "test.h"
+#include "base/option.h"
 #include "cli/cli.h"
 #include <ctype.h>
 
@@ -123,28 +124,51 @@ static int meanings(const struct lt_method *m, struct lt_str name)
 {
     int n = 0;
     for (const struct lt_opt *r = m->opts; r && r->key; r++) {
-        struct lt_str rest = r->alias ? lt_str(r->alias) : (struct lt_str){ 0 }, part;
-        n += lt_str_is(name, r->key);
-        while (lt_str_split(&rest, ',', &part)) n += lt_str_eq(part, name);
+        struct lt_str part;
+        for (int i = 0; lt_option_name(r, i, &part); i++) n += lt_str_eq(part, name);
     }
     return n;
 }
 
 static void law_row_is_alone(const struct lt_kind *k, const struct lt_method *m, const struct lt_opt *r)
 {
-    struct lt_str rest = r->alias ? lt_str(r->alias) : (struct lt_str){ 0 }, part = lt_str(r->key);
-    do {
+    struct lt_str part;
+    for (int i = 0; lt_option_name(r, i, &part); i++) {
         char key[96];
         snprintf(key, sizeof(key), "%.*s", (int)part.n, part.p);
         if (!is_key(key, "_")) fail_msg("%s %s: \"%s\" is no key", k->name, m->name, key);
         if (meanings(m, part) != 1) fail_msg("%s %s: \"%s\" means %d things", k->name, m->name, key, meanings(m, part));
-    } while (lt_str_split(&rest, ',', &part));
+    }
+}
+
+/* In a chain a flag is a member's name, or an alias of the member's first option. */
+static bool is_link(const struct lt_method *m, struct lt_str flag)
+{
+    struct lt_str alias;
+    if (lt_str_is(flag, m->name)) return true;
+    for (int i = 1; m->opts && m->opts->key && lt_option_name(m->opts, i, &alias); i++)
+        if (lt_str_eq(alias, flag)) return true;
+    return false;
+}
+
+static void law_chain(const struct lt_kind *k, const struct lt_method *m, const struct lt_opt *r)
+{
+    const struct lt_kind *chain = r->type == LT_METHODS ? kind_of_row(r) : NULL;
+    for (const struct lt_method *const *a = chain ? chain->member : NULL; a && *a; a++) {
+        struct lt_str alias;
+        for (int i = 1; (*a)->opts && (*a)->opts->key && lt_option_name((*a)->opts, i, &alias); i++) {
+            int n = meanings(m, alias);
+            for (const struct lt_method *const *b = chain->member; *b; b++) n += is_link(*b, alias);
+            if (n != 1) fail_msg("%s %s: --%.*s means %d things", k->name, m->name, (int)alias.n, alias.p, n);
+        }
+    }
 }
 
 static void law_rows(const struct lt_kind *k, const struct lt_method *m)
 {
     each_row(k, m, law_row);
     each_row(k, m, law_row_is_alone);
+    each_row(k, m, law_chain);
 }
 
 static void test_registry__rows(void **state)

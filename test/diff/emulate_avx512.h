@@ -117,30 +117,23 @@ static inline void emulate_store(void *p, union wide v)
     memcpy(p, &v, 64);
 }
 
-static inline union wide emulate_load_some(uint16_t mask, const void *p)
-{
-    union wide o;
-    FOR(i, 16) {
-        o.d[i] = 0;
-        if (mask >> i & 1) memcpy(&o.d[i], (const char *)p + 4 * i, 4);
+/* Lanes of the mask, the others 0; reads nothing beyond them. */
+#define SOME(name, type, lane) static inline type emulate_##name(uint16_t mask, const void *p) \
+    { \
+        type o; \
+        FOR(i, 16) { \
+            o.lane[i] = 0; \
+            if (mask >> i & 1) memcpy(&o.lane[i], (const char *)p + i * (int)sizeof o.lane[i], sizeof o.lane[i]); \
+        } \
+        return o; \
     }
-    return o;
-}
+SOME(load_some, union wide, d)
+SOME(words_some, struct words16, h)
 
 static inline void emulate_store_some(void *p, uint16_t mask, union wide v)
 {
     FOR(i, 16)
         if (mask >> i & 1) memcpy((char *)p + 4 * i, &v.d[i], 4);
-}
-
-static inline struct words16 emulate_words_some(uint16_t mask, const void *p)
-{
-    struct words16 v;
-    FOR(i, 16) {
-        v.h[i] = 0;
-        if (mask >> i & 1) memcpy(&v.h[i], (const char *)p + 2 * i, 2);
-    }
-    return v;
 }
 
 static inline union wide emulate_same(union wide v)
